@@ -1,0 +1,38 @@
+# People and CI use the same targets.  `make` alone prints this help.
+PYTHON ?= python3
+DATA ?=
+FULL ?=
+BIN := .venv/bin
+DEMO_OPTIONS := $(if $(DATA),--data $(DATA)) $(if $(FULL),--full)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format lock clean
+
+help: ## Print this help.
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
+
+setup: ## Create .venv and install everything (demo, test and lint do it by themselves).
+	@$(PYTHON) ops/bootstrap.py
+
+demo: setup ## Run the whole life of paid answers; DATA=FILE for your own rows, FULL=1 for no time limit.
+	@$(BIN)/openledger demo $(DEMO_OPTIONS)
+
+test: setup ## Run the tests.
+	@$(BIN)/python -m pytest
+
+lint: setup ## Check format, rules, types, layers.
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: setup ## Format and mend what can be mended.
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: setup ## Resolve pyproject.toml again into requirements.lock (with hashes, without torch).
+	@$(BIN)/python -m pip install --quiet pip-tools
+	@$(BIN)/python ops/lock.py
+
+clean: ## Remove the demo's data and all caches (not .venv).
+	@rm -rf .openledger .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
