@@ -5,8 +5,6 @@ that every Python 3 parses and says in one sentence what is missing.  The stamp 
 last: a run that was killed half-way is simply continued by the next one.
 """
 
-from __future__ import print_function
-
 import hashlib
 import os
 import shutil
@@ -21,13 +19,13 @@ TORCH = "torch==2.13.0"
 PYTHON_MINIMUM = (3, 11)
 
 
-def fail(sentence, remedy):  # type: ignore[no-untyped-def] # parsed by any Python 3
+def fail(sentence: str, remedy: str) -> None:
     """Print one sentence and its remedy, and exit with status 2."""
     print("openledger set-up: %s %s" % (sentence, remedy), file=sys.stderr)
     sys.exit(2)
 
 
-def fingerprint():  # type: ignore[no-untyped-def]
+def fingerprint() -> str:
     """Return what the installation depends on, as one hash."""
     digest = hashlib.sha256(sys.version.encode() + TORCH.encode())
     for name in ("requirements.lock", "pyproject.toml"):
@@ -36,7 +34,7 @@ def fingerprint():  # type: ignore[no-untyped-def]
     return digest.hexdigest()
 
 
-def is_installed():  # type: ignore[no-untyped-def]
+def is_installed() -> bool:
     """Return whether `.venv` holds exactly what this checkout asks for."""
     try:
         with open(STAMP) as file:
@@ -45,7 +43,7 @@ def is_installed():  # type: ignore[no-untyped-def]
         return False
 
 
-def check_machine():  # type: ignore[no-untyped-def]
+def check_machine() -> None:
     """Refuse a machine that cannot work, before anything is downloaded."""
     if sys.version_info < PYTHON_MINIMUM:
         fail(
@@ -67,7 +65,7 @@ def check_machine():  # type: ignore[no-untyped-def]
         )
 
 
-def pip(*arguments):  # type: ignore[no-untyped-def]
+def pip(*arguments: str) -> None:
     """Run pip of the virtual environment; its own output explains a failure."""
     command = [VENV_PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     if subprocess.call(command + list(arguments), cwd=ROOT) != 0:
@@ -77,7 +75,7 @@ def pip(*arguments):  # type: ignore[no-untyped-def]
         )
 
 
-def install():  # type: ignore[no-untyped-def]
+def install() -> None:
     """Create the virtual environment and install the locked packages, torch and this project."""
     if os.path.isdir(VENV) and not os.path.exists(VENV_PYTHON):
         shutil.rmtree(VENV)

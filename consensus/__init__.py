@@ -1,0 +1,1 @@
+"""Consensus: Simplex, one instance per height.  Pure: events in, effects out; see README.md."""

@@ -1,0 +1,236 @@
+"""The chain spec: all that distinguishes one chain from another, and the block 0 it leads to.
+
+Block 0 holds no extrinsics; its state is what the spec says, and its beacon commits to the whole
+spec.  So two specs that differ in anything are two chains, and their extrinsics, votes and
+receipts cannot be mistaken for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Self
+
+from consensus.validators import VALIDATORS_MAX, Validator, ValidatorSet
+from genesis.allocation import (
+    Bucket,
+    Endowment,
+    check_allocation,
+    opening_balances,
+    published_allocation,
+)
+from genesis.compose import SPEC_VERSION, Pallets, compose
+from genesis.toml_records import InvalidChainSpec, read_record, write_record
+from pallets.attribution.pallet import Attribution
+from pallets.compute.pallet import Compute
+from pallets.datanets.pallet import Datanets
+from pallets.inference.pallet import Inference
+from runtime.block import Block, Header
+from runtime.codec import codec_of
+from runtime.errors import DispatchError
+from runtime.executive import Runtime
+from runtime.hashing import (
+    ZERO_HASH,
+    hash_beacon,
+    hash_state_key,
+    hash_state_value,
+    hash_text,
+)
+from runtime.keys import Keypair
+from runtime.merkle import list_root
+from runtime.state.tree import Tree
+from runtime.types import OPEN, U32, U64, AccountId, BlockNumber, Max, Positive, ShortText
+
+SPEC_BYTES_MAX = 1024 * 1024
+"""The largest chain spec file."""
+BUCKETS_MAX = 32
+ENDOWMENTS_MAX = 4_096
+DEV_ENDOWMENT = 1_000_000 * OPEN
+DEV_FAUCET_ENDOWMENT = 10_000_000 * OPEN
+DEV_GENESIS_TIME_MS = 1_735_689_600_000
+"""2025-01-01 00:00 UTC."""
+DEV_ACCOUNTS: Mapping[str, bytes] = MappingProxyType(
+    {
+        name: hash_text(b"openledger dev account: " + name.encode())
+        for name in ("validator", "faucet", "builder", "worker", "server", "user", "alice", "bob")
+    }
+)
+"""Names and seeds of whom a development chain endows; everybody knows these keys.
+
+The first is the validator.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SpecValidator:
+    """A validator of the first block: the ed25519 key it votes with, and its weight."""
+
+    account: AccountId
+    weight: Positive[U64]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What a chain chooses for itself; the pallets say what each is for."""
+
+    epoch_blocks: Positive[BlockNumber] = Attribution.epoch_blocks.default
+    window_blocks: BlockNumber = Compute.window_blocks.default
+    """Of training results and of attributions."""
+    claim_blocks: Positive[BlockNumber] = Compute.claim_blocks.default
+    commit_blocks: Positive[BlockNumber] = Compute.commit_blocks.default
+    reveal_blocks: Positive[BlockNumber] = Datanets.reveal_blocks.default
+    review_blocks: BlockNumber = Datanets.review_blocks.default
+    revocation_blocks: BlockNumber = Inference.revocation_blocks.default
+    payout_claim_blocks: BlockNumber = Attribution.claim_blocks.default
+    rows_min: U32 = Attribution.rows_min.default
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSpec:
+    """A chain before its first block; every instance is valid."""
+
+    name: ShortText
+    genesis_time_ms: U64
+    block_time_ms: Positive[U32]
+    """The longest time between two blocks, while nothing happens."""
+    validators: Annotated[tuple[SpecValidator, ...], Max(VALIDATORS_MAX)]
+    buckets: Annotated[tuple[Bucket, ...], Max(BUCKETS_MAX)]
+    endowments: Annotated[tuple[Endowment, ...], Max(ENDOWMENTS_MAX)]
+    parameters: Parameters
+
+    def __post_init__(self) -> None:
+        """Raise `InvalidChainSpec` or `InvalidAllocation` unless the spec describes a chain."""
+        try:
+            codec_of(ChainSpec).to_plain(self)
+        except DispatchError as error:
+            message = f"The chain spec has a value out of bounds. {error.message}"
+            raise InvalidChainSpec(message, remedy=error.remedy) from error
+        accounts = [validator.account for validator in self.validators]
+        if not accounts or len(frozenset(accounts)) != len(accounts):
+            message = "The chain spec names no validator, or one of them twice."
+            raise InvalidChainSpec(message, remedy="Name every validator once, and at least one.")
+        check_allocation(self.buckets, self.endowments)
+
+    @classmethod
+    def from_toml(cls, text: str) -> Self:
+        """Read a spec; raises `InvalidChainSpec` or `InvalidAllocation`."""
+        return read_record(cls, text)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a spec's file; raises `InvalidChainSpec` or `InvalidAllocation`."""
+        try:
+            with path.open("rb") as file:
+                data = file.read(SPEC_BYTES_MAX + 1)
+            if len(data) > SPEC_BYTES_MAX:
+                message = f"The chain spec {path} has more than {SPEC_BYTES_MAX} bytes."
+                raise InvalidChainSpec(message, remedy="Give a chain spec, not another file.")
+            return cls.from_toml(data.decode())
+        except OSError as error:
+            message = f"The chain spec {path} cannot be read: {error.strerror}."
+            remedy = "Give the path of a chain.toml; `openledger dev --data DIR` writes one."
+            raise InvalidChainSpec(message, remedy=remedy) from error
+        except UnicodeDecodeError as error:
+            message = f"The chain spec {path} is not text in UTF-8."
+            raise InvalidChainSpec(message, remedy="Give a chain spec in TOML.") from error
+
+    def to_toml(self) -> str:
+        """The spec as TOML, which reads back as the same spec."""
+        return write_record(self)
+
+    def save(self, path: Path) -> None:
+        """Write the spec to a file; raises `OSError`."""
+        path.write_text(self.to_toml(), encoding="utf-8")
+
+    def validator_set(self) -> ValidatorSet:
+        """The validators in the order in which consensus knows them."""
+        members = sorted(self.validators, key=lambda validator: validator.account)
+        return ValidatorSet(tuple(Validator(each.account, each.weight) for each in members))
+
+
+def development_keypair(name: str) -> Keypair:
+    """The key pair of a development account, which everybody knows; raises `InvalidChainSpec`."""
+    seed = DEV_ACCOUNTS.get(name)
+    if seed is None:
+        message = f"There is no development account {name!r}."
+        raise InvalidChainSpec(message, remedy=f"Choose one of {', '.join(DEV_ACCOUNTS)}.")
+    return Keypair.from_seed(seed)
+
+
+def dev_spec() -> ChainSpec:
+    """A chain of one validator whose keys everybody knows, with short windows."""
+    return ChainSpec(
+        name="openledger-dev",
+        genesis_time_ms=DEV_GENESIS_TIME_MS,
+        block_time_ms=500,
+        validators=(SpecValidator(development_keypair("validator").account, 1),),
+        buckets=published_allocation(),
+        endowments=tuple(
+            Endowment(
+                account=development_keypair(name).account,
+                bucket="liquidity",
+                amount=DEV_FAUCET_ENDOWMENT if name == "faucet" else DEV_ENDOWMENT,
+                name=f"development key: {name}",
+            )
+            for name in DEV_ACCOUNTS
+        ),
+        parameters=Parameters(
+            epoch_blocks=120,
+            window_blocks=4,
+            claim_blocks=100_000,
+            commit_blocks=100_000,
+            reveal_blocks=10_000,
+            review_blocks=100_000,
+            revocation_blocks=20,
+            payout_claim_blocks=1_000_000,
+            rows_min=1,
+        ),
+    )
+
+
+def genesis_block(spec: ChainSpec) -> tuple[Block, dict[bytes, bytes | None], Runtime]:
+    """Return block 0, the storage it begins with, and a new runtime of the chain.
+
+    The block's id is the chain's genesis hash.
+    """
+    runtime, pallets = compose()
+    storage = runtime.initialise(lambda: _configure(spec, pallets))
+    tree = Tree().update(
+        (hash_state_key(key), hash_state_value(value)) for key, value in storage.items()
+    )
+    validators_hash = spec.validator_set().hash()
+    header = Header(
+        height=0,
+        parent_hash=ZERO_HASH,
+        time_ms=spec.genesis_time_ms,
+        proposer=ZERO_HASH,
+        state_root=tree.root,
+        extrinsics_root=list_root(()),
+        events_root=list_root(()),
+        validators_hash=validators_hash,
+        next_validators_hash=validators_hash,
+        last_commit_hash=ZERO_HASH,
+        evidence_root=ZERO_HASH,
+        spec_version=SPEC_VERSION,
+        beacon=hash_beacon(codec_of(ChainSpec).encode(spec)),
+        beacon_proof=b"",
+    )
+    return Block(header, ()), dict(storage), runtime
+
+
+def _configure(spec: ChainSpec, pallets: Pallets) -> None:
+    for account, amount in opening_balances(spec.buckets, spec.endowments):
+        pallets.balances.endow(account, amount)
+    chosen = spec.parameters
+    pallets.datanets.reveal_blocks.put(chosen.reveal_blocks)
+    pallets.datanets.review_blocks.put(chosen.review_blocks)
+    pallets.compute.claim_blocks.put(chosen.claim_blocks)
+    pallets.compute.commit_blocks.put(chosen.commit_blocks)
+    pallets.compute.window_blocks.put(chosen.window_blocks)
+    pallets.inference.revocation_blocks.put(chosen.revocation_blocks)
+    pallets.attribution.epoch_blocks.put(chosen.epoch_blocks)
+    pallets.attribution.window_blocks.put(chosen.window_blocks)
+    pallets.attribution.claim_blocks.put(chosen.payout_claim_blocks)
+    pallets.attribution.rows_min.put(chosen.rows_min)

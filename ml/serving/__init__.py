@@ -1,0 +1,1 @@
+"""Serving: one base model answers through any of its adapters, token by token."""

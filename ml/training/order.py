@@ -1,0 +1,144 @@
+"""Which rows a run trains on, in which order: a function of the work order and nothing else.
+
+Everything random comes from SHAKE-128 counter streams keyed by the beacon (drawn after the job was
+accepted), the job, the seed and a purpose.  Torch's generators are never used: what they draw
+depends on the machine's instruction set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ml.errors import OrderInvalid
+from runtime.hashing import hasher
+from runtime.merkle import list_root
+from runtime.offchain import TrainingOrder, TrainingRow
+from runtime.types import PPB
+
+_BLOCK_BYTES = 4096
+_WORD_BYTES = 8
+_WORDS = 2 ** (8 * _WORD_BYTES)
+
+_hash_split = hasher(b"validation split")
+
+
+class CounterStream:
+    """Random bits of one purpose of one job: SHAKE-128(key || purpose || block counter)."""
+
+    def __init__(self, key: bytes, purpose: str) -> None:
+        """Start the stream of `purpose`; streams of two purposes are independent."""
+        self._prefix = len(key).to_bytes(2, "big") + key + purpose.encode() + b"\x00"
+        self._words = self._word_stream()
+
+    def below(self, bound: int) -> int:
+        """A uniform integer in [0, bound), without modulo bias."""
+        limit = _WORDS - _WORDS % bound
+        # Each draw succeeds with probability above 1/2, so the loop ends.
+        while (word := next(self._words)) >= limit:
+            pass
+        return word % bound
+
+    def permutation(self, count: int) -> list[int]:
+        """A uniform order of 0 .. count - 1 (Fisher and Yates)."""
+        items = list(range(count))
+        for last in range(count - 1, 0, -1):
+            other = self.below(last + 1)
+            items[last], items[other] = items[other], items[last]
+        return items
+
+    def uniform(self, count: int) -> npt.NDArray[np.float32]:
+        """`count` floats on the grid of 2**-23 in [-1, 1): exact in float32 on every machine."""
+        size_bytes = 4 * count
+        raw = hashlib.shake_128(self._prefix + b"uniform").digest(size_bytes)
+        grid = np.frombuffer(raw, dtype="<u4") >> 8
+        return (grid.astype(np.float64) / 2**23 - 1.0).astype(np.float32)
+
+    def _word_stream(self) -> Iterator[int]:
+        counter = 0
+        while True:
+            block = hashlib.shake_128(self._prefix + counter.to_bytes(8, "big")).digest(
+                _BLOCK_BYTES
+            )
+            for start in range(0, _BLOCK_BYTES, _WORD_BYTES):
+                yield int.from_bytes(block[start : start + _WORD_BYTES], "big")
+            counter += 1
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """Indices into the rows of the Datanet version."""
+
+    training: tuple[int, ...]
+    validation: tuple[int, ...]
+    batches: tuple[tuple[int, ...], ...]
+    """One batch a step."""
+
+    def trained(self) -> tuple[int, ...]:
+        """The rows that occur in a batch, in the version's order: those that moved the model."""
+        return tuple(sorted({row for batch in self.batches for row in batch}))
+
+
+def stream_key(order: TrainingOrder) -> bytes:
+    """The key of every random stream of a job."""
+    return order.beacon + order.job.to_bytes(8, "big") + order.parameters.seed.to_bytes(4, "big")
+
+
+def plan_of(order: TrainingOrder, rows: Sequence[TrainingRow]) -> TrainingPlan:
+    """Split the rows into training and validation and lay the batches out.
+
+    Validation rows are chosen by a hash of the beacon and the row, which no contributor can
+    foresee. The training rows are shuffled anew for each pass; passes follow each other without a
+    gap.  Raises `OrderInvalid` without rows.
+    """
+    training, validation = _split(order, [row.record.row_hash for row in rows])
+    if not training:
+        message = f"Job {order.job} has no rows to train on."
+        raise OrderInvalid(message, remedy="Train on a Datanet version that has rows.")
+    needed = order.parameters.steps * order.parameters.batch_rows
+    sequence: list[int] = []
+    passes = 0
+    while len(sequence) < needed:
+        stream = CounterStream(stream_key(order), f"order of pass {passes}")
+        sequence.extend(training[place] for place in stream.permutation(len(training)))
+        passes += 1
+    width = order.parameters.batch_rows
+    batches = tuple(tuple(sequence[at : at + width]) for at in range(0, needed, width))
+    return TrainingPlan(training, validation, batches)
+
+
+def trained_rows(order: TrainingOrder, rows: Sequence[TrainingRow]) -> tuple[TrainingRow, ...]:
+    """The rows that moved the model of this order: what attribution scores and pays."""
+    return tuple(rows[index] for index in plan_of(order, rows).trained())
+
+
+def check_rows(order: TrainingOrder, rows: Sequence[TrainingRow]) -> None:
+    """Raise `OrderInvalid` unless `rows` are exactly those that the order's root commits to."""
+    if list_root([row.record.encode() for row in rows]) != order.rows_root:
+        message = f"The {len(rows)} row records do not lead to the rows root of job {order.job}."
+        raise OrderInvalid(message, remedy="Fetch the version's records again, in their order.")
+    for index, row in enumerate(rows):
+        if row.row.hash() != row.record.row_hash:
+            message = f"Row {index} of job {order.job} is not the text its record commits to."
+            raise OrderInvalid(message, remedy="Fetch the submission's rows again.")
+
+
+def _split(
+    order: TrainingOrder, row_hashes: Sequence[bytes]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    share_ppb = order.parameters.validation_ppb
+    marks = [
+        int.from_bytes(_hash_split(order.beacon + row)[:_WORD_BYTES], "big") for row in row_hashes
+    ]
+    validation = {index for index, mark in enumerate(marks) if mark * PPB < share_ppb * _WORDS}
+    if share_ppb and marks:
+        # A small Datanet may draw none or all of its rows: keep one on each side.
+        validation.add(marks.index(min(marks)))
+        validation.discard(marks.index(max(marks)))
+    everything = range(len(row_hashes))
+    training = tuple(index for index in everything if index not in validation)
+    return training, tuple(index for index in everything if index in validation)

@@ -1,0 +1,1 @@
+"""All I/O: block production, mempool, RPC, content store, keys, client, command line."""

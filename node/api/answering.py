@@ -1,0 +1,269 @@
+"""One answer from the question to its signed receipt.
+
+    check model and access -> reserve the highest fee -> stream tokens -> journal -> receipt
+
+Invariants:
+
+- A receipt leaves the process only after its answer is in the journal.
+- A client that goes away pays for the tokens it was sent, and only when it asked for a stream; a
+  fault of ours costs nothing.
+- The engine computes one token at a time in one worker thread; answers take turns, so a long one
+  does not hold up a short one, and at most `active_max` are in progress.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+import trio
+
+from ml.serving.engine import Engine, FinishReason, GenerationRequest, TokenEvent
+from ml.serving.errors import RequestRefused, ServingError
+from node.api.answers import AnswerLog
+from node.api.errors import ApiError, InvalidRequest, Overloaded, Unavailable, UnknownModel
+from node.api.escrow import Escrow
+from node.api.ledger import Ledger
+from node.api.requests import LANE, CompletionRequest
+from node.api.responses import Finished
+from node.errors import HttpError, NodeError
+from node.workers.model_folders import fetch_folder
+from runtime.arithmetic import answer_fee
+from runtime.errors import DecodeError
+from runtime.hashing import hash_text
+from runtime.keys import Keypair
+from runtime.wire.receipts import INFERENCE_RECEIPT_VERSION, UNSIGNED, InferenceReceipt
+from runtime.wire.records import Model
+
+T = TypeVar("T")
+_log = structlog.get_logger("api")
+
+RECORD_TIMEOUT_S = 30.0
+"""How long a cancelled answer may take to be journalled."""
+
+Piece = str | Finished
+"""A text, or the end of the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A request that will be answered: access, price and escrow are settled."""
+
+    request: CompletionRequest
+    user: bytes
+    model: Model
+    generation: GenerationRequest
+    height: int
+    platform_fee: int
+
+    @property
+    def fee_max(self) -> int:
+        """What the answer costs at its longest."""
+        return self.fee(self.generation.tokens_max)
+
+    def fee(self, output_tokens: int) -> int:
+        """What the answer costs with so many output tokens."""
+        prices = self.model.prices
+        return answer_fee(
+            len(self.generation.prompt_tokens),
+            output_tokens,
+            prices.input_per_1000,
+            prices.output_per_1000,
+            self.platform_fee,
+        )
+
+
+@dataclass(slots=True)
+class Progress:
+    """What the client has been sent so far."""
+
+    text: str = ""
+    output_tokens: int = 0
+    finish: FinishReason | None = None
+    receipt: InferenceReceipt | None = None
+
+    def add(self, event: TokenEvent) -> None:
+        """Take one more token."""
+        self.text += event.text
+        self.output_tokens = event.output_tokens
+        self.finish = event.finish
+
+    def finished(self) -> Finished:
+        """The last piece; raises `Unavailable` without a receipt."""
+        if self.receipt is None or self.finish is None:
+            raise Unavailable("The answer has no receipt.", remedy="Ask again.")
+        return Finished(self.finish, self.receipt)
+
+
+class Answering:
+    """Answers requests one token at a time, each paid and receipted."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        ledger: Ledger,
+        log: AnswerLog,
+        keypair: Keypair,
+        models: Path,
+        *,
+        active_max: int,
+    ) -> None:
+        """Adapters are kept in `models`, one folder a manifest hash."""
+        self._engine = engine
+        self._ledger = ledger
+        self._log = log
+        self._escrow = Escrow(ledger, log)
+        self._keypair = keypair
+        self._models = models
+        self._active_max = active_max
+        self._active_count = 0
+        self._engine_thread = trio.CapacityLimiter(1)
+        self._ledger_thread = trio.CapacityLimiter(1)
+        self._disk_thread = trio.CapacityLimiter(1)
+
+    async def pieces(self, request: CompletionRequest, user: bytes) -> AsyncGenerator[Piece, None]:
+        """Yield "" once the answer is certain to begin, then its texts, then `Finished`.
+
+        Raises `ApiError` before the first piece for everything a client can do wrong.
+        """
+        if self._active_count >= self._active_max:
+            raise Overloaded(
+                f"{self._active_count} answers are in progress.", remedy="Try again in a moment."
+            )
+        self._active_count += 1
+        try:
+            with explained():
+                order = await trio.to_thread.run_sync(
+                    self._order, request, user, limiter=self._ledger_thread
+                )
+            try:
+                async with aclosing(self._answer(order)) as answer:
+                    async for piece in answer:
+                        yield piece
+            finally:
+                self._escrow.release(user, order.fee_max)
+        finally:
+            self._active_count -= 1
+
+    async def _answer(self, order: Order) -> AsyncGenerator[Piece, None]:
+        progress = Progress()
+        with explained():
+            events = await self._compute(partial(self._engine.stream, order.generation))
+        yield ""
+        try:
+            while progress.finish is None:
+                event = await self._compute(partial(next, events))
+                progress.add(event)
+                if event.finish is not None:
+                    await self._record(order, progress)
+                if event.text:
+                    yield event.text
+        except (GeneratorExit, trio.Cancelled):
+            if order.request.stream and progress.output_tokens and progress.receipt is None:
+                with trio.move_on_after(RECORD_TIMEOUT_S, shield=True):
+                    await self._record(order, progress)
+            raise
+        yield progress.finished()
+
+    async def _compute(self, work: Callable[[], T]) -> T:
+        return await trio.to_thread.run_sync(work, limiter=self._engine_thread)
+
+    async def _record(self, order: Order, progress: Progress) -> None:
+        """Journal the answer as far as it went, and sign for it."""
+        with explained():
+            progress.receipt = await trio.to_thread.run_sync(
+                partial(
+                    self._log.record,
+                    partial(self._receipt, order, progress),
+                    order.request.prompt,
+                    progress.text,
+                    disclose=order.request.disclose,
+                ),
+                limiter=self._disk_thread,
+            )
+
+    def _order(self, request: CompletionRequest, user: bytes) -> Order:
+        """Check model, access and price, and reserve the most that the answer may cost."""
+        model = self._ledger.model(request.model)
+        if not model.public and model.owner != user:
+            raise UnknownModel.of(request.model)
+        if model.base_model != self._engine.base_hash:
+            raise UnknownModel(
+                f"The model {request.model.hex()} needs the base model {model.base_model.hex()}.",
+                remedy="Ask a server that has this base model.",
+                parameter="model",
+            )
+        fetch_folder(self._ledger.client, request.model, self._models)
+        generation = self._generation(request)
+        order = Order(
+            request,
+            user,
+            model,
+            generation,
+            self._ledger.height(),
+            self._ledger.platform_fee,
+        )
+        self._escrow.reserve(user, order.fee_max)
+        return order
+
+    def _generation(self, request: CompletionRequest) -> GenerationRequest:
+        engine = self._engine
+        encode = engine.encode_question if request.shape == "chat" else engine.encode_text
+        tokens = encode(request.prompt)
+        room = engine.context_tokens_max - len(tokens)
+        return GenerationRequest(
+            prompt_tokens=tokens,
+            adapter=request.model,
+            # A long prompt shortens its answer; `finish_reason` says so.
+            tokens_max=max(1, min(request.tokens_max, room)),
+            temperature_ppb=request.temperature_ppb,
+            seed=request.seed,
+            stops=request.stops,
+        )
+
+    def _receipt(self, order: Order, progress: Progress, number: int) -> InferenceReceipt:
+        request, prices = order.request, order.model.prices
+        unsigned = InferenceReceipt(
+            version=INFERENCE_RECEIPT_VERSION,
+            genesis_hash=self._ledger.genesis_hash,
+            model=request.model,
+            base_model=order.model.base_model,
+            server=self._keypair.account,
+            user=order.user,
+            request=number,
+            prompt_hash=hash_text(request.prompt.encode()),
+            output_hash=hash_text(progress.text.encode()),
+            prompt_tokens=len(order.generation.prompt_tokens),
+            output_tokens=progress.output_tokens,
+            lane=LANE,
+            temperature_ppb=request.temperature_ppb,
+            seed=request.seed,
+            input_per_1000=prices.input_per_1000,
+            output_per_1000=prices.output_per_1000,
+            platform_fee=order.platform_fee,
+            fee=order.fee(progress.output_tokens),
+            height=order.height,
+            signature=UNSIGNED,
+        )
+        return replace(unsigned, signature=self._keypair.sign(unsigned.signing_payload()))
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn what goes wrong below into the error that a client is told."""
+    try:
+        yield
+    except (ApiError, HttpError):
+        raise
+    except RequestRefused as error:
+        raise InvalidRequest(
+            error.message, remedy=error.remedy, parameter=error.parameter
+        ) from error
+    except (ServingError, NodeError, DecodeError) as error:
+        _log.warning("answer refused", error=error.message, remedy=error.remedy)
+        raise Unavailable(error.message, remedy=error.remedy) from error

@@ -1,0 +1,137 @@
+"""API keys: who is asking, and so whose escrow pays.
+
+    {"version": 1, "keys": {"<blake2b-256 of the key, hex>": {"account": "<hex>", "label": "..."}}}
+
+The file holds hashes, never keys; it must be readable by its owner only, and is read again whenever
+it has changed, so that a key can be added or removed while the server runs.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import stat
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from node.errors import ConfigError
+from node.files import write_atomically
+from runtime.hashing import hasher
+
+KEY_PREFIX = "ol-"
+KEY_BYTES = 32
+KEY_CHARACTERS_MAX = 128
+KEYS_MAX = 10_000
+FILE_BYTES_MAX = 4 * 1024 * 1024
+LABEL_CHARACTERS_MAX = 64
+ACCOUNT_BYTES = 32
+_VERSION = 1
+_hash_api_key = hasher(b"api key")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """One key as anybody may see it."""
+
+    key_hash: bytes
+    account: bytes
+    label: str
+
+
+class ApiKeys:
+    """The keys of one file."""
+
+    def __init__(self, path: Path) -> None:
+        """Use `path`; a file that does not exist yet holds no key."""
+        self._path = path
+        self._lock = threading.Lock()
+        self._seen: tuple[int, int] | None = None
+        self._by_hash: dict[bytes, ApiKey] = {}
+
+    def account_of(self, key: str) -> bytes | None:
+        """The account that pays for requests with `key`, or None; raises `ConfigError`."""
+        if len(key) > KEY_CHARACTERS_MAX:
+            return None
+        found = self._current().get(_hash_api_key(key.encode()))
+        return None if found is None else found.account
+
+    def entries(self) -> tuple[ApiKey, ...]:
+        """All keys, sorted by label."""
+        return tuple(sorted(self._current().values(), key=lambda entry: entry.label))
+
+    def add(self, account: bytes, label: str) -> str:
+        """Make a key for `account` and return it: it is kept nowhere."""
+        key = KEY_PREFIX + secrets.token_urlsafe(KEY_BYTES)
+        entries = dict(self._current())
+        if len(entries) >= KEYS_MAX:
+            message = f"{self._path} holds {KEYS_MAX} keys already."
+            raise ConfigError(message, remedy="Remove some of them first.")
+        entry = ApiKey(_hash_api_key(key.encode()), account, label[:LABEL_CHARACTERS_MAX])
+        self._write(entries | {entry.key_hash: entry})
+        return key
+
+    def remove(self, label: str) -> int:
+        """Forget all keys with `label` and return how many there were."""
+        entries = self._current()
+        kept = {key: entry for key, entry in entries.items() if entry.label != label}
+        if len(kept) < len(entries):
+            self._write(kept)
+        return len(entries) - len(kept)
+
+    def _current(self) -> dict[bytes, ApiKey]:
+        with self._lock:
+            try:
+                status = self._path.stat()
+            except FileNotFoundError:
+                return {}
+            except OSError as error:
+                raise self._unusable(str(error.strerror)) from error
+            version = (status.st_mtime_ns, status.st_ino)
+            if version != self._seen:
+                self._check_mode(status.st_mode, status.st_size)
+                self._by_hash = self._read()
+                self._seen = version
+            return self._by_hash
+
+    def _check_mode(self, mode: int, size_bytes: int) -> None:
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            message = f"Other users can read the API keys in {self._path}."
+            raise ConfigError(message, remedy=f"Run `chmod 600 {self._path}`.")
+        if size_bytes > FILE_BYTES_MAX:
+            raise self._unusable(f"it has more than {FILE_BYTES_MAX} bytes")
+
+    def _read(self) -> dict[bytes, ApiKey]:
+        try:
+            document = json.loads(self._path.read_bytes())
+            if document["version"] != _VERSION or set(document) != {"version", "keys"}:
+                raise self._unusable(f"it is not of version {_VERSION}")
+            entries = [_entry(name, fields) for name, fields in document["keys"].items()]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise self._unusable(f"{type(error).__name__}: {error}") from error
+        return {entry.key_hash: entry for entry in entries}
+
+    def _write(self, entries: dict[bytes, ApiKey]) -> None:
+        keys = {
+            entry.key_hash.hex(): {"account": entry.account.hex(), "label": entry.label}
+            for entry in entries.values()
+        }
+        data = json.dumps({"version": _VERSION, "keys": keys}, indent=2).encode()
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # Its temporary file is made by mkstemp, so the result has the mode 0600.
+            write_atomically(self._path, data, self._path.parent)
+        except OSError as error:
+            raise self._unusable(str(error.strerror)) from error
+
+    def _unusable(self, why: str) -> ConfigError:
+        message = f"The API keys in {self._path} cannot be used: {why}."
+        return ConfigError(message, remedy="Make the file anew with `openledger serve keys add`.")
+
+
+def _entry(name: str, fields: dict[str, Any]) -> ApiKey:
+    key_hash, account = bytes.fromhex(name), bytes.fromhex(fields["account"])
+    if len(key_hash) != KEY_BYTES or len(account) != ACCOUNT_BYTES:
+        raise ValueError(f"the entry {name[:16]} has a hash or an account of the wrong length")
+    return ApiKey(key_hash, account, str(fields.get("label", "")))

@@ -1,0 +1,236 @@
+"""The bodies of `/v1/chat/completions` and `/v1/completions`, checked field by field.
+
+A field that would change the answer and is not offered is refused unless it has its neutral value,
+so that nobody pays for something else than was asked for.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ml.serving.engine import SEED_MAX, STOPS_MAX
+from node.api.errors import InvalidRequest
+from runtime.types import PPB
+
+TOKENS_DEFAULT = 48
+TOKENS_MAX = 4_096
+TEMPERATURE_MAX = 2.0
+MESSAGES_MAX = 256
+PARTS_MAX = 64
+MODEL_HASH_BYTES = 32
+LANE = "fast"
+ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
+
+Shape = Literal["chat", "text"]
+"""`chat` answers the last user message; `text` continues a raw prompt."""
+
+_OFFERED = frozenset(
+    {
+        "model",
+        "messages",
+        "prompt",
+        "max_tokens",
+        "max_completion_tokens",
+        "temperature",
+        "seed",
+        "stop",
+        "stream",
+        "stream_options",
+        "lane",
+        "disclose",
+    }
+)
+_WITHOUT_EFFECT = frozenset({"user", "metadata", "store", "service_tier", "safety_identifier"})
+_NEUTRAL: dict[str, tuple[object, ...]] = {
+    "n": (1,),
+    "best_of": (1,),
+    "top_p": (1,),
+    "frequency_penalty": (0,),
+    "presence_penalty": (0,),
+    "logprobs": (False,),
+    "top_logprobs": (0,),
+    "logit_bias": ({},),
+    "echo": (False,),
+    "suffix": ("",),
+    "tools": ([],),
+    "tool_choice": ("none", "auto"),
+    "functions": ([],),
+    "response_format": ({"type": "text"},),
+    "modalities": (["text"],),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """What a client asks for; defaults are filled in."""
+
+    shape: Shape
+    model: bytes
+    """Manifest hash of the adapter."""
+    prompt: str
+    tokens_max: int
+    temperature_ppb: int
+    seed: int
+    stops: tuple[str, ...]
+    stream: bool
+    include_usage: bool
+    disclose: bool
+    """Whether workers may read prompt and output to attribute the answer."""
+
+
+def parse_completion(body: Any, shape: Shape) -> CompletionRequest:
+    """Check the JSON body of a request; raises `InvalidRequest` naming the field."""
+    if not isinstance(body, dict):
+        raise InvalidRequest("The body is not a JSON object.", remedy="Send one JSON object.")
+    fields = {name: value for name, value in body.items() if value is not None}
+    _check_names(fields)
+    prompt = _last_question(fields) if shape == "chat" else _raw_prompt(fields)
+    stream = _boolean(fields, "stream", default=False)
+    options = fields.get("stream_options", {})
+    if not isinstance(options, dict):
+        raise _wrong("stream_options", options, "a JSON object")
+    temperature_ppb = round(_temperature(fields) * PPB)
+    # Without a seed a sampled answer draws its own; the receipt says which.
+    seed = secrets.randbelow(SEED_MAX + 1) if temperature_ppb else 0
+    return CompletionRequest(
+        shape=shape,
+        model=_model(fields),
+        prompt=prompt,
+        tokens_max=_tokens_max(fields),
+        temperature_ppb=temperature_ppb,
+        seed=_integer(fields, "seed", seed, 0, SEED_MAX),
+        stops=_stops(fields),
+        stream=stream,
+        include_usage=_boolean(options, "include_usage", default=False),
+        disclose=_boolean(fields, "disclose", default=True),
+    )
+
+
+def _wrong(name: str, found: object, wanted: str) -> InvalidRequest:
+    shown = repr(found)
+    shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
+    return InvalidRequest(f"'{name}' is {shown}.", remedy=f"It must be {wanted}.", parameter=name)
+
+
+def _check_names(fields: dict[str, Any]) -> None:
+    for name, value in fields.items():
+        if name in _OFFERED or name in _WITHOUT_EFFECT:
+            continue
+        neutral = _NEUTRAL.get(name)
+        if neutral is None:
+            raise InvalidRequest(
+                f"There is no parameter '{name[:80]}'.",
+                remedy="Leave it out.",
+                parameter=name[:80],
+            )
+        if value not in neutral:
+            raise _wrong(name, value, f"{neutral[0]!r}, or left out: nothing else is offered")
+    if fields.get("lane", LANE) != LANE:
+        raise _wrong("lane", fields["lane"], f"'{LANE}': this server has no other lane")
+
+
+def _model(fields: dict[str, Any]) -> bytes:
+    name = fields.get("model")
+    try:
+        model = bytes.fromhex(name) if isinstance(name, str) else b""
+    except ValueError:
+        model = b""
+    if len(model) != MODEL_HASH_BYTES:
+        raise _wrong("model", name, "the 64 hexadecimal digits of a model in GET /v1/models")
+    return model
+
+
+def _last_question(fields: dict[str, Any]) -> str:
+    """The text of the last message from the user: adapters are trained on single turns."""
+    messages = fields.get("messages")
+    if not isinstance(messages, list) or not 1 <= len(messages) <= MESSAGES_MAX:
+        raise _wrong("messages", messages, f"a list of 1 to {MESSAGES_MAX} messages")
+    last = ""
+    for index, message in enumerate(messages):
+        if not isinstance(message, dict) or message.get("role") not in ROLES:
+            roles = ", ".join(sorted(ROLES))
+            raise _wrong(f"messages[{index}]", message, f"an object whose role is one of {roles}")
+        if message["role"] == "user":
+            last = _message_text(message.get("content"), index)
+    if not last.strip():
+        raise _wrong("messages", "without a question", "a list with a message of the role user")
+    return last
+
+
+def _message_text(content: object, index: int) -> str:
+    if isinstance(content, str):
+        return _encodable(content, f"messages[{index}].content")
+    if isinstance(content, list) and len(content) <= PARTS_MAX:
+        parts = [
+            part["text"]
+            for part in content
+            if isinstance(part, dict)
+            and part.get("type") == "text"
+            and isinstance(part.get("text"), str)
+        ]
+        if len(parts) == len(content):
+            return _encodable("".join(parts), f"messages[{index}].content")
+    raise _wrong(f"messages[{index}].content", content, "a text, or a list of text parts")
+
+
+def _raw_prompt(fields: dict[str, Any]) -> str:
+    prompt = fields.get("prompt")
+    if isinstance(prompt, list) and len(prompt) == 1:
+        prompt = prompt[0]
+    if not isinstance(prompt, str) or not prompt:
+        raise _wrong("prompt", prompt, "one text that is not empty")
+    return _encodable(prompt, "prompt")
+
+
+def _encodable(text: str, name: str) -> str:
+    """Refuse lone surrogates, which JSON can spell and UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise _wrong(name, "not valid Unicode", "a text of Unicode characters") from error
+    return text
+
+
+def _tokens_max(fields: dict[str, Any]) -> int:
+    both = {"max_tokens", "max_completion_tokens"} & fields.keys()
+    if len(both) == 2 and fields["max_tokens"] != fields["max_completion_tokens"]:
+        raise _wrong("max_tokens", fields["max_tokens"], "left out beside max_completion_tokens")
+    name = "max_completion_tokens" if "max_completion_tokens" in both else "max_tokens"
+    return _integer(fields, name, TOKENS_DEFAULT, 1, TOKENS_MAX)
+
+
+def _temperature(fields: dict[str, Any]) -> float:
+    value = fields.get("temperature", 0)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or not 0 <= value <= TEMPERATURE_MAX:
+        raise _wrong("temperature", value, f"a number from 0 to {TEMPERATURE_MAX:g}")
+    return float(value)
+
+
+def _stops(fields: dict[str, Any]) -> tuple[str, ...]:
+    value = fields.get("stop", [])
+    stops = [value] if isinstance(value, str) else value
+    if (
+        not isinstance(stops, list)
+        or len(stops) > STOPS_MAX
+        or not all(isinstance(stop, str) and stop for stop in stops)
+    ):
+        raise _wrong("stop", value, f"a text, or a list of at most {STOPS_MAX} texts")
+    return tuple(stops)
+
+
+def _integer(fields: dict[str, Any], name: str, default: int, least: int, most: int) -> int:
+    value = fields.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise _wrong(name, value, f"an integer from {least} to {most}")
+    return value
+
+
+def _boolean(fields: dict[str, Any], name: str, *, default: bool) -> bool:
+    value = fields.get(name, default)
+    if not isinstance(value, bool):
+        raise _wrong(name, value, "true or false")
+    return value

@@ -1,0 +1,229 @@
+"""The chain of one node: its store, its runtime and its head; the one place where state changes.
+
+`build`, `execute` and `commit` block and run in a worker thread, one at a time, with a runtime of
+their own; everything else is quick, runs on the event loop and reads finalised state only.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import trio
+
+from genesis.chain_spec import ChainSpec, genesis_block
+from genesis.compose import compose_runtime
+from node.beacon import Beacon, check_beacon, make_beacon
+from node.config import DataDirectory
+from node.errors import ConfigError
+from runtime.block import Block, BlockContext, Header
+from runtime.codec import codec_of
+from runtime.errors import InvalidBlock, StoreError
+from runtime.events import EventRecord
+from runtime.executive import BlockOutcome, Runtime
+from runtime.extrinsic import CheckedExtrinsic, check_extrinsic
+from runtime.hashing import ZERO_HASH, hash_commit, hash_extrinsic
+from runtime.keys import Keypair
+from runtime.state.store import BlockRecord, Prepared, Store
+
+BlockEvents = dict[int | None, list[EventRecord]]
+"""The events of each extrinsic of a block, by its index; None: those of the block itself."""
+RECENT_EVENTS_MAX = 16
+"""Heights whose decoded events are kept: clients ask for the status of every extrinsic."""
+_NO_EVENTS = b"\x80"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An executed block that can be committed on the head."""
+
+    header: Header
+    block_id: bytes
+    encoded: bytes
+    extrinsic_hashes: tuple[bytes, ...]
+    events: bytes
+    prepared: Prepared
+
+
+class Chain:
+    """An open chain; use `Chain.open`, and `close` it in the end."""
+
+    def __init__(self, store: Store, spec: ChainSpec, keypair: Keypair) -> None:
+        """Take over an open store; commits block 0 to an empty one."""
+        genesis, changes, self._executor = genesis_block(spec)
+        self.spec = spec
+        self.store = store
+        self.genesis_hash = genesis.header.id()
+        self.runtime: Runtime = compose_runtime()
+        self.committing = trio.Lock()
+        """Held while a block is committed: proofs, which walk several tables, wait for it."""
+        self._keypair = keypair
+        self._recent_events: dict[int, BlockEvents] = {}
+        self._events_lock = threading.Lock()
+        self.validators = spec.validator_set()
+        if store.head is None:
+            events = self.runtime.encode_events(())
+            record = BlockRecord(0, self.genesis_hash, genesis.encode(), b"", events, ())
+            store.commit(store.prepare(changes), record)
+        self._check_genesis()
+        self.head: Header = self._load_head()
+
+    @classmethod
+    def open(cls, directory: DataDirectory, spec: ChainSpec, keypair: Keypair) -> Self:
+        """Open or create the chain of a data directory; raises `StoreError`, `ConfigError`."""
+        # Where a key has signed, a missing store is lost data, not a new chain.
+        store = Store.open(directory.state, create=not directory.signer.exists())
+        try:
+            return cls(store, spec, keypair)
+        except BaseException:
+            store.close()
+            raise
+
+    def close(self) -> None:
+        """Release the store."""
+        self.store.close()
+
+    @property
+    def head_id(self) -> bytes:
+        """The id of the last finalised block."""
+        return self.head.id()
+
+    # On the event loop
+
+    def nonce_of(self, account: bytes) -> int:
+        """The next nonce of an account in the finalised state."""
+        with self.runtime.reading(self.store):
+            nonce: int = self.runtime.pallets["System"].nonces[account]
+        return nonce
+
+    def validate(self, checked: CheckedExtrinsic) -> None:
+        """Raise `InvalidTransaction` for what could not enter the next block, or a later one."""
+        self.runtime.validate(self.store, checked, self.head.height + 1)
+
+    def events_at(self, height: int) -> BlockEvents:
+        """The decoded events of a block by their extrinsic; those asked for lately are kept."""
+        with self._events_lock:
+            known = self._recent_events.get(height)
+            if known is None:
+                known = {}
+                for event in self.runtime.decode_events(self.store.events(height) or _NO_EVENTS):
+                    known.setdefault(event.extrinsic_index, []).append(event)
+                self._recent_events[height] = known
+                if len(self._recent_events) > RECENT_EVENTS_MAX:
+                    self._recent_events.pop(next(iter(self._recent_events)))
+            return known
+
+    def advance(self, candidate: Candidate) -> None:
+        """Note that `candidate`, just committed, is the head."""
+        self.head = candidate.header
+
+    # In the worker thread
+
+    def build(self, extrinsics: Sequence[CheckedExtrinsic], now_ms: int) -> Candidate:
+        """Execute what may enter the next block, and seal it."""
+        height = self.head.height + 1
+        beacon = make_beacon(self._keypair, self.genesis_hash, height, self.head.beacon)
+        time_ms = max(now_ms, self.head.time_ms + 1)
+        context = self._context(time_ms, self._keypair.account, beacon)
+        outcome = self._executor.execute(
+            self.store, context, self.genesis_hash, extrinsics, skip_invalid=True
+        )
+        prepared = self.store.prepare(outcome.changes)
+        header = self._header(context, beacon, outcome, prepared)
+        return self._candidate(Block(header, outcome.included), outcome, prepared)
+
+    def execute(self, encoded: bytes) -> Candidate:
+        """Execute a block of ours again; raises `InvalidBlock` unless its header holds."""
+        block = codec_of(Block).decode(encoded)
+        claimed = block.header
+        beacon = Beacon(claimed.beacon, claimed.beacon_proof)
+        check_beacon(beacon, claimed.proposer, self.genesis_hash, claimed.height, self.head.beacon)
+        context = self._context(claimed.time_ms, claimed.proposer, beacon)
+        checked = [check_extrinsic(raw, self.genesis_hash) for raw in block.extrinsics]
+        outcome = self._executor.execute(
+            self.store, context, self.genesis_hash, checked, skip_invalid=False
+        )
+        prepared = self.store.prepare(outcome.changes)
+        header = self._header(context, beacon, outcome, prepared)
+        if header != claimed:
+            message = f"Block {claimed.height} does not lead to what its header claims."
+            remedy = "Install the version of OpenLedger that made the block, and start again."
+            raise InvalidBlock(message, remedy=remedy)
+        return self._candidate(block, outcome, prepared)
+
+    def commit(self, candidate: Candidate, commit: bytes) -> None:
+        """Write a block, its effects and its certificate in one synced batch."""
+        record = BlockRecord(
+            candidate.header.height,
+            candidate.block_id,
+            candidate.encoded,
+            commit,
+            candidate.events,
+            candidate.extrinsic_hashes,
+        )
+        self.store.commit(candidate.prepared, record)
+
+    def _context(self, time_ms: int, proposer: bytes, beacon: Beacon) -> BlockContext:
+        return BlockContext(
+            height=self.head.height + 1,
+            time_ms=time_ms,
+            proposer=proposer,
+            beacon=beacon.value,
+            parent_hash=self.head_id,
+        )
+
+    def _header(
+        self, context: BlockContext, beacon: Beacon, outcome: BlockOutcome, prepared: Prepared
+    ) -> Header:
+        last_commit = self.store.commit_certificate(self.head.height) or b""
+        return Header(
+            height=context.height,
+            parent_hash=context.parent_hash,
+            time_ms=context.time_ms,
+            proposer=context.proposer,
+            state_root=prepared.root,
+            extrinsics_root=outcome.extrinsics_root,
+            events_root=outcome.events_root,
+            validators_hash=self.validators.hash(),
+            next_validators_hash=self.validators.hash(),
+            last_commit_hash=hash_commit(last_commit) if last_commit else ZERO_HASH,
+            evidence_root=ZERO_HASH,
+            spec_version=self._executor.spec_version,
+            beacon=beacon.value,
+            beacon_proof=beacon.proof,
+        )
+
+    def _candidate(self, block: Block, outcome: BlockOutcome, prepared: Prepared) -> Candidate:
+        return Candidate(
+            block.header,
+            block.header.id(),
+            codec_of(Block).encode(block),
+            tuple(hash_extrinsic(raw) for raw in block.extrinsics),
+            outcome.encoded_events,
+            prepared,
+        )
+
+    # On start
+
+    def _check_genesis(self) -> None:
+        if self.store.height_of(self.genesis_hash) != 0:
+            message = "The stored chain began with another block than the chain spec describes."
+            remedy = "Use the chain.toml it was made with, or another --data directory."
+            raise ConfigError(message, remedy=remedy)
+
+    def _load_head(self) -> Header:
+        head = self.store.head
+        encoded = None if head is None else self.store.block(head.height)
+        if head is None or encoded is None:
+            raise _inconsistent("has no block at its head")
+        header = codec_of(Block).decode(encoded).header
+        if (header.id(), header.state_root) != (head.block_id, head.state_root):
+            raise _inconsistent("has another block at its head than its state is of")
+        return header
+
+
+def _inconsistent(what: str) -> StoreError:
+    remedy = "Restore the data directory from a backup, or begin a new one."
+    return StoreError(f"The store {what}.", remedy=remedy)

@@ -1,0 +1,57 @@
+"""`openledger`: the one command; an error is a sentence and a remedy on stderr, exit code 2.
+
+Commands import what they need when they run: `openledger --help` must not wait for torch.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from node.cli import demo, keys, node, query, receipt, serve, tx, worker
+from node.cli.output import print_error
+from runtime.errors import OpenLedgerError
+
+EXIT_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="openledger",
+    help="OpenLedger: records who contributed what to a model, measures it, and pays for it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("node")(node.run_node)
+app.command("dev")(node.run_dev)
+app.command("init")(node.init)
+app.command("tx", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
+    tx.submit
+)
+app.command("query")(query.query)
+app.command("status")(query.status)
+app.add_typer(keys.app, name="keys")
+
+app.add_typer(receipt.app, name="receipt")
+app.add_typer(serve.app, name="serve")
+app.add_typer(worker.app, name="worker")
+app.command("demo")(demo.demo)
+
+
+def main() -> None:
+    """Run the command line; never shows a traceback unless OPENLEDGER_TRACEBACK is set."""
+    try:
+        app()
+    except OpenLedgerError as error:
+        print_error(error.message, error.remedy)
+        sys.exit(EXIT_ERROR)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    except Exception as error:
+        if os.environ.get("OPENLEDGER_TRACEBACK"):
+            raise
+        message = f"Unexpected failure: {type(error).__name__}: {error}."
+        print_error(message, "Please report it, with the output under OPENLEDGER_TRACEBACK=1.")
+        sys.exit(EXIT_ERROR)

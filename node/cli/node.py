@@ -1,0 +1,133 @@
+"""`openledger node | dev | init`: run a validator or a throw-away one, prepare a directory."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from node.cli.key_choice import KeyOption, PasswordFile, choose_key, dev_keypair
+from node.cli.output import JsonFlag, print_fields, print_json
+
+DEFAULT_RPC_PORT = 9944
+GIB = 1024**3
+
+Data = Annotated[Path, typer.Option("--data", help="The node's data directory.", metavar="DIR")]
+Spec = Annotated[
+    Path | None,
+    typer.Option("--chain", help="Chain spec; needed for a new directory.", metavar="SPEC.toml"),
+]
+RpcPort = Annotated[int, typer.Option(help="TCP port of RPC and content; 0 for any free one.")]
+RpcHost = Annotated[str, typer.Option(help="Address to listen on.")]
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option(help="Also answer requests for this host name; may be repeated."),
+]
+ContentQuota = Annotated[int, typer.Option(help="Limit of all stored content, in GiB.", min=1)]
+LogLevel = Annotated[str, typer.Option(help="debug, info, warning or error.")]
+LogFile = Annotated[Path | None, typer.Option(help="Write logs here instead of stderr.")]
+
+
+def run_node(
+    data: Data,
+    key: KeyOption,
+    chain: Spec = None,
+    password_file: PasswordFile = None,
+    rpc_port: RpcPort = DEFAULT_RPC_PORT,
+    rpc_host: RpcHost = "127.0.0.1",
+    allow_host: AllowHost = None,
+    content_quota_gib: ContentQuota = 20,
+    log_level: LogLevel = "info",
+    log_file: LogFile = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run the validator of a chain: produce blocks, answer RPC, store content."""
+    from node.config import DataDirectory, NodeConfig
+    from node.http.messages import LOCAL_HOSTS
+    from node.logs import configure_logs
+    from node.service import run
+
+    configure_logs(log_level, log_file)
+    directory = DataDirectory(data)
+    spec = directory.load_spec(chain)
+    config = NodeConfig(
+        rpc_host=rpc_host,
+        rpc_port=rpc_port,
+        allowed_hosts=LOCAL_HOSTS | frozenset(allow_host or ()),
+        content_quota_bytes=content_quota_gib * GIB,
+    )
+    keypair = choose_key(key, password_file)
+    run(config, directory, spec, keypair, lambda url, genesis: _ready(url, genesis, as_json))
+
+
+def run_dev(
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Keep the chain here; by default it is deleted at the end."),
+    ] = None,
+    rpc_port: RpcPort = DEFAULT_RPC_PORT,
+    log_level: LogLevel = "warning",
+    log_file: LogFile = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run a one-validator development chain with funded accounts (dev:alice, dev:bob, ...)."""
+    from genesis.chain_spec import DEV_ACCOUNTS, dev_spec
+    from node.config import DataDirectory, NodeConfig
+    from node.logs import configure_logs
+    from node.service import run
+
+    configure_logs(log_level, log_file)
+    validator = next(iter(DEV_ACCOUNTS))
+
+    def ready(url: str, genesis_hash: bytes) -> None:
+        _ready(url, genesis_hash, as_json)
+        if not as_json:
+            print("Funded accounts, whose keys everybody knows:")
+            print_fields({f"  dev:{name}": dev_keypair(name).account for name in DEV_ACCOUNTS})
+            sys.stdout.flush()
+
+    with _kept_or_temporary(data) as folder:
+        directory = DataDirectory(folder)
+        if not directory.spec.exists():
+            directory.begin(dev_spec())
+        spec = directory.load_spec(None)
+        run(NodeConfig(rpc_port=rpc_port), directory, spec, dev_keypair(validator), ready)
+
+
+def init(
+    data: Data,
+    chain: Annotated[
+        Path, typer.Option("--chain", help="Chain spec to start from.", metavar="SPEC.toml")
+    ],
+    as_json: JsonFlag = False,
+) -> None:
+    """Prepare a data directory for a chain, and print the chain's genesis hash."""
+    from genesis.chain_spec import genesis_block
+    from node.config import DataDirectory
+
+    spec = DataDirectory(data).load_spec(chain)
+    block = genesis_block(spec)[0]
+    fields = {"chain": spec.name, "genesis_hash": block.header.id(), "data": str(data)}
+    (print_json if as_json else print_fields)(fields)
+
+
+def _ready(url: str, genesis_hash: bytes, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"url": url, "genesis_hash": genesis_hash.hex()}), flush=True)
+    else:
+        print(f"OpenLedger node ready at {url}", flush=True)
+
+
+@contextlib.contextmanager
+def _kept_or_temporary(data: Path | None) -> Iterator[Path]:
+    if data is not None:
+        yield data
+        return
+    with tempfile.TemporaryDirectory(prefix="openledger-dev-") as folder:
+        yield Path(folder)

@@ -1,0 +1,132 @@
+"""`openledger query | status`: read the chain's state, the node's health, an extrinsic's fate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from node.cli.key_choice import account_of
+from node.cli.output import (
+    DEFAULT_NODE_URL,
+    JsonFlag,
+    NodeUrl,
+    print_fields,
+    print_json,
+    print_table,
+)
+from node.errors import ConfigError
+
+if TYPE_CHECKING:
+    from node.client import NodeClient
+    from runtime.storage import Map, Value
+
+PalletName = Annotated[str | None, typer.Argument(help="Pallet, e.g. Balances.")]
+ItemName = Annotated[str | None, typer.Argument(help="Storage item, e.g. accounts.")]
+KeyParts = Annotated[
+    list[str] | None, typer.Argument(help="The key's parts; none lists the whole map.")
+]
+Limit = Annotated[int, typer.Option(help="The most entries to list.", min=1, max=10_000)]
+ExtrinsicHash = Annotated[
+    str | None, typer.Argument(help="Look this extrinsic up instead of the node's health.")
+]
+
+
+def query(
+    pallet: PalletName = None,
+    item: ItemName = None,
+    key: KeyParts = None,
+    node: NodeUrl = DEFAULT_NODE_URL,
+    limit: Limit = 100,
+    as_json: JsonFlag = False,
+) -> None:
+    """Read a storage item: openledger query PALLET ITEM [KEY ...]; without ITEM, list the items."""
+    from node.client import NodeClient
+
+    with NodeClient(node) as client:
+        if pallet is None or item is None:
+            _list_items(client, pallet, as_json)
+            return
+        name = _pallet_name(client, pallet)
+        declared = client.item(name, item)
+        if key or not _is_map(declared):
+            value = client.read(name, item, *_key_of(declared, key or []))
+            print_json(value)
+            return
+        entries = client.entries(name, item, limit)
+    if as_json:
+        print_json([{"key": each, "value": value} for each, value in entries])
+    else:
+        print_table(("key", "value"), entries)
+
+
+def status(
+    extrinsic: ExtrinsicHash = None,
+    node: NodeUrl = DEFAULT_NODE_URL,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show the node's health and chain, or what became of an extrinsic."""
+    from node.client import NodeClient
+
+    with NodeClient(node) as client:
+        if extrinsic is None:
+            fields = {"node": node, **client.properties, **client.call("system_health")}
+        else:
+            fields = dict(client.call("author_extrinsicStatus", extrinsic))
+    (print_json if as_json else print_fields)(fields)
+
+
+def _list_items(client: NodeClient, pallet: str | None, as_json: bool) -> None:
+    pallets = client.runtime.pallets
+    chosen = list(pallets) if pallet is None else [_pallet_name(client, pallet)]
+    rows = [
+        (f"{name}.{item}", _type_of(declared))
+        for name in chosen
+        for item, declared in pallets[name].definition.storage.items()
+    ]
+    if as_json:
+        print_json([{"item": item, "type": text} for item, text in rows])
+    else:
+        print_table(("item", "type"), rows)
+
+
+def _pallet_name(client: NodeClient, pallet: str) -> str:
+    """The pallet's own name, whatever capitals were typed."""
+    for name in client.runtime.pallets:
+        if name.lower() == pallet.lower():
+            return name
+    names = ", ".join(client.runtime.pallets)
+    raise ConfigError(f"There is no pallet {pallet!r}.", remedy=f"Choose one of {names}.")
+
+
+def _is_map(declared: Value[Any] | Map[Any, Any]) -> bool:
+    from runtime.storage import Map
+
+    return isinstance(declared, Map)
+
+
+def _type_of(declared: Value[Any] | Map[Any, Any]) -> str:
+    from runtime.storage import Map
+
+    value = declared.codec.describe()
+    return f"{declared.key_codec.describe()} -> {value}" if isinstance(declared, Map) else value
+
+
+def _key_of(declared: Value[Any] | Map[Any, Any], words: list[str]) -> list[Any]:
+    """The words as the typed parts of the item's key; raises `ConfigError` for a wrong number."""
+    from node.cli.arguments import typed_value
+    from runtime.codec import TupleCodec
+    from runtime.storage import Map
+
+    codecs = []
+    if isinstance(declared, Map):
+        codec = declared.key_codec
+        codecs = list(codec.items) if isinstance(codec, TupleCodec) else [codec]
+    if len(words) != len(codecs):
+        expected = " ".join(codec.describe() for codec in codecs) or "no key"
+        message = f"The key has {len(words)} parts, not {len(codecs)}."
+        raise ConfigError(message, remedy=f"Give {expected}.")
+    return [
+        typed_value(codec, word, f"part {index} of the key", account_of)
+        for index, (codec, word) in enumerate(zip(codecs, words, strict=True))
+    ]

@@ -1,0 +1,111 @@
+"""`openledger tx`: sign a call, send it, wait for its block; without a call, list what there is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from node.cli.key_choice import KeyOption, PasswordFile, account_of, choose_key
+from node.cli.output import (
+    DEFAULT_NODE_URL,
+    JsonFlag,
+    NodeUrl,
+    print_fields,
+    print_json,
+    print_table,
+)
+from node.errors import ConfigError
+from runtime.types import OPEN
+
+if TYPE_CHECKING:
+    from runtime.calls import CallDefinition
+    from runtime.executive import Runtime
+
+PalletName = Annotated[str | None, typer.Argument(help="Pallet, e.g. Balances.")]
+CallName = Annotated[str | None, typer.Argument(help="Call, e.g. transfer.")]
+Timeout = Annotated[float, typer.Option(help="Seconds to wait for the block.", min=1)]
+Tip = Annotated[int, typer.Option(help=f"Paid to the block's proposer; 1 OPEN is {OPEN}.", min=0)]
+
+
+def submit(
+    context: typer.Context,
+    pallet: PalletName = None,
+    call: CallName = None,
+    key: KeyOption = "dev:alice",
+    password_file: PasswordFile = None,
+    node: NodeUrl = DEFAULT_NODE_URL,
+    tip: Tip = 0,
+    timeout_s: Timeout = 30,
+    as_json: JsonFlag = False,
+) -> None:
+    """Send a call and wait for its block: openledger tx PALLET CALL --argument value ...
+
+    Amounts may be written as 2.5OPEN, accounts as the name of a key or dev:bob, records and tuples
+    as JSON.  Without CALL, the calls are listed.
+    """
+    from genesis.compose import compose_runtime
+    from node.cli.arguments import options_of, typed_arguments
+    from node.client import NodeClient
+
+    definitions = _calls(compose_runtime(), pallet)
+    if call is None:
+        _list_calls(definitions, as_json)
+        return
+    definition = _find(definitions, call)
+    arguments = typed_arguments(definition.arguments.items, options_of(context.args), account_of)
+    keypair = choose_key(key, password_file)
+    with NodeClient(node) as client:
+        value = definition.arguments.record(**arguments)
+        inclusion = client.submit(value, keypair, tip=tip, timeout_s=timeout_s)
+    if as_json:
+        print_json(inclusion)
+        return
+    print_fields(
+        {
+            "included": f"block {inclusion.height}, index {inclusion.index}",
+            "extrinsic": inclusion.extrinsic_hash,
+        }
+    )
+    for event in inclusion.events:
+        print_fields({f"{event.pallet}.{event.name}": event.fields})
+
+
+def _calls(runtime: Runtime, pallet: str | None) -> list[CallDefinition]:
+    """The calls of one pallet, whatever its capitals, or of all."""
+    by_name = {name.lower(): each.definition for name, each in runtime.pallets.items()}
+    if pallet is not None and pallet.lower() not in by_name:
+        message = f"There is no pallet {pallet!r}."
+        raise ConfigError(message, remedy=f"Choose one of {', '.join(runtime.pallets)}.")
+    chosen = by_name.values() if pallet is None else [by_name[pallet.lower()]]
+    return [call for definition in chosen for call in definition.calls]
+
+
+def _find(definitions: list[CallDefinition], name: str) -> CallDefinition:
+    for definition in definitions:
+        if definition.name == name.replace("-", "_"):
+            return definition
+    names = ", ".join(definition.name for definition in definitions) or "none"
+    raise ConfigError(f"There is no call {name!r}.", remedy=f"Choose one of {names}.")
+
+
+def _list_calls(definitions: list[CallDefinition], as_json: bool) -> None:
+    rows = [
+        {
+            "pallet": definition.pallet,
+            "call": definition.name,
+            "arguments": {
+                name: codec.describe() for name, codec in definition.arguments.items.items()
+            },
+            "documentation": definition.documentation.split("\n\n")[0],
+        }
+        for definition in definitions
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    cells = (
+        (f"{row['pallet']}.{row['call']}", " ".join(f"--{name}" for name in row["arguments"]))
+        for row in rows
+    )
+    print_table(("call", "arguments"), cells)

@@ -1,0 +1,106 @@
+"""What a node is started with, and the layout of its data directory.
+
+<data>/chain.toml    the chain spec this directory belongs to
+<data>/state/        LevelDB: blocks, state, commits, events
+<data>/signer        what the validator's key has signed last
+<data>/content/      the content store
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from genesis.chain_spec import ChainSpec
+from node.content import QUOTA_BYTES_DEFAULT
+from node.errors import ConfigError
+from node.files import write_atomically
+from node.http.messages import LOCAL_HOSTS
+
+SIGNER_BYTES_MAX = 8 * 1024 * 1024
+"""A signer file holds one proposed block and a few votes."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataDirectory:
+    """The files of one node."""
+
+    root: Path
+
+    @property
+    def spec(self) -> Path:
+        """The chain spec."""
+        return self.root / "chain.toml"
+
+    @property
+    def state(self) -> Path:
+        """The store's directory."""
+        return self.root / "state"
+
+    @property
+    def signer(self) -> Path:
+        """The signer file."""
+        return self.root / "signer"
+
+    @property
+    def content(self) -> Path:
+        """The content store's directory."""
+        return self.root / "content"
+
+    def read_signer(self) -> bytes | None:
+        """The bytes of the signer file, or None; raises `ConfigError` if it cannot be read."""
+        try:
+            with self.signer.open("rb") as file:
+                return file.read(SIGNER_BYTES_MAX)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            message = f"The signer file {self.signer} cannot be read: {error.strerror}."
+            raise ConfigError(message, remedy="Make it readable for this user.") from error
+
+    def load_spec(self, given: Path | None) -> ChainSpec:
+        """The directory's chain spec; a new directory takes the `given` one.
+
+        Raises `ConfigError` when there is none, when the two differ, or when the directory holds
+        something else.
+        """
+        if self.spec.exists():
+            spec = ChainSpec.load(self.spec)
+            if given is not None and ChainSpec.load(given) != spec:
+                message = f"{self.root} belongs to another chain than {given} describes."
+                remedy = "Leave --chain out to go on with it, or choose another --data directory."
+                raise ConfigError(message, remedy=remedy)
+            return spec
+        if given is None:
+            message = f"{self.root} holds no chain yet."
+            remedy = "Give a chain spec with --chain, or use `openledger dev`."
+            raise ConfigError(message, remedy=remedy)
+        spec = ChainSpec.load(given)
+        self.begin(spec)
+        return spec
+
+    def begin(self, spec: ChainSpec) -> None:
+        """Make this an empty directory of the chain `spec`; raises `ConfigError`."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            foreign = [entry.name for entry in self.root.iterdir()]
+            if foreign:
+                message = f"{self.root} is not empty and not a node's: it has {foreign[0]!r}."
+                remedy = "Choose an empty or a new --data directory."
+                raise ConfigError(message, remedy=remedy)
+            write_atomically(self.spec, spec.to_toml().encode(), self.root)
+        except OSError as error:
+            message = f"The data directory {self.root} cannot be made: {error.strerror}."
+            remedy = "Choose a folder that this user may write to."
+            raise ConfigError(message, remedy=remedy) from error
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """How a node serves; what it computes is in the chain spec alone."""
+
+    rpc_port: int
+    """0 for any free one."""
+    rpc_host: str = "127.0.0.1"
+    allowed_hosts: frozenset[str] = field(default=LOCAL_HOSTS)
+    content_quota_bytes: int = QUOTA_BYTES_DEFAULT

@@ -1,0 +1,135 @@
+"""The first part of the story: rows are committed and revealed, a version is published."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from ml.data.review import Submission, SubmissionCounts, review
+from node.client import NodeClient
+from node.demo.corpus import Contribution, Corpus
+from node.demo.people import People
+from node.demo.stages import Bar
+from pallets.datanets.pallet import Datanets
+from runtime.keys import Keypair
+from runtime.merkle import list_root
+from runtime.types import OPEN
+from runtime.wire.blobs import encode_blob
+from runtime.wire.rows import RowRecord, submission_commitment
+
+BOND_PER_ROW = OPEN // 1_000
+SALT_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A contribution on chain: its index in the Datanet is its place in the order of credit."""
+
+    contribution: Contribution
+    submission: int
+    salt: bytes
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A Datanet version and what came of every row."""
+
+    datanet: int
+    version: int
+    records: tuple[RowRecord, ...]
+    counts: dict[str, SubmissionCounts]
+    """By contributor."""
+
+
+def create_datanet(client: NodeClient, people: People, corpus: Corpus) -> int:
+    """The curator opens a Datanet that sponsors the first bond of whoever has no OPEN."""
+    call = Datanets.create.Call(
+        name=corpus.title[:64],
+        description=f"Questions and answers: {corpus.title}"[:1_024],
+        licence=corpus.licence,
+        contributor_bond_per_row=BOND_PER_ROW,
+        sponsor_budget=BOND_PER_ROW * corpus.row_count(),
+    )
+    created = client.submit(call, people.curator).fields("Datanets", "Created")
+    return int(created["datanet"])
+
+
+def commit(
+    client: NodeClient, datanet: int, contribution: Contribution, keypair: Keypair
+) -> Submitted:
+    """Commit to rows without showing them."""
+    root = list_root([row.hash() for row in contribution.rows])
+    salt = os.urandom(SALT_BYTES)
+    call = Datanets.commit.Call(
+        datanet=datanet,
+        commitment=submission_commitment(keypair.account, root, salt),
+        row_count=len(contribution.rows),
+        bond=BOND_PER_ROW * len(contribution.rows),
+        sponsored=True,
+    )
+    committed = client.submit(call, keypair).fields("Datanets", "Committed")
+    return Submitted(contribution, int(committed["submission"]), salt, root)
+
+
+def reveal(client: NodeClient, datanet: int, submitted: Submitted, keypair: Keypair) -> None:
+    """Show the rows that were committed to."""
+    blob = encode_blob([row.encode() for row in submitted.contribution.rows])
+    call = Datanets.reveal.Call(
+        datanet=datanet,
+        submission=submitted.submission,
+        rows_root=submitted.root,
+        salt=submitted.salt,
+        blob=client.put_content(blob),
+    )
+    client.submit(call, keypair)
+
+
+def contribute(
+    client: NodeClient, people: People, corpus: Corpus, datanet: int, bar: Bar
+) -> tuple[Submitted, ...]:
+    """All commit, in the corpus's order, then all reveal."""
+    steps = 2 * len(corpus.contributions)
+    submitted = []
+    for number, contribution in enumerate(corpus.contributions):
+        bar.show(number, steps, f"{contribution.name} commits")
+        keypair = people.contributors[contribution.name]
+        submitted.append(commit(client, datanet, contribution, keypair))
+    for number, item in enumerate(submitted, len(submitted)):
+        bar.show(number, steps, f"{item.contribution.name} reveals")
+        reveal(client, datanet, item, people.contributors[item.contribution.name])
+    return tuple(submitted)
+
+
+def publish(
+    client: NodeClient, people: People, datanet: int, submitted: tuple[Submitted, ...]
+) -> Published:
+    """The curator runs the published validator and publishes what it accepts."""
+    submissions = [
+        Submission(
+            item.submission,
+            people.contributors[item.contribution.name].account,
+            item.contribution.rows,
+        )
+        for item in submitted
+    ]
+    with client.reading() as pallets:
+        seed = pallets.datanets.minhash_seed(datanet)
+    result = review(submissions, seed)
+    encoded = [record.encode() for record in result.records]
+    call = Datanets.publish_version.Call(
+        datanet=datanet,
+        rows_root=result.rows_root(),
+        row_count=len(encoded),
+        records=client.put_content(encode_blob(encoded)),
+        verdicts_root=result.verdicts_root(),
+        reviewed_count=len(result.verdicts),
+        verdict_counts=tuple(
+            (count.submission, count.accepted, count.duplicate, count.rejected)
+            for count in result.counts()
+        ),
+    )
+    published = client.submit(call, people.curator).fields("Datanets", "VersionPublished")
+    names = {item.submission: item.contribution.name for item in submitted}
+    counts = {names[count.submission]: count for count in result.counts()}
+    return Published(datanet, int(published["version"]), result.records, counts)

@@ -1,0 +1,140 @@
+"""Every error of the node and of its clients; the tree on top.
+
+OpenLedgerError                      a sentence and a remedy (`runtime.errors`)
+ `- NodeError
+     |- ConfigError                  an option, a file or a data directory that cannot be used
+     |- PortInUse                    another process listens there already
+     |- KeystoreError                a key file is missing, damaged, or the password is wrong
+     |- ContentError                 the content store refuses
+     |   |- ContentMissing           nobody has put this hash here
+     |   |- ContentTooLarge          the blob or the quota is too large
+     |   `- ContentDamaged           bytes on disk no longer have their hash
+     |- MempoolError                 an extrinsic is well formed, but the node does not keep it
+     |   |- MempoolFull              a cap is reached
+     |   |- NonceTaken               another extrinsic of the sender waits with this nonce
+     |   `- NonceTooHigh             further ahead of the account than the node queues
+     |- RequestError                 a JSON-RPC request that cannot be answered
+     |   |- UnknownMethod            no such method
+     |   |- InvalidParameters        the parameters are not what the method takes
+     |   `- NotFound                 no such block, height or key
+     |- HttpError                    an HTTP request that cannot be answered, with its status
+     `- ClientError                  what a caller of `NodeClient` sees
+         |- NodeUnreachable          nothing answers at the URL
+         |- RpcFailed                the node answered with an error
+         |- CallFailed               the extrinsic is in a block, and its call failed there
+         `- InclusionTimeout         no block took the extrinsic in time
+"""
+
+from __future__ import annotations
+
+from runtime.errors import OpenLedgerError
+
+
+class NodeError(OpenLedgerError):
+    """An error outside the state machine: I/O, configuration, queues, clients."""
+
+
+class ConfigError(NodeError):
+    """An option, a file or a data directory cannot be used."""
+
+
+class PortInUse(NodeError):
+    """The address to listen on cannot be bound."""
+
+
+class KeystoreError(NodeError):
+    """A key file is missing or damaged, or the password does not open it."""
+
+
+class ContentError(NodeError):
+    """The content store refuses a request."""
+
+
+class ContentMissing(ContentError):
+    """No content with this hash is stored here."""
+
+
+class ContentTooLarge(ContentError):
+    """The content, or all content together, is larger than allowed."""
+
+
+class ContentDamaged(ContentError):
+    """Bytes on disk no longer have the hash they are stored under."""
+
+
+class MempoolError(NodeError):
+    """A well-formed extrinsic that this node does not keep."""
+
+
+class MempoolFull(MempoolError):
+    """A cap of the mempool is reached."""
+
+
+class NonceTaken(MempoolError):
+    """Another extrinsic of the same sender is waiting with this nonce."""
+
+
+class NonceTooHigh(MempoolError):
+    """The nonce is further ahead of the account than the node queues."""
+
+
+class RequestError(NodeError):
+    """A JSON-RPC request that cannot be answered."""
+
+
+class UnknownMethod(RequestError):
+    """The node has no such method."""
+
+
+class InvalidParameters(RequestError):
+    """The parameters are not what the method takes."""
+
+
+class NotFound(RequestError):
+    """The block, height or proof asked for is not here."""
+
+
+class HttpError(NodeError):
+    """An HTTP request that cannot be answered; `status` is the answer's status code."""
+
+    def __init__(self, status: int, message: str, *, remedy: str = "") -> None:
+        """Keep the status beside the sentence and the remedy."""
+        super().__init__(message, remedy=remedy)
+        self.status = status
+
+
+class ClientError(NodeError):
+    """What a caller of `NodeClient` sees."""
+
+
+class NodeUnreachable(ClientError):
+    """Nothing answers at the node's URL."""
+
+
+class RpcFailed(ClientError):
+    """The node answered with an error; `kind` is the name of its type on the node's side."""
+
+    def __init__(self, message: str, *, remedy: str, kind: str, code: int) -> None:
+        """Keep what the node said."""
+        super().__init__(message, remedy=remedy)
+        self.kind = kind
+        self.code = code
+
+
+class CallFailed(ClientError):
+    """The extrinsic is in a block, and its call failed there: nothing but its nonce has changed."""
+
+    def __init__(self, error: str, remedy: str, *, name: str = "") -> None:
+        """Keep the call's error sentence, its remedy, and the error's `Pallet.Name`."""
+        super().__init__(error, remedy=remedy)
+        self.error = error
+        self.name = name
+
+
+class InclusionTimeout(ClientError):
+    """No block took the extrinsic in time; it may still enter one under `extrinsic_hash`."""
+
+    def __init__(self, message: str, *, remedy: str, extrinsic_hash: bytes) -> None:
+        """Keep the hash by which the extrinsic can be looked up."""
+        super().__init__(message, remedy=remedy)
+        self.extrinsic_hash = extrinsic_hash

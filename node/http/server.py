@@ -1,0 +1,408 @@
+"""The HTTP/1.1 server that the RPC and the inference API share.
+
+    listeners = await open_listeners("127.0.0.1", 0)
+    await serve(listeners, Site(handler))            # until cancelled
+
+h11 is the state machine, trio the I/O.  Invariants:
+
+- A client can hold at most what `Limits` says: connections, header and body bytes, all bodies
+  together, and time in each phase.  Whoever exceeds one gets a typed answer (400, 408, 413, 431,
+  503), never silence.
+- The `Host` header must name the server, and so must `Origin` where a browser sends one: a web page
+  cannot drive a node on the same machine (DNS rebinding, cross-site requests).
+- A streamed answer notices a client that goes away while it is being computed: its generator is
+  closed.
+- No request ends the server: an unexpected exception is logged and answered with status 500.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from http import HTTPStatus
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import h11
+import structlog
+import trio
+
+from node.errors import HttpError, PortInUse
+from node.http.messages import Request, Response, Site
+
+PORT_MAX = 65_535
+RECEIVE_BYTES = 64 * 1024
+WRITE_BYTES = 1024 * 1024
+QUERY_FIELDS_MAX = 64
+LINGER_TIMEOUT_S = 2.0
+LINGER_BYTES_MAX = 64 * 1024 * 1024
+_STATUSES = frozenset(HTTPStatus)
+_log = structlog.get_logger("http")
+
+
+class _Disconnected(Exception):
+    """The client has closed the connection."""
+
+
+class _Load:
+    """What all connections of one server hold together."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.body_bytes = 0
+
+
+async def open_listeners(host: str, port: int) -> list[trio.SocketListener]:
+    """Bind `host`:`port` (0 for any free port); raises `PortInUse`."""
+    if not 0 <= port <= PORT_MAX:
+        raise _bind_error(host, port, OverflowError(f"{port} is not a port"))
+    try:
+        return await trio.open_tcp_listeners(port, host=host)
+    except OSError as error:
+        raise _bind_error(host, port, error) from error
+
+
+def bound_port(listeners: list[trio.SocketListener]) -> int:
+    """The TCP port that the first listener is bound to."""
+    port: int = listeners[0].socket.getsockname()[1]
+    return port
+
+
+async def serve(listeners: list[trio.SocketListener], site: Site) -> None:
+    """Answer requests until cancelled; the listeners are closed at the end."""
+    load = _Load()
+
+    async def handle(stream: trio.SocketStream) -> None:
+        load.connections += 1
+        try:
+            await _Connection(stream, site, load).run()
+        finally:
+            load.connections -= 1
+
+    await trio.serve_listeners(handle, listeners)
+
+
+def _bind_error(host: str, port: int, error: Exception) -> PortInUse:
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
+        message = f"Port {port} on {host} is already in use."
+        return PortInUse(message, remedy="Stop the other process, or choose another port.")
+    if number == errno.EACCES:
+        message = f"Port {port} on {host} needs privileges that this process does not have."
+        return PortInUse(message, remedy="Choose a port from 1024 to 65535.")
+    if isinstance(error, socket.gaierror) or number == errno.EADDRNOTAVAIL:
+        message = f"This machine has no address {host!r} to listen on."
+        return PortInUse(message, remedy="Listen on 127.0.0.1, or on an address of this machine.")
+    message = f"Cannot listen on {host}:{port}: {error}."
+    return PortInUse(message, remedy="Choose another address and a port from 0 to 65535.")
+
+
+class _Connection:
+    """One client: exchanges follow each other until either side closes."""
+
+    def __init__(self, stream: trio.SocketStream, site: Site, load: _Load) -> None:
+        self._stream = stream
+        self._site = site
+        self._limits = site.limits
+        self._load = load
+        self._held_bytes = 0
+        self._protocol = h11.Connection(
+            h11.SERVER, max_incomplete_event_size=site.limits.head_bytes_max
+        )
+
+    async def run(self) -> None:
+        """Serve exchanges until the connection ends; never raises for what a client does."""
+        async with self._stream:
+            try:
+                if self._load.connections > self._limits.connections_max:
+                    await self._refuse(_too_busy())
+                    return
+                while await self._exchange():
+                    self._protocol.start_next_cycle()
+            except (_Disconnected, trio.BrokenResourceError, trio.ClosedResourceError):
+                _log.debug("client went away")
+            except Exception:  # noqa: BLE001 -- the boundary: one connection never ends the server
+                _log.exception("connection failed")
+
+    async def _exchange(self) -> bool:
+        """One request and its answer; returns whether another one may follow."""
+        try:
+            request = await self._receive_request()
+            if request is None:
+                return False
+            response = await self._answer(request)
+        except HttpError as error:
+            await self._refuse(error)
+            return False
+        except h11.RemoteProtocolError as error:
+            await self._refuse(_malformed(error))
+            return False
+        finally:
+            self._load.body_bytes -= self._held_bytes
+            self._held_bytes = 0
+        await self._send(response, head_only=request.method == "HEAD")
+        return self._protocol.our_state is h11.DONE and self._protocol.their_state is h11.DONE
+
+    async def _answer(self, request: Request) -> Response:
+        try:
+            with trio.fail_after(self._limits.handler_timeout_s):
+                return await self._site.handler(request)
+        except HttpError as error:
+            return self._site.explain(error)
+        except trio.TooSlowError:
+            message = f"No answer within {self._limits.handler_timeout_s:g} s."
+            return self._site.explain(HttpError(504, message, remedy="Ask for less at once."))
+        except Exception:  # noqa: BLE001 -- the boundary: one request never ends the server
+            _log.exception("request failed", method=request.method, path=request.path)
+            remedy = "This is a fault of the server; its log has the details."
+            failed = HttpError(500, "The server failed on this request.", remedy=remedy)
+            return self._site.explain(failed)
+
+    # Receiving
+
+    async def _receive_request(self) -> Request | None:
+        """The next request, or None when the client is done; raises `HttpError`."""
+        head = await self._receive_head()
+        if head is None:
+            return None
+        headers = _headers_of(head, self._limits.head_bytes_max)
+        self._check_access(headers)
+        method = head.method.decode("ascii")
+        target = urlsplit(head.target.decode("ascii", "replace"))
+        path = unquote(target.path)
+        bytes_max = self._site.body_bytes_max_of(method, path)
+        if bytes_max is None:
+            bytes_max = self._limits.body_bytes_max
+        body = await self._receive_body(headers, bytes_max)
+        return Request(method, path, _query_of(target.query), headers, body)
+
+    async def _receive_head(self) -> h11.Request | None:
+        # Two clocks: a quiet connection may idle, a started request may not.
+        with trio.move_on_after(self._limits.idle_timeout_s) as idle:
+            await self._await_first_byte()
+        if idle.cancelled_caught:
+            return None
+        with trio.move_on_after(self._limits.head_timeout_s) as deadline:
+            event = await self._next_event()
+        if deadline.cancelled_caught:
+            message = f"The headers did not arrive within {self._limits.head_timeout_s:g} s."
+            raise HttpError(408, message, remedy="Send the request at once.")
+        if isinstance(event, h11.Request):
+            return event
+        return None
+
+    async def _await_first_byte(self) -> None:
+        if self._protocol.trailing_data[0]:
+            return
+        await self._receive_some()
+
+    async def _receive_body(self, headers: dict[str, str], bytes_max: int) -> bytes:
+        announced = headers.get("content-length", "0")
+        if int(announced) > bytes_max:
+            raise _too_large(bytes_max)
+        with trio.move_on_after(self._limits.body_timeout_s):
+            return await self._collect_body(bytes_max)
+        message = f"The body did not arrive within {self._limits.body_timeout_s:g} s."
+        raise HttpError(408, message, remedy="Send the body faster, or a smaller one.")
+
+    async def _collect_body(self, bytes_max: int) -> bytes:
+        body = bytearray()
+        while True:
+            event = await self._next_event()
+            if isinstance(event, h11.EndOfMessage):
+                return bytes(body)
+            if not isinstance(event, h11.Data):
+                raise _Disconnected
+            body += event.data
+            self._load.body_bytes += len(event.data)
+            self._held_bytes += len(event.data)
+            if len(body) > bytes_max:
+                raise _too_large(bytes_max)
+            if self._load.body_bytes > self._limits.bodies_bytes_max:
+                raise _too_busy()
+
+    async def _next_event(self) -> h11.Event | type[h11.PAUSED]:
+        while True:
+            event = self._protocol.next_event()
+            if event is not h11.NEED_DATA:
+                return event  # type: ignore[return-value]  # NEED_DATA is excluded just above
+            if self._protocol.they_are_waiting_for_100_continue:
+                go_ahead = h11.InformationalResponse(
+                    status_code=HTTPStatus.CONTINUE, headers=[], reason=_reason(HTTPStatus.CONTINUE)
+                )
+                await self._write(self._protocol.send(go_ahead))
+            await self._receive_some()
+
+    async def _receive_some(self) -> None:
+        self._protocol.receive_data(await self._stream.receive_some(RECEIVE_BYTES))
+
+    def _check_access(self, headers: dict[str, str]) -> None:
+        if _host_name(headers.get("host", "")) not in self._site.hosts:
+            message = f"This server does not answer to the host {headers.get('host', '')!r}."
+            remedy = "Use the URL it printed, or start it with this name as an allowed host."
+            raise HttpError(403, message, remedy=remedy)
+        origin = headers.get("origin")
+        if origin is not None and _origin_name(origin) not in self._site.hosts:
+            message = f"Requests from web pages of {origin!r} are refused."
+            raise HttpError(403, message, remedy="Call the server from a program, not a web page.")
+
+    # Sending
+
+    async def _refuse(self, error: HttpError) -> None:
+        """Answer with an error and close, without cutting off a client that is still sending."""
+        if self._protocol.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+            return
+        response = self._site.explain(error)
+        closing = Response(
+            response.body,
+            response.status,
+            response.content_type,
+            (*response.headers, ("Connection", "close")),
+        )
+        await self._send(closing, head_only=False)
+        await self._linger()
+
+    async def _linger(self) -> None:
+        # Closing with unread data resets the connection, and the answer could be lost with it.
+        with trio.move_on_after(LINGER_TIMEOUT_S):
+            await self._stream.send_eof()
+            discarded_bytes = 0
+            while discarded_bytes < LINGER_BYTES_MAX:
+                chunk = await self._stream.receive_some(RECEIVE_BYTES)
+                if not chunk:
+                    return
+                discarded_bytes += len(chunk)
+
+    async def _send(self, response: Response, *, head_only: bool) -> None:
+        if isinstance(response.body, bytes):
+            await self._send_whole(response, response.body, head_only=head_only)
+            return
+        async with aclosing(response.body) as chunks:
+            await self._write(self._protocol.send(_head_of(response, None)))
+            if not head_only:
+                await self._send_chunks(chunks)
+            await self._write(self._protocol.send(h11.EndOfMessage()))
+
+    async def _send_whole(self, response: Response, body: bytes, *, head_only: bool) -> None:
+        data = self._protocol.send(_head_of(response, len(body))) or b""
+        if not head_only:
+            data += self._protocol.send(h11.Data(data=body)) or b""
+        data += self._protocol.send(h11.EndOfMessage()) or b""
+        await self._write(data)
+
+    async def _send_chunks(self, chunks: AsyncGenerator[bytes, None]) -> None:
+        """Stream; a client that goes away cancels whatever computes the next chunk."""
+        finished = False
+        async with trio.open_nursery() as nursery:
+
+            async def watch() -> None:
+                await self._await_disconnect()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(watch)
+            finished = await self._forward(chunks)
+            nursery.cancel_scope.cancel()
+        if not finished:
+            raise _Disconnected
+
+    async def _forward(self, chunks: AsyncGenerator[bytes, None]) -> bool:
+        """Send every chunk; False when that failed, and the connection has to be cut."""
+        try:
+            async for chunk in chunks:
+                await self._write(self._protocol.send(h11.Data(data=chunk)))
+        except (_Disconnected, trio.BrokenResourceError, trio.ClosedResourceError):
+            return False
+        except Exception:  # noqa: BLE001 -- the head is sent: cutting the stream is all that is left
+            _log.exception("stream failed")
+            return False
+        return True
+
+    async def _await_disconnect(self) -> None:
+        pipelined_bytes = 0
+        try:
+            while pipelined_bytes <= self._limits.head_bytes_max:
+                chunk = await self._stream.receive_some(RECEIVE_BYTES)
+                if not chunk:
+                    return
+                pipelined_bytes += len(chunk)
+                self._protocol.receive_data(chunk)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            _log.debug("client reset a stream")
+
+    async def _write(self, data: bytes | None) -> None:
+        if not data:
+            return
+        try:
+            for start in range(0, len(data), WRITE_BYTES):
+                with trio.fail_after(self._limits.write_timeout_s):
+                    await self._stream.send_all(data[start : start + WRITE_BYTES])
+        except trio.TooSlowError:
+            _log.info("client does not read its answer", timeout_s=self._limits.write_timeout_s)
+            raise _Disconnected from None
+
+
+def _headers_of(head: h11.Request, bytes_max: int) -> dict[str, str]:
+    # h11 bounds only what is incomplete; a long head that came in one piece is noticed here.
+    sizes = (len(name) + len(value) for name, value in head.headers)
+    if len(head.target) + sum(sizes) > bytes_max:
+        message = f"The headers are longer than {bytes_max} bytes."
+        raise HttpError(431, message, remedy="Send fewer or shorter headers.")
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in head.headers:
+        name, value = raw_name.decode("ascii"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def _query_of(query: str) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(query, keep_blank_values=True, max_num_fields=QUERY_FIELDS_MAX))
+    except ValueError as error:
+        message = f"The query has more than {QUERY_FIELDS_MAX} fields."
+        raise HttpError(400, message, remedy="Send fewer query fields.") from error
+
+
+def _head_of(response: Response, length: int | None) -> h11.Response:
+    headers = [
+        ("Content-Type", response.content_type),
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+        *response.headers,
+    ]
+    if length is not None:
+        headers.append(("Content-Length", str(length)))
+    return h11.Response(
+        status_code=response.status, headers=headers, reason=_reason(response.status)
+    )
+
+
+def _reason(status: int) -> bytes:
+    return HTTPStatus(status).phrase.encode() if status in _STATUSES else b""
+
+
+def _host_name(host: str) -> str:
+    """The name in a `Host` header, without port and IPv6 brackets."""
+    return _origin_name(f"http://{host}")
+
+
+def _origin_name(origin: str) -> str:
+    try:
+        return urlsplit(origin).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _too_large(bytes_max: int) -> HttpError:
+    message = f"The body is larger than {bytes_max} bytes."
+    return HttpError(413, message, remedy="Send less, or split it over several requests.")
+
+
+def _too_busy() -> HttpError:
+    message = "The server holds as many connections or request bodies as it can."
+    return HttpError(503, message, remedy="Try again in a few seconds.")
+
+
+def _malformed(error: h11.RemoteProtocolError) -> HttpError:
+    message = f"This is not a valid HTTP/1.1 request: {error}."
+    return HttpError(error.error_status_hint, message, remedy="Send an HTTP/1.1 request.")

@@ -1,0 +1,207 @@
+"""Encrypted keys: one JSON file each, argon2id for the password and secretbox for the seed.
+
+The file names its own key-derivation cost, so that a later default does not lock old files out; a
+file that asks for more than `_OPERATIONS_MAX` or `_MEMORY_BYTES_MAX` is refused rather than obeyed.
+Seeds and passwords never appear in a message, a log line or `repr`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nacl.exceptions
+import nacl.pwhash.argon2id
+import nacl.secret
+import nacl.utils
+
+from node.errors import KeystoreError
+from node.files import write_atomically
+from runtime.keys import Keypair
+
+SEED_BYTES = 32
+FILE_BYTES_MAX = 4_096
+_FILE_VERSION = 1
+_NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_OPERATIONS_MAX = 16
+_MEMORY_BYTES_MAX = 1024**3
+_FIELDS = {"version", "name", "account", "operations", "memory_bytes", "salt", "sealed_seed"}
+
+
+@dataclass(frozen=True, slots=True)
+class DerivationCost:
+    """What argon2id spends on one password: passes over, and bytes of memory."""
+
+    operations: int = nacl.pwhash.argon2id.OPSLIMIT_MODERATE
+    memory_bytes: int = nacl.pwhash.argon2id.MEMLIMIT_MODERATE
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEntry:
+    """A key as anybody may see it."""
+
+    name: str
+    account: bytes
+    path: Path
+
+
+class Keystore:
+    """A folder of encrypted keys, readable by its owner only."""
+
+    def __init__(self, directory: Path, *, cost: DerivationCost | None = None) -> None:
+        """Use `directory`; it is created with the first key."""
+        self._directory = directory
+        self._cost = cost or DerivationCost()
+
+    def path(self, name: str) -> Path:
+        """The file of the key `name`; raises `KeystoreError` for a name that is not allowed."""
+        if _NAME_PATTERN.fullmatch(name) is None:
+            remedy = "Use 1 to 64 of a-z, 0-9, dot, dash and underscore."
+            raise KeystoreError(f"{name!r} cannot be the name of a key.", remedy=remedy)
+        return self._directory / f"{name}.json"
+
+    def new(self, name: str, password: str) -> KeyEntry:
+        """Make a random key and keep it; raises `KeystoreError` if the name is taken."""
+        return self.keep(name, password, nacl.utils.random(SEED_BYTES))
+
+    def keep(self, name: str, password: str, seed: bytes) -> KeyEntry:
+        """Encrypt and keep `seed` (32 bytes); raises `KeystoreError` if the name is taken."""
+        path = self.path(name)
+        if path.exists():
+            remedy = "Choose another name; a key is never overwritten."
+            raise KeystoreError(f"There is a key {name!r} already.", remedy=remedy)
+        if not password:
+            remedy = "Choose a password; it is all that protects the key on disk."
+            raise KeystoreError("The password is empty.", remedy=remedy)
+        account = _keypair(seed).account
+        document = _seal(name, password, seed, account, self._cost)
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # mkstemp makes the file 0600 from its first byte, and rename keeps that.
+            write_atomically(path, json.dumps(document, indent=1).encode(), self._directory)
+        except OSError as error:
+            message = f"The key cannot be written to {self._directory}: {error.strerror}."
+            remedy = "Choose a folder that this user may write to."
+            raise KeystoreError(message, remedy=remedy) from error
+        return KeyEntry(name, account, path)
+
+    def entries(self) -> tuple[KeyEntry, ...]:
+        """All keys, sorted by name, none opened; raises `KeystoreError` for a damaged file."""
+        paths = sorted(self._directory.glob("*.json")) if self._directory.is_dir() else []
+        return tuple(KeyEntry(path.stem, _read_file(path).account, path) for path in paths)
+
+    def unlock(self, name: str, password: str) -> Keypair:
+        """The key `name`; raises `KeystoreError` if it is missing or the password is wrong."""
+        return unlock_file(self.path(name), password)
+
+    def export(self, name: str, password: str) -> bytes:
+        """The secret 32-byte seed of a key; whoever has it has the account."""
+        return _open_seed(self.path(name), password)
+
+
+def unlock_file(path: Path, password: str) -> Keypair:
+    """The key in a key file; raises `KeystoreError` if damaged or the password is wrong."""
+    return _keypair(_open_seed(path, password))
+
+
+@dataclass(frozen=True, slots=True)
+class _KeyFile:
+    account: bytes
+    cost: DerivationCost
+    salt: bytes
+    sealed_seed: bytes
+
+
+def _seal(
+    name: str, password: str, seed: bytes, account: bytes, cost: DerivationCost
+) -> dict[str, Any]:
+    salt = nacl.utils.random(nacl.pwhash.argon2id.SALTBYTES)
+    sealed = nacl.secret.SecretBox(_derive(password, salt, cost)).encrypt(seed)
+    return {
+        "version": _FILE_VERSION,
+        "name": name,
+        "account": account.hex(),
+        "operations": cost.operations,
+        "memory_bytes": cost.memory_bytes,
+        "salt": salt.hex(),
+        "sealed_seed": bytes(sealed).hex(),
+    }
+
+
+def _open_seed(path: Path, password: str) -> bytes:
+    file = _read_file(path)
+    box = nacl.secret.SecretBox(_derive(password, file.salt, file.cost))
+    try:
+        seed = box.decrypt(file.sealed_seed)
+    except (nacl.exceptions.CryptoError, ValueError) as error:
+        message = f"The password does not open {path.name}."
+        remedy = "Check OPENLEDGER_PASSWORD or the password file; it cannot be recovered."
+        raise KeystoreError(message, remedy=remedy) from error
+    if _keypair(seed).account != file.account:
+        message = f"{path.name} names another account than its key has."
+        raise KeystoreError(message, remedy="The file was edited: restore it from a backup.")
+    return seed
+
+
+def _read_file(path: Path) -> _KeyFile:
+    try:
+        with path.open("rb") as file:
+            document = json.loads(file.read(FILE_BYTES_MAX))
+        return _parse(document)
+    except FileNotFoundError as error:
+        remedy = "Make it with `openledger keys new`, or give the right path."
+        raise KeystoreError(f"There is no key file {path}.", remedy=remedy) from error
+    except OSError as error:
+        message = f"The key file {path} cannot be read: {error.strerror}."
+        remedy = "Give the path of a key file that this user may read."
+        raise KeystoreError(message, remedy=remedy) from error
+    except (ValueError, KeyError, TypeError) as error:
+        message = f"{path} is not a key file, or it is damaged."
+        remedy = "Restore it from a backup, or make a new key."
+        raise KeystoreError(message, remedy=remedy) from error
+
+
+def _parse(document: dict[str, Any]) -> _KeyFile:
+    if set(document) != _FIELDS or document["version"] != _FILE_VERSION:
+        raise ValueError("unexpected fields or version")
+    cost = DerivationCost(int(document["operations"]), int(document["memory_bytes"]))
+    if not 1 <= cost.operations <= _OPERATIONS_MAX or cost.memory_bytes > _MEMORY_BYTES_MAX:
+        raise ValueError("key-derivation cost out of range")
+    salt = bytes.fromhex(document["salt"])
+    if len(salt) != nacl.pwhash.argon2id.SALTBYTES:
+        raise ValueError("salt of another length")
+    account = bytes.fromhex(document["account"])
+    return _KeyFile(account, cost, salt, bytes.fromhex(document["sealed_seed"]))
+
+
+def _derive(password: str, salt: bytes, cost: DerivationCost) -> bytes:
+    return nacl.pwhash.argon2id.kdf(
+        nacl.secret.SecretBox.KEY_SIZE,
+        password.encode(),
+        salt,
+        opslimit=cost.operations,
+        memlimit=cost.memory_bytes,
+    )
+
+
+def _keypair(seed: bytes) -> Keypair:
+    if len(seed) != SEED_BYTES:
+        message = f"A seed has {SEED_BYTES} bytes, not {len(seed)}."
+        raise KeystoreError(message, remedy="Give the seed as 64 hexadecimal digits.")
+    return Keypair.from_seed(seed)
+
+
+def read_password(password_file: Path | None) -> str | None:
+    """The first line of a file, or else OPENLEDGER_PASSWORD; None without either."""
+    if password_file is None:
+        return os.environ.get("OPENLEDGER_PASSWORD")
+    try:
+        with password_file.open() as file:
+            return file.readline(FILE_BYTES_MAX).rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"The password file {password_file} cannot be read."
+        raise KeystoreError(message, remedy="Give a text file that this user may read.") from error

@@ -1,0 +1,48 @@
+"""Prometheus metrics of one node, served as text at /metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_BUILD_BUCKETS_S = (0.001, 0.005, 0.02, 0.1, 0.5, 2.0)
+
+
+class Metrics:
+    """One node's metrics in a registry of its own."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.blocks = Counter(
+            "openledger_blocks", "Blocks finalised by this process.", registry=self._registry
+        )
+        self.extrinsics = Counter(
+            "openledger_extrinsics", "Extrinsics in those blocks.", registry=self._registry
+        )
+        self.build_seconds = Histogram(
+            "openledger_block_build_seconds",
+            "Time to execute a block's extrinsics.",
+            buckets=_BUILD_BUCKETS_S,
+            registry=self._registry,
+        )
+        self._requests = Counter(
+            "openledger_rpc_requests",
+            "JSON-RPC requests by method and outcome.",
+            ["method", "outcome"],
+            registry=self._registry,
+        )
+
+    def watch(self, gauges: Mapping[str, tuple[str, Callable[[], float]]]) -> None:
+        """Add gauges, as name -> (help, what to read whenever the metrics are asked for)."""
+        for name, (text, read) in gauges.items():
+            Gauge(f"openledger_{name}", text, registry=self._registry).set_function(read)
+
+    def count_request(self, method: str, ok: bool) -> None:
+        """Count one finished JSON-RPC request; `method` is of a bounded set."""
+        self._requests.labels(method, "ok" if ok else "error").inc()
+
+    def text(self) -> bytes:
+        """All metrics in the Prometheus text format."""
+        return generate_latest(self._registry)

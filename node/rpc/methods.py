@@ -1,0 +1,249 @@
+"""The node's JSON-RPC methods, by family: author, chain, state, system, content.
+
+Parameters are given by position or by the names below.  Bytes are hexadecimal digits both ways.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+
+from node.chain import Chain
+from node.content import HASH_BYTES, ContentStore
+from node.errors import NotFound, RequestError
+from node.mempool import Mempool
+from node.rpc.dispatch import Method, signature_text
+from node.rpc.parameters import hex_bytes, hex_list, whole_number
+from node.rpc.views import block_view, events_view, header_view, outcome_view
+from runtime.block import EXTRINSIC_BYTES_MAX, Block, Header
+from runtime.codec import codec_of
+from runtime.extrinsic import check_extrinsic
+from runtime.types import Between
+from runtime.wire.receipts import StateEntry
+
+KEY_BYTES_MAX = 512
+KEYS_PER_PAGE_MAX = 1_000
+PROOF_KEYS_MAX = 64
+HASHES_MAX = 1_000
+ACCOUNT_BYTES = 32
+NODE_NAME = "openledger"
+NODE_VERSION = "0.1.0"
+TOKEN, DECIMALS = "OPEN", 18
+_HEIGHTS = Between(0, 2**63)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeMethods:
+    """What the methods read and, for submissions, the one thing they change."""
+
+    chain: Chain
+    mempool: Mempool
+    content: ContentStore
+    wake: Callable[[], None]
+    """Tell the block producer that an extrinsic waits."""
+
+    def by_name(self) -> Mapping[str, Method]:
+        """Every method under its JSON-RPC name."""
+        methods: dict[str, Method] = {
+            "author_submitExtrinsic": self.submit_extrinsic,
+            "author_extrinsicStatus": self.extrinsic_status,
+            "author_pendingCount": self.pending_count,
+            "chain_getBlock": self.get_block,
+            "chain_getHeader": self.get_header,
+            "chain_getFinalizedHead": self.get_finalized_head,
+            "chain_getEvents": self.get_events,
+            "state_getStorage": self.get_storage,
+            "state_getKeysPaged": self.get_keys_paged,
+            "state_getReadProof": self.get_read_proof,
+            "state_getMetadata": self.get_metadata,
+            "system_health": self.health,
+            "system_chain": lambda: self.chain.spec.name,
+            "system_name": lambda: NODE_NAME,
+            "system_version": lambda: NODE_VERSION,
+            "system_accountNextIndex": self.account_next_index,
+            "system_properties": self.properties,
+            "content_has": self.content_has,
+        }
+        names = {
+            name: signature_text(inspect.signature(method)) for name, method in methods.items()
+        }
+        return methods | {"rpc_methods": lambda: names}
+
+    # author
+
+    def submit_extrinsic(self, extrinsic: Any) -> str:
+        """Queue a signed extrinsic; the same bytes again, waiting or included, are no error."""
+        raw = hex_bytes(extrinsic, "extrinsic", bytes_max=EXTRINSIC_BYTES_MAX)
+        checked = check_extrinsic(raw, self.chain.genesis_hash)
+        known = checked.hash in self.mempool or self.chain.store.locate_extrinsic(checked.hash)
+        if not known:
+            self.chain.validate(checked)
+            nonce = self.chain.nonce_of(checked.signer)
+            self.mempool.add(checked, nonce, self.chain.head.height)
+            self.wake()
+        return checked.hash.hex()
+
+    def extrinsic_status(self, extrinsic_hash: Any) -> dict[str, Any]:
+        """Where an extrinsic is, and once it is included, with what result."""
+        wanted = hex_bytes(extrinsic_hash, "extrinsic_hash", length=HASH_BYTES)
+        place = self.chain.store.locate_extrinsic(wanted)
+        if place is not None:
+            outcome = outcome_view(self.chain, *place)
+            return {"state": "included", "height": place[0], "index": place[1]} | outcome
+        pending = wanted in self.mempool
+        reason = self.mempool.reason(wanted)
+        return {
+            "state": "pending" if pending else "unknown",
+            "height": None,
+            "index": None,
+            "ok": None,
+            "error": reason.message if reason else "",
+            "error_name": type(reason).__name__ if reason else "",
+            "remedy": reason.remedy if reason else "",
+            "events": [],
+        }
+
+    def pending_count(self) -> int:
+        """How many extrinsics wait for a block."""
+        return len(self.mempool)
+
+    # chain
+
+    async def get_block(self, block: Any = None) -> dict[str, Any]:
+        """A block by height or id, or the head for null, with its extrinsics decoded."""
+        height = self._height_of(block)
+        # A full block takes longer to decode than other requests should wait.
+        return await trio.to_thread.run_sync(block_view, self.chain, height, self._block(height))
+
+    def get_header(self, block: Any = None) -> dict[str, Any]:
+        """A header by height or id, or the head's for null, with what proves it final."""
+        height = self._height_of(block)
+        return self._proved(self._block(height).header)
+
+    def get_finalized_head(self) -> dict[str, Any]:
+        """The last finalised header with commit and validators, for `consensus.light`."""
+        return self._proved(self.chain.head)
+
+    async def get_events(self, height: Any, decoded: Any = True) -> dict[str, Any]:
+        """The events of a block in their canonical encoding and, if wanted, as JSON."""
+        number = whole_number(height, "height", _HEIGHTS)
+        encoded = self.chain.store.events(number)
+        if encoded is None:
+            raise self._no_block(str(number))
+        answer = {"height": number, "encoded": encoded.hex()}
+        if not decoded:
+            return answer
+        return answer | {"events": await trio.to_thread.run_sync(events_view, self.chain, encoded)}
+
+    # state
+
+    def get_storage(self, key: Any) -> str | None:
+        """The encoded value of a storage key at the head, or null."""
+        value = self.chain.store.get(hex_bytes(key, "key", bytes_max=KEY_BYTES_MAX))
+        return None if value is None else value.hex()
+
+    def get_keys_paged(self, prefix: Any, count: Any, after: Any = None) -> list[str]:
+        """Storage keys with a prefix, in order, beginning behind the key `after`."""
+        start = hex_bytes(prefix, "prefix", bytes_max=KEY_BYTES_MAX)
+        limit = whole_number(count, "count", Between(1, KEYS_PER_PAGE_MAX))
+        last = None if after is None else hex_bytes(after, "after", bytes_max=KEY_BYTES_MAX)
+        return [key.hex() for key in self.chain.store.keys(start, last, limit)]
+
+    async def get_read_proof(self, keys: Any, height: Any = None) -> dict[str, Any]:
+        """Proofs of storage values, or of their absence, under one recent finalised header."""
+        wanted = hex_list(
+            keys, "keys", length=None, bytes_max=KEY_BYTES_MAX, count_max=PROOF_KEYS_MAX
+        )
+        async with self.chain.committing:
+            header = self.chain.head
+            if height is not None:
+                header = self._block(whole_number(height, "height", _HEIGHTS)).header
+            entries = [self.chain.store.prove_at(key, header.height) for key in wanted]
+        codec = codec_of(StateEntry)
+        encoded = [codec.encode(entry).hex() for entry in entries]
+        return self._proved(header) | {"entries": encoded}
+
+    def get_metadata(self) -> dict[str, Any]:
+        """The runtime's calls, types, storage, events, errors and constants."""
+        return self.chain.runtime.metadata()
+
+    # system
+
+    def health(self) -> dict[str, Any]:
+        """Heights, and what this node is connected to: one validator has no peers."""
+        height = self.chain.head.height
+        return {
+            "height": height,
+            "finalized_height": height,
+            "peers": 0,
+            "syncing": False,
+            "pending": len(self.mempool),
+            "time_ms": self.chain.head.time_ms,
+        }
+
+    def account_next_index(self, account: Any) -> int:
+        """The first nonce of an account that neither a block nor the mempool has."""
+        who = hex_bytes(account, "account", length=ACCOUNT_BYTES)
+        return self.mempool.next_nonce(who, self.chain.nonce_of(who))
+
+    def properties(self) -> dict[str, Any]:
+        """What identifies the chain, and what a signature binds."""
+        return {
+            "chain": self.chain.spec.name,
+            "genesis_hash": self.chain.genesis_hash.hex(),
+            "spec_version": self.chain.runtime.spec_version,
+            "token": TOKEN,
+            "decimals": DECIMALS,
+            "validators": self.chain.validators.encode().hex(),
+        }
+
+    # content
+
+    def content_has(self, hashes: Any) -> list[bool]:
+        """Which contents are stored here."""
+        wanted = hex_list(
+            hashes, "hashes", length=HASH_BYTES, bytes_max=HASH_BYTES, count_max=HASHES_MAX
+        )
+        return [self.content.has(each) for each in wanted]
+
+    # helpers
+
+    def seconds_since_block(self) -> float:
+        """How long ago the head was made, by this machine's clock."""
+        return time.time() - self.chain.head.time_ms / 1_000
+
+    def _height_of(self, block: Any) -> int:
+        if block is None:
+            return self.chain.head.height
+        if not isinstance(block, str):
+            return whole_number(block, "block", _HEIGHTS)
+        height = self.chain.store.height_of(hex_bytes(block, "block", length=HASH_BYTES))
+        if height is None:
+            raise self._no_block(block)
+        return height
+
+    def _block(self, height: int) -> Block:
+        encoded = self.chain.store.block(height)
+        if encoded is None:
+            raise self._no_block(str(height))
+        return codec_of(Block).decode(encoded)
+
+    def _no_block(self, name: str) -> RequestError:
+        remedy = f"Ask for a height from 0 to {self.chain.head.height}, or for null, the head."
+        return NotFound(f"There is no block {name[:80]}.", remedy=remedy)
+
+    def _proved(self, header: Header) -> dict[str, Any]:
+        commit = self.chain.store.commit_certificate(header.height) or b""
+        return {
+            "height": header.height,
+            "id": header.id().hex(),
+            "header": codec_of(Header).encode(header).hex(),
+            "commit": commit.hex(),
+            "validators": self.chain.validators.encode().hex(),
+            "fields": header_view(header),
+        }

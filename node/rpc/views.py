@@ -1,0 +1,66 @@
+"""Blocks, headers and results as JSON for people and tools."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from node.chain import Chain
+from node.json_values import to_json
+from runtime.block import Block, Header
+from runtime.extrinsic import check_extrinsic
+
+FAILED = ("System", "ExtrinsicFailed")
+"""The event that a failed call leaves: `error`, `message` and `remedy`."""
+
+
+def header_view(header: Header) -> dict[str, Any]:
+    """The header's fields by name."""
+    fields: dict[str, Any] = to_json(header)
+    return fields
+
+
+def block_view(chain: Chain, height: int, block: Block) -> dict[str, Any]:
+    """A block with its extrinsics decoded and their results."""
+    extrinsics = [
+        _extrinsic_view(chain, raw) | outcome_view(chain, height, index)
+        for index, raw in enumerate(block.extrinsics)
+    ]
+    return {
+        "height": height,
+        "id": block.header.id().hex(),
+        "header": header_view(block.header),
+        "extrinsics": extrinsics,
+        "encoded": block.encode().hex(),
+    }
+
+
+def events_view(chain: Chain, encoded: bytes) -> list[Any]:
+    """The events of a block, in order."""
+    return [to_json(event) for event in chain.runtime.decode_events(encoded)]
+
+
+def outcome_view(chain: Chain, height: int, index: int) -> dict[str, Any]:
+    """How an included extrinsic ended, by the events of its block."""
+    events = chain.events_at(height).get(index, [])
+    failures = [each.fields for each in events if (each.pallet, each.name) == FAILED]
+    failure = failures[0] if failures else {"error": "", "message": "", "remedy": ""}
+    return {
+        "ok": not failures,
+        "error": failure["message"],
+        "error_name": failure["error"],
+        "remedy": failure["remedy"],
+        "events": [to_json(each) for each in events],
+    }
+
+
+def _extrinsic_view(chain: Chain, raw: bytes) -> dict[str, Any]:
+    checked = check_extrinsic(raw, chain.genesis_hash)
+    call = chain.runtime.call_codec.from_plain(checked.call)
+    return {
+        "hash": checked.hash.hex(),
+        "signer": checked.signer.hex(),
+        "nonce": checked.nonce,
+        "tip": checked.tip,
+        "call": str(call.call_definition),
+        "arguments": to_json(call),
+    }

@@ -1,0 +1,124 @@
+"""One node: a block producer and an RPC server around one chain, started and stopped together."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import time
+from collections.abc import Callable
+from contextlib import closing
+
+import structlog
+import trio
+
+from consensus.solo import SoloEngine
+from genesis.chain_spec import ChainSpec
+from node.chain import Chain
+from node.config import DataDirectory, NodeConfig
+from node.content import ContentStore
+from node.http.server import bound_port, open_listeners, serve
+from node.mempool import Mempool
+from node.metrics import Metrics
+from node.production import Producer
+from node.rpc.dispatch import Dispatcher
+from node.rpc.methods import NodeMethods
+from node.rpc.site import NodeSite, node_site
+from runtime.errors import OpenLedgerError
+from runtime.keys import Keypair
+
+_log = structlog.get_logger("node")
+
+Announce = Callable[[str, bytes], None]
+"""Called once with the node's URL and genesis hash, when it answers requests."""
+
+
+def run(
+    config: NodeConfig,
+    directory: DataDirectory,
+    spec: ChainSpec,
+    keypair: Keypair,
+    announce: Announce,
+) -> None:
+    """Run a node until SIGINT or SIGTERM; raises a typed error if it cannot start or go on."""
+    with closing(Chain.open(directory, spec, keypair)) as chain:
+        content = ContentStore(directory.content, quota_bytes=config.content_quota_bytes)
+        # What is loaded by now stays; the collector need not walk the state's tree again and again.
+        gc.freeze()
+        try:
+            trio.run(_serve, config, directory, chain, keypair, content, announce)
+        except BaseExceptionGroup as group:
+            raise _cause_of(group) from group
+    _log.info("stopped")
+
+
+async def _serve(
+    config: NodeConfig,
+    directory: DataDirectory,
+    chain: Chain,
+    keypair: Keypair,
+    content: ContentStore,
+    announce: Announce,
+) -> None:
+    metrics = Metrics()
+    mempool = Mempool()
+    producer = Producer(
+        chain=chain,
+        engine=SoloEngine(chain.genesis_hash, chain.validators, keypair.account, keypair.sign),
+        mempool=mempool,
+        directory=directory,
+        metrics=metrics,
+        heartbeat_s=chain.spec.block_time_ms / 1_000,
+    )
+    methods = NodeMethods(chain, mempool, content, producer.wake)
+    site = NodeSite(Dispatcher(methods.by_name(), metrics.count_request), methods, content, metrics)
+    _watch(metrics, chain, mempool, content)
+    listeners = await open_listeners(config.rpc_host, config.rpc_port)
+    url = _url(config.rpc_host, bound_port(listeners))
+    hosts = config.allowed_hosts | {config.rpc_host}
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(producer.run)
+        nursery.start_soon(serve, listeners, node_site(site, hosts))
+        nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
+        _log.info("started", url=url, height=chain.head.height, genesis=chain.genesis_hash.hex())
+        announce(url, chain.genesis_hash)
+
+
+def _watch(metrics: Metrics, chain: Chain, mempool: Mempool, content: ContentStore) -> None:
+    metrics.watch(
+        {
+            "height": ("Finalised height.", lambda: chain.head.height),
+            "block_age_seconds": (
+                "Seconds since the last block.",
+                lambda: time.time() - chain.head.time_ms / 1_000,
+            ),
+            "mempool_extrinsics": ("Extrinsics that wait.", lambda: len(mempool)),
+            "mempool_bytes": ("Their size.", lambda: mempool.size_bytes),
+            "content_bytes": ("Size of all content.", lambda: content.used_bytes),
+        }
+    )
+
+
+async def _stop_on_signal(scope: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for number in signals:
+            _log.info("stopping", signal=signal.Signals(number).name)
+            scope.cancel()
+            return
+
+
+def _url(host: str, port: int) -> str:
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}"
+
+
+def _cause_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first typed error in a group, or else its first exception."""
+    leaves: list[BaseException] = []
+    rest: list[BaseException] = [group]
+    while rest:
+        error = rest.pop(0)
+        if isinstance(error, BaseExceptionGroup):
+            rest.extend(error.exceptions)
+        else:
+            leaves.append(error)
+    return next((leaf for leaf in leaves if isinstance(leaf, OpenLedgerError)), leaves[0])

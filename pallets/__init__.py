@@ -1,0 +1,1 @@
+"""The pallets: what the chain keeps and by which rules; they know each other by traits only."""

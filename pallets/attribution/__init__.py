@@ -1,0 +1,1 @@
+"""Who earns the contributors' share of an epoch."""

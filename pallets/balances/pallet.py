@@ -1,0 +1,281 @@
+"""Accounts of the native token, with the semantics of ERC-20.
+
+Terms.  An account's balance is *free* or *held*; every held unit is held for a *reason*, a short
+text that names the pallet and the purpose.  An *allowance* is how much of an owner's free balance
+a spender may still move.  *Issuance* is all there is.
+
+Rules that everything below keeps:
+
+- Issuance is the sum of free and held over all accounts, exactly.  Only genesis issues; only
+  `burn` takes away.
+- An account's held balance is the sum of its holds.
+- An account is empty and not stored, or holds at least the existential deposit: whatever would
+  leave less fails, so that no dust is ever lost to keep the state small.
+- Sending to oneself moves nothing, and sending nothing is allowed; both are noted by an event, as
+  ERC-20 asks.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pallets.balances.types import Account
+from runtime import (
+    AccountId,
+    Amount,
+    Const,
+    Error,
+    Event,
+    InvariantViolation,
+    Map,
+    Pallet,
+    Positive,
+    ShortText,
+    Signed,
+    Value,
+    Weight,
+    call,
+)
+
+
+class Balances(Pallet, index=2):
+    """Accounts of the native token."""
+
+    # Constants
+
+    existential_deposit: Const[Amount] = 1
+    """The least an account may hold, in units of 10**-18 OPEN."""
+
+    # Storage
+
+    issuance = Value[Amount](0)
+    accounts = Map[AccountId, Account](Account())
+    holds = Map[tuple[AccountId, ShortText], Amount](0)
+    allowances = Map[tuple[AccountId, AccountId], Amount](0)
+
+    # Events
+
+    class Transfer(Event):
+        """Free balance moved from one account to another."""
+
+        sender: AccountId
+        receiver: AccountId
+        amount: Amount
+
+    class Approval(Event):
+        """The owner set what the spender may move."""
+
+        owner: AccountId
+        spender: AccountId
+        amount: Amount
+
+    class Burned(Event):
+        """Issuance went down by what an account burned."""
+
+        account: AccountId
+        amount: Amount
+
+    class Held(Event):
+        """Free balance came under a hold."""
+
+        account: AccountId
+        reason: ShortText
+        amount: Amount
+
+    class Released(Event):
+        """Held balance became free again."""
+
+        account: AccountId
+        reason: ShortText
+        amount: Amount
+
+    class HeldMoved(Event):
+        """Held balance was paid to another account, where it is free."""
+
+        account: AccountId
+        reason: ShortText
+        receiver: AccountId
+        amount: Amount
+
+    # Errors
+
+    class Insufficient(Error):
+        """The account's free balance is too low for this amount."""
+
+        remedy: ClassVar[str] = "Send less, or wait for incoming OPEN; held balance does not count."
+        free: Amount
+        needed: Amount
+
+    class BelowExistentialDeposit(Error):
+        """The transfer would leave an account with less than an account may hold."""
+
+        remedy: ClassVar[str] = (
+            "Leave or send at least the existential deposit, or send everything."
+        )
+        account: AccountId
+        total: Amount
+
+    class NotKeptAlive(Error):
+        """The sender would be left with less free balance than the existential deposit."""
+
+        remedy: ClassVar[str] = "Send less, or use `transfer` to empty the account."
+        free: Amount
+
+    class AllowanceExceeded(Error):
+        """The owner has not approved this spender for so much."""
+
+        remedy: ClassVar[str] = "Ask the owner to call Balances.approve."
+        allowance: Amount
+        needed: Amount
+
+    class HoldTooSmall(Error):
+        """Less is held for this reason than is to be released or paid."""
+
+        remedy: ClassVar[str] = "Report it: the pallet that holds the balance keeps wrong books."
+        reason: ShortText
+        held: Amount
+        needed: Amount
+
+    # Calls
+
+    @call(0, weight=Weight(reads=2, writes=2))
+    def transfer(self, sender: Signed, receiver: AccountId, amount: Amount) -> None:
+        """Move `amount` (in 10**-18 OPEN) from the signer to `receiver`; may empty the signer."""
+        self.move(sender, receiver, amount)
+
+    @call(1, weight=Weight(reads=2, writes=2))
+    def transfer_keep_alive(self, sender: Signed, receiver: AccountId, amount: Amount) -> None:
+        """Move `amount` to `receiver`, if the signer keeps the existential deposit free."""
+        self.move(sender, receiver, amount)
+        free = self.accounts[sender].free
+        if free < self.existential_deposit:
+            raise self.NotKeptAlive(free=free)
+
+    @call(2, weight=Weight(reads=1, writes=1))
+    def approve(self, owner: Signed, spender: AccountId, amount: Amount) -> None:
+        """Let `spender` move up to `amount` of the signer's free balance, in place of what was.
+
+        As with every ERC-20, a spender who sees a change coming can still use the old allowance
+        first: set it to 0 and look, then set it anew.
+        """
+        self._set_allowance(owner, spender, amount)
+        self.emit(self.Approval(owner=owner, spender=spender, amount=amount))
+
+    @call(3, weight=Weight(reads=3, writes=3))
+    def transfer_from(
+        self, spender: Signed, owner: AccountId, receiver: AccountId, amount: Amount
+    ) -> None:
+        """Move `amount` from `owner` to `receiver` out of what the signer was approved for."""
+        allowance = self.allowances[owner, spender]
+        if allowance < amount:
+            raise self.AllowanceExceeded(allowance=allowance, needed=amount)
+        self._set_allowance(owner, spender, allowance - amount)
+        self.move(owner, receiver, amount)
+
+    @call(4, weight=Weight(reads=2, writes=2))
+    def burn(self, account: Signed, amount: Positive[Amount]) -> None:
+        """Destroy `amount` of the signer's free balance for ever; issuance goes down by it."""
+        balance = self._with_free(account, amount)
+        balance.free -= amount
+        self._store(account, balance)
+        self.issuance.put(self.issuance.get() - amount)
+        self.emit(self.Burned(account=account, amount=amount))
+
+    # Helpers: `Currency` for other pallets
+
+    def free_balance(self, account: bytes) -> int:
+        """What `account` may spend."""
+        return self.accounts[account].free
+
+    def held(self, account: bytes, reason: str) -> int:
+        """How much of `account` is held for `reason`."""
+        return self.holds[account, reason]
+
+    def move(self, sender: bytes, receiver: bytes, amount: int) -> None:
+        """Move free balance; raises `Insufficient` or `BelowExistentialDeposit`."""
+        paying = self._with_free(sender, amount)
+        if amount and sender != receiver:
+            paying.free -= amount
+            self._store(sender, paying)
+            self._add_free(receiver, amount)
+        self.emit(self.Transfer(sender=sender, receiver=receiver, amount=amount))
+
+    def hold(self, account: bytes, amount: int, reason: str) -> None:
+        """Move free balance under a hold; raises `Insufficient`; nothing held is no hold."""
+        balance = self._with_free(account, amount)
+        if not amount:
+            return
+        balance.free -= amount
+        balance.held += amount
+        self._store(account, balance)
+        self.holds[account, reason] += amount
+        self.emit(self.Held(account=account, reason=reason, amount=amount))
+
+    def release(self, account: bytes, amount: int, reason: str) -> None:
+        """Make a hold, or a part of it, free again; raises `HoldTooSmall`."""
+        if not amount:
+            return
+        balance = self._take_held(account, amount, reason)
+        balance.free += amount
+        self._store(account, balance)
+        self.emit(self.Released(account=account, reason=reason, amount=amount))
+
+    def move_held(self, account: bytes, amount: int, reason: str, receiver: bytes) -> None:
+        """Pay a hold, or a part of it, to `receiver`, who may be the account itself."""
+        if account == receiver:
+            self.release(account, amount, reason)
+            return
+        if not amount:
+            return
+        self._store(account, self._take_held(account, amount, reason))
+        self._add_free(receiver, amount)
+        self.emit(self.HeldMoved(account=account, reason=reason, receiver=receiver, amount=amount))
+
+    def endow(self, account: bytes, amount: int) -> None:
+        """Issue `amount` to `account` at genesis: there is no call that issues."""
+        if self.block.height:
+            message = f"OPEN is issued at height {self.block.height}, and only genesis may issue."
+            raise InvariantViolation(message, remedy="This is a bug: report it.")
+        self._add_free(account, amount)
+        self.issuance.put(self.issuance.get() + amount)
+
+    # Helpers
+
+    def _with_free(self, account: bytes, amount: int) -> Account:
+        balance = self.accounts[account]
+        if balance.free < amount:
+            raise self.Insufficient(free=balance.free, needed=amount)
+        return balance
+
+    def _add_free(self, account: bytes, amount: int) -> None:
+        balance = self.accounts[account]
+        balance.free += amount
+        self._store(account, balance)
+
+    def _take_held(self, account: bytes, amount: int, reason: str) -> Account:
+        """The account without `amount` of its hold, for the caller to store."""
+        held = self.holds[account, reason]
+        if held < amount:
+            raise self.HoldTooSmall(reason=reason, held=held, needed=amount)
+        if held == amount:
+            del self.holds[account, reason]
+        else:
+            self.holds[account, reason] = held - amount
+        balance = self.accounts[account]
+        balance.held -= amount
+        return balance
+
+    def _store(self, account: bytes, balance: Account) -> None:
+        total = balance.free + balance.held
+        if total == 0:
+            del self.accounts[account]
+        elif total < self.existential_deposit:
+            raise self.BelowExistentialDeposit(account=account, total=total)
+        else:
+            self.accounts[account] = balance
+
+    def _set_allowance(self, owner: bytes, spender: bytes, amount: int) -> None:
+        if amount:
+            self.allowances[owner, spender] = amount
+        elif self.allowances[owner, spender]:
+            del self.allowances[owner, spender]

@@ -1,0 +1,1 @@
+"""Bonded workers and training jobs."""

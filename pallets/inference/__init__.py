@@ -1,0 +1,1 @@
+"""Escrow of users and batches of paid answers."""

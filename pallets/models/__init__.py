@@ -1,0 +1,1 @@
+"""Base models and adapters, their owners, prices and shares."""

@@ -1,0 +1,1 @@
+"""Nonces, extrinsics and remarks."""

@@ -1,0 +1,126 @@
+"""Canonical CBOR of plain data: arrays, integers, byte strings, text, booleans and None.
+
+One value has one encoding, and one encoding has one value: decoding checks exact types first, and
+then that encoding the result gives the same bytes back.  That rules out trailing bytes, long forms
+of integers, tags, floats and indefinite lengths without a list of what to look for (RFC 8949,
+section 4.2, asks for less), whatever the version of cbor2 accepts.  Integers from 2**64 are
+bignums.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from types import NoneType
+from typing import Any
+
+import cbor2
+
+from runtime.errors import DecodeError, DispatchError
+
+DEPTH_MAX = 32
+"""How deep arrays may be nested."""
+SCALARS = frozenset({int, bytes, str, bool, NoneType})
+"""The types of plain data beside arrays."""
+
+Plain = Any
+"""An int, bytes, str, bool or None, or a list or tuple of plain data."""
+
+_TAGS = (
+    0,
+    1,
+    4,
+    5,
+    25,
+    28,
+    29,
+    30,
+    35,
+    36,
+    37,
+    52,
+    54,
+    100,
+    256,
+    258,
+    260,
+    261,
+    1004,
+    43000,
+    55799,
+)
+"""The tags that cbor2 gives a meaning to, beside the bignums 2 and 3."""
+
+
+class OutOfBounds(DispatchError):
+    """A value is outside the bounds of its type; inside a call, the call fails."""
+
+
+def _refuse_tag(_value: Any, _immutable: bool) -> Any:
+    raise ValueError("tags are not allowed")
+
+
+# The schema refuses all of this anyway, but after the work is done: shared references make 100
+# bytes a structure of any size, and colliding map keys cost quadratic time.
+_loads = partial(
+    cbor2.loads,
+    max_depth=DEPTH_MAX,
+    allow_indefinite=False,
+    strict_hashable_types=True,
+    semantic_decoders=dict.fromkeys(_TAGS, _refuse_tag),
+)
+
+
+def encode(plain: Plain) -> bytes:
+    """Return the canonical bytes of plain data; raises `OutOfBounds` for anything else."""
+    _check_plain(plain, OutOfBounds, 0)
+    return _encode_checked(plain)
+
+
+def decode(data: bytes) -> Plain:
+    """Return plain data from its canonical bytes, arrays as lists; raises `DecodeError`."""
+    plain = parse(data)
+    _check_plain(plain, DecodeError, 0)
+    check_canonical(plain, data)
+    return plain
+
+
+encode_plain = cbor2.dumps
+"""The canonical bytes of plain data that a codec has checked."""
+
+
+def parse(data: bytes) -> Plain:
+    """Return what bytes stand for, without checking types or form; raises `DecodeError`."""
+    try:
+        return _loads(data)
+    except (cbor2.CBORError, ValueError, TypeError, ArithmeticError) as error:
+        message = f"{len(data)} bytes are not CBOR: {error}."
+        raise DecodeError(message, remedy="Encode the value with runtime.codec.") from error
+
+
+def check_canonical(plain: Plain, data: bytes) -> None:
+    """Raise `DecodeError` unless `data` is the encoding of `plain`, whose types are checked."""
+    if encode_plain(plain) != data:
+        message = f"{len(data)} bytes are not the canonical encoding of their value."
+        raise DecodeError(message, remedy="Encode the value with runtime.codec.")
+
+
+def _encode_checked(plain: Plain) -> bytes:
+    try:
+        return encode_plain(plain)
+    except UnicodeEncodeError as error:
+        message = "A text with a lone surrogate has no encoding."
+        raise OutOfBounds(message, remedy="Send text that is valid UTF-8.") from error
+
+
+def _check_plain(plain: Plain, error: type[DecodeError | OutOfBounds], depth: int) -> None:
+    kind = type(plain)
+    if kind in SCALARS:
+        return
+    if kind not in (list, tuple):
+        message = f"{kind.__name__} is not plain data."
+        raise error(message, remedy="Use integers, bytes, text, booleans, None and arrays.")
+    if depth >= DEPTH_MAX:
+        message = f"Arrays are nested more than {DEPTH_MAX} deep."
+        raise error(message, remedy="Flatten the data.")
+    for item in plain:
+        _check_plain(item, error, depth + 1)

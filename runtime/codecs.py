@@ -1,0 +1,346 @@
+"""The codecs: how values of each kind of type become plain data and back.
+
+- Every codec knows its largest encoding.
+- `to_plain` and `from_plain` check the same bounds: what cannot be decoded cannot be encoded.
+- Plain data are immutable, so they can be kept and shared.
+
+A dataclass is the array of its fields in order; `X | None` is X or null; an enumeration is its
+number.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from enum import IntEnum
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
+
+from runtime.cbor import SCALARS, OutOfBounds, Plain, check_canonical, encode_plain, parse
+from runtime.errors import DecodeError
+
+T = TypeVar("T")
+
+_INTEGER_NAMES = {
+    (0, 2**8 - 1): "u8",
+    (0, 2**16 - 1): "u16",
+    (0, 2**32 - 1): "u32",
+    (0, 2**64 - 1): "u64",
+    (0, 2**128 - 1): "u128",
+    (-(2**63), 2**63 - 1): "i64",
+}
+
+
+class Codec(ABC, Generic[T]):
+    """How values of one type become canonical bytes and back."""
+
+    max_bytes: int
+    """The length of the largest encoding, in bytes."""
+    mutable = False
+    """Whether a value can be changed in place: a dataclass that is not frozen."""
+
+    @abstractmethod
+    def to_plain(self, value: T) -> Plain:
+        """Return the value as immutable plain data; raises `OutOfBounds`."""
+
+    @abstractmethod
+    def from_plain(self, plain: Plain) -> T:
+        """Return the value of plain data; raises `DecodeError`."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """The type in the notation of the metadata, e.g. `[bytes[32]; ..7]`."""
+
+    def encode(self, value: T) -> bytes:
+        """Return the value's canonical bytes; raises `OutOfBounds`."""
+        return encode_plain(self.to_plain(value))
+
+    def decode(self, data: bytes) -> T:
+        """Return the value of its canonical bytes; raises `DecodeError` for any other bytes."""
+        plain = parse(data)
+        value = self.from_plain(plain)
+        check_canonical(plain, data)
+        return value
+
+
+class IntegerCodec(Codec[int]):
+    """An integer of an inclusive range."""
+
+    def __init__(self, least: int, most: int) -> None:
+        self.least = least
+        self.most = most
+        self.max_bytes = max(len(encode_plain(least)), len(encode_plain(most)))
+
+    def to_plain(self, value: int) -> Plain:
+        """The integer itself."""
+        if type(value) is not int or not self.least <= value <= self.most:
+            raise _out_of_bounds(self, value)
+        return value
+
+    def from_plain(self, plain: Plain) -> int:
+        """The integer itself."""
+        if type(plain) is not int or not self.least <= plain <= self.most:
+            raise _undecodable(self, plain)
+        return plain
+
+    def describe(self) -> str:
+        """The short name of a usual range, or the range."""
+        bounds = (self.least, self.most)
+        return _INTEGER_NAMES.get(bounds, f"int[{self.least}..{self.most}]")
+
+
+class BooleanCodec(Codec[bool]):
+    """True or false."""
+
+    max_bytes = 1
+
+    def to_plain(self, value: bool) -> Plain:
+        """The boolean itself."""
+        if type(value) is not bool:
+            raise _out_of_bounds(self, value)
+        return value
+
+    def from_plain(self, plain: Plain) -> bool:
+        """The boolean itself."""
+        if type(plain) is not bool:
+            raise _undecodable(self, plain)
+        return plain
+
+    def describe(self) -> str:
+        """`bool`."""
+        return "bool"
+
+
+class BytesCodec(Codec[bytes]):
+    """A byte string of `least` to `most` bytes."""
+
+    def __init__(self, least: int, most: int) -> None:
+        self.least = least
+        self.most = most
+        self.max_bytes = _head_bytes(most) + most
+
+    def to_plain(self, value: bytes) -> Plain:
+        """The bytes themselves."""
+        if type(value) is not bytes or not self.least <= len(value) <= self.most:
+            raise _out_of_bounds(self, value)
+        return value
+
+    def from_plain(self, plain: Plain) -> bytes:
+        """The bytes themselves."""
+        if type(plain) is not bytes or not self.least <= len(plain) <= self.most:
+            raise _undecodable(self, plain)
+        return plain
+
+    def describe(self) -> str:
+        """`bytes[32]` for an exact length, `bytes[..256]` for a bound."""
+        exact = self.least == self.most
+        return f"bytes[{self.most}]" if exact else f"bytes[..{self.most}]"
+
+
+class TextCodec(Codec[str]):
+    """Text of at most `most` bytes in UTF-8."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.max_bytes = _head_bytes(most) + most
+
+    def to_plain(self, value: str) -> Plain:
+        """The text itself."""
+        if type(value) is not str or not self._fits(value):
+            raise _out_of_bounds(self, value)
+        return value
+
+    def from_plain(self, plain: Plain) -> str:
+        """The text itself."""
+        if type(plain) is not str or not self._fits(plain):
+            raise _undecodable(self, plain)
+        return plain
+
+    def describe(self) -> str:
+        """`text[..64]`, in bytes of UTF-8."""
+        return f"text[..{self.most}]"
+
+    def _fits(self, text: str) -> bool:
+        try:
+            return len(text.encode()) <= self.most
+        except UnicodeEncodeError:  # a lone surrogate is not text
+            return False
+
+
+class EnumCodec(Codec[IntEnum]):
+    """A member of an `IntEnum`, as its number."""
+
+    def __init__(self, members: type[IntEnum]) -> None:
+        self.members = members
+        self.max_bytes = max(len(encode_plain(int(member))) for member in members)
+        self._by_number = {int(member): member for member in members}
+
+    def to_plain(self, value: IntEnum) -> Plain:
+        """The member's number."""
+        if type(value) is not self.members:
+            raise _out_of_bounds(self, value)
+        return int(value)
+
+    def from_plain(self, plain: Plain) -> IntEnum:
+        """The member of a number."""
+        if type(plain) is not int or plain not in self._by_number:
+            raise _undecodable(self, plain)
+        return self._by_number[plain]
+
+    def describe(self) -> str:
+        """`Verdict(ACCEPTED=0, ...)`."""
+        members = ", ".join(f"{member.name}={int(member)}" for member in self.members)
+        return f"{self.members.__name__}({members})"
+
+
+class OptionalCodec(Codec[T | None]):
+    """A value or None."""
+
+    def __init__(self, item: Codec[T]) -> None:
+        self.item = item
+        self.max_bytes = item.max_bytes
+        self.mutable = item.mutable
+
+    def to_plain(self, value: T | None) -> Plain:
+        """None stays None."""
+        return None if value is None else self.item.to_plain(value)
+
+    def from_plain(self, plain: Plain) -> T | None:
+        """None stays None."""
+        return None if plain is None else self.item.from_plain(plain)
+
+    def describe(self) -> str:
+        """`T?`."""
+        return f"{self.item.describe()}?"
+
+
+class SequenceCodec(Codec[tuple[T, ...]]):
+    """A tuple of at most `most` values of one type."""
+
+    def __init__(self, item: Codec[T], most: int) -> None:
+        self.item = item
+        self.most = most
+        self.max_bytes = _head_bytes(most) + most * item.max_bytes
+
+    def to_plain(self, value: tuple[T, ...]) -> Plain:
+        """The tuple of plain items."""
+        if type(value) is not tuple or len(value) > self.most:
+            raise _out_of_bounds(self, value)
+        return tuple(map(self.item.to_plain, value))
+
+    def from_plain(self, plain: Plain) -> tuple[T, ...]:
+        """The tuple of an array's items."""
+        if type(plain) not in (list, tuple) or len(plain) > self.most:
+            raise _undecodable(self, plain)
+        return tuple(map(self.item.from_plain, plain))
+
+    def describe(self) -> str:
+        """`[T; ..7]`."""
+        return f"[{self.item.describe()}; ..{self.most}]"
+
+
+class TupleCodec(Codec[tuple[Any, ...]]):
+    """A tuple with one type a position."""
+
+    def __init__(self, items: tuple[Codec[Any], ...]) -> None:
+        self.items = items
+        self.max_bytes = _head_bytes(len(items)) + sum(item.max_bytes for item in items)
+
+    def to_plain(self, value: tuple[Any, ...]) -> Plain:
+        """The tuple of plain items."""
+        if type(value) is not tuple or len(value) != len(self.items):
+            raise _out_of_bounds(self, value)
+        return tuple([item.to_plain(part) for item, part in zip(self.items, value, strict=True)])
+
+    def from_plain(self, plain: Plain) -> tuple[Any, ...]:
+        """The tuple of an array's items."""
+        if type(plain) not in (list, tuple) or len(plain) != len(self.items):
+            raise _undecodable(self, plain)
+        return tuple([item.from_plain(part) for item, part in zip(self.items, plain, strict=True)])
+
+    def describe(self) -> str:
+        """`(A, B)`."""
+        return f"({', '.join(item.describe() for item in self.items)})"
+
+
+class RecordCodec(Codec[T]):
+    """A dataclass, as the array of its fields in order."""
+
+    def __init__(self, record: type[T], items: dict[str, Codec[Any]], *, frozen: bool) -> None:
+        self.record = record
+        self.items = items
+        self.mutable = not frozen
+        self.max_bytes = _head_bytes(len(items)) + sum(item.max_bytes for item in items.values())
+        self._encoders = tuple(item.to_plain for item in items.values())
+        self._decoders = tuple(item.from_plain for item in items.values())
+        self._values = _tuple_getter(tuple(items))
+
+    def to_plain(self, value: T) -> Plain:
+        """The tuple of plain fields."""
+        if type(value) is not self.record:
+            raise _out_of_bounds(self, value)
+        values = self._values(value)
+        try:
+            return tuple([to_plain(v) for to_plain, v in zip(self._encoders, values, strict=True)])
+        except OutOfBounds as error:
+            field = self._failing_field(self._encoders, values)
+            raise OutOfBounds(f"{field}: {error.message}", remedy=error.remedy) from error
+
+    def from_plain(self, plain: Plain) -> T:
+        """The dataclass of an array's items."""
+        return self.record(*self.values_from_plain(plain))
+
+    def values_from_plain(self, plain: Plain) -> list[Any]:
+        """The values of the fields in order; raises `DecodeError`."""
+        if type(plain) not in (list, tuple) or len(plain) != len(self._decoders):
+            raise _undecodable(self, plain)
+        try:
+            return [of(item) for of, item in zip(self._decoders, plain, strict=True)]
+        except DecodeError as error:
+            field = self._failing_field(self._decoders, plain)
+            raise DecodeError(f"{field}: {error.message}", remedy=error.remedy) from error
+
+    def describe(self) -> str:
+        """`Account(free: u128, ...)`."""
+        inside = ", ".join(f"{name}: {item.describe()}" for name, item in self.items.items())
+        return f"{self.record.__name__}({inside})"
+
+    def _failing_field(self, converters: Iterable[Callable[[Any], Any]], values: Any) -> str:
+        """The name of the first field that does not convert."""
+        for name, convert, value in zip(self.items, converters, values, strict=True):
+            try:
+                convert(value)
+            except (OutOfBounds, DecodeError):
+                return f"{self.record.__name__}.{name}"
+        return self.record.__name__
+
+
+def _tuple_getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda value: tuple(getattr(value, name) for name in names)
+
+
+def _head_bytes(count: int) -> int:
+    """The bytes of a CBOR head that carries `count`."""
+    return len(encode_plain(count))
+
+
+def _out_of_bounds(codec: Codec[Any], value: Any) -> OutOfBounds:
+    message = f"{_shorten(value)} is not a value of {codec.describe()}."
+    return OutOfBounds(message, remedy="Give a value within the bounds of the type.")
+
+
+def _undecodable(codec: Codec[Any], plain: Plain) -> DecodeError:
+    message = f"{_shorten(plain)} does not decode to {codec.describe()}."
+    return DecodeError(message, remedy="Check the type's version and bounds.")
+
+
+def _shorten(value: Any) -> str:
+    """A value for an error message, in at most 80 characters."""
+    if isinstance(value, bytes):
+        return f"bytes of length {len(value)}"
+    if type(value) in SCALARS:
+        text = repr(value)
+        return text if len(text) <= 80 else f"{text[:77]}..."
+    return f"a {type(value).__name__}"

@@ -1,0 +1,182 @@
+"""Pallets: the modules of the state machine.
+
+    class Balances(Pallet, index=2):
+        issuance = Value[Amount](0)
+        accounts = Map[AccountId, Account](Account())
+        existential_deposit: Const[Amount] = 1
+
+        class Transferred(Event): ...
+        class Insufficient(Error): ...
+
+        @call(0, weight=Weight(reads=2, writes=2))
+        def transfer(self, sender: Signed, receiver: AccountId, amount: Amount) -> None: ...
+
+Everything is checked when the class is created: bounds, origins, indices, sentences.  A pallet's
+only state is its storage; attributes cannot be set, because they would survive a rollback.
+`runtime/definition.py` reads the class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, ClassVar, TypeVar, dataclass_transform
+
+from runtime.block import GENESIS_CONTEXT, BlockContext
+from runtime.calls import Weight, call
+from runtime.definition import Hook, PalletDefinition, read_pallet, sentence_of
+from runtime.errors import DefinitionError, DispatchError
+from runtime.events import EmittedEvent, Event
+from runtime.hashing import ZERO_HASH
+from runtime.keys import pallet_account
+from runtime.overlay import Overlay
+
+__all__ = [
+    "Environment",
+    "Error",
+    "Event",
+    "Pallet",
+    "Weight",
+    "call",
+    "invariant",
+    "on_finalize",
+    "on_initialize",
+]
+
+HookFunction = TypeVar("HookFunction", bound=Callable[[Any], None])
+
+
+def on_initialize(function: HookFunction) -> HookFunction:
+    """Run a method before the extrinsics of every block."""
+    return Hook.INITIALIZE.mark(function)
+
+
+def on_finalize(function: HookFunction) -> HookFunction:
+    """Run a method after the extrinsics of every block."""
+    return Hook.FINALIZE.mark(function)
+
+
+def invariant(function: HookFunction) -> HookFunction:
+    """Check a truth of the state: the method raises `InvariantViolation` when it does not hold."""
+    return Hook.INVARIANT.mark(function)
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+class Error(DispatchError):
+    """The base of a pallet's errors; the docstring is the sentence that the user reads.
+
+    Fields say what the offending values were; `remedy` what the user can do.
+    """
+
+    remedy: ClassVar[str] = ""
+    """What the user can do about it."""
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        sentence_of(cls)
+        # Not frozen at run time: Python itself sets the traceback of an exception.
+        dataclass(kw_only=True, eq=False, repr=False)(cls)
+
+    def __init__(self) -> None:
+        """Subclasses take one keyword a field, and end here by their `__post_init__`."""
+        self.__post_init__()
+
+    def __post_init__(self) -> None:
+        values = [(name, getattr(self, name)) for name in self.__dataclass_fields__]
+        details = ", ".join(f"{name}: {_display(value)}" for name, value in values)
+        sentence = sentence_of(type(self))
+        message = f"{sentence.rstrip('.')} ({details})." if details else sentence
+        super().__init__(message, remedy=self.remedy)
+
+
+class Environment:
+    """What the pallets of one runtime share: the overlay and the block in progress."""
+
+    __slots__ = ("block", "extrinsic_index", "genesis_hash", "overlay")
+
+    def __init__(self) -> None:
+        self.overlay = Overlay()
+        self.leave()
+
+    def enter(self, block: BlockContext, genesis_hash: bytes) -> None:
+        """Begin a block."""
+        self.block = block
+        self.genesis_hash = genesis_hash
+        self.extrinsic_index: int | None = None
+
+    def leave(self) -> None:
+        """End a block."""
+        self.enter(GENESIS_CONTEXT, ZERO_HASH)
+
+
+class Pallet:
+    """The base of every pallet; constants and needs are given by keyword."""
+
+    definition: ClassVar[PalletDefinition]
+    _environment: Environment
+
+    def __init_subclass__(cls, *, index: int) -> None:
+        super().__init_subclass__()
+        cls.definition = read_pallet(cls, index, Event, Error)
+
+    def __init__(self, **configuration: Any) -> None:
+        """Take overridden constants and the needed siblings; raises `DefinitionError`."""
+        definition = self.definition
+        known = [*definition.constants, *definition.needs]
+        for name, given in configuration.items():
+            if name not in known:
+                message = f"{definition.name} has no constant or need named {name}."
+                choices = ", ".join(known) or "none"
+                raise DefinitionError(message, remedy=f"It has: {choices}.")
+            self.__dict__[name] = given
+        for name in definition.needs:
+            if name not in configuration:
+                message = f"{definition.name} needs {name}."
+                remedy = f"Write {definition.name}({name}=...) where the runtime is composed."
+                raise DefinitionError(message, remedy=remedy)
+        for name in definition.constants:
+            definition.check_constant(name, getattr(self, name))
+        self.__dict__["account"] = pallet_account(definition.name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        message = f"{self.definition.name}.{name} cannot be set: it would survive a rollback."
+        raise DefinitionError(message, remedy="Declare a Value or a Map, or a Const.")
+
+    account: bytes
+    """The pallet's own account, its pot, 32 bytes."""
+
+    @property
+    def block(self) -> BlockContext:
+        """The block in progress."""
+        return self._environment.block
+
+    @property
+    def genesis_hash(self) -> bytes:
+        """The identity of the chain, 32 bytes; zero during genesis."""
+        return self._environment.genesis_hash
+
+    def emit(self, event: Event) -> None:
+        """Note an event of the call or hook in progress; raises `OutOfBounds`."""
+        plain = event.event_definition.codec.to_plain(event)
+        environment = self._environment
+        environment.overlay.emit(EmittedEvent(environment.extrinsic_index, event, plain))
+
+    def bind(self, environment: Environment) -> None:
+        """Join a runtime; raises `DefinitionError` for a pallet that is in one already."""
+        definition = self.definition
+        if "_environment" in self.__dict__:
+            message = f"This {definition.name} is in a runtime already."
+            raise DefinitionError(message, remedy="Make a new pallet for each runtime.")
+        self.__dict__["_environment"] = environment
+        for name, item in definition.storage.items():
+            self.__dict__[name] = item.bind(environment.overlay)
+
+
+def _display(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Enum):
+        return value.name
+    return str(value)

@@ -1,0 +1,1 @@
+"""The state: flat values in LevelDB under a bucketed binary Merkle tree."""

@@ -1,0 +1,1 @@
+"""Versioned formats that two siblings share: rows, manifests, records, receipts."""

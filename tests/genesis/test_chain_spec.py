@@ -1,0 +1,207 @@
+"""Chain specs: TOML there and back exactly, typed errors for anything else, and block 0."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genesis.allocation import SUPPLY, Endowment, InvalidAllocation
+from genesis.chain_spec import (
+    DEV_ACCOUNTS,
+    ChainSpec,
+    Parameters,
+    SpecValidator,
+    dev_spec,
+    development_keypair,
+    genesis_block,
+)
+from genesis.toml_records import InvalidChainSpec
+from runtime.errors import OpenLedgerError
+from runtime.hashing import hash_text
+from runtime.keys import Keypair
+from runtime.types import OPEN
+from tests.pallets.chain import Chain
+
+SPEC = dev_spec()
+TOML = SPEC.to_toml()
+
+
+def test_the_development_chain_endows_known_keys_from_liquidity():
+    """Seeds are derived from names, every endowment is marked, the validator comes first."""
+    assert next(iter(DEV_ACCOUNTS)) == "validator"
+    assert {"faucet", "builder", "worker", "server", "user"} <= set(DEV_ACCOUNTS)
+    seed = hash_text(b"openledger dev account: faucet")
+    assert development_keypair("faucet") == Keypair.from_seed(seed)
+    assert {each.bucket for each in SPEC.endowments} == {"liquidity"}
+    assert all(each.name.startswith("development key: ") for each in SPEC.endowments)
+    with pytest.raises(InvalidChainSpec):
+        development_keypair("nobody")
+
+
+def test_genesis_puts_all_open_where_the_spec_says():
+    """Issuance is the supply; the endowed have theirs; the rest lies in the buckets' accounts."""
+    chain = Chain(SPEC)
+    chain.check_money()
+    assert chain.free(development_keypair("faucet").account) == 10_000_000 * OPEN
+    locked = sum(chain.free(bucket.locked_account) for bucket in SPEC.buckets)
+    unlocked = sum(chain.free(bucket.unlocked_account) for bucket in SPEC.buckets)
+    assert locked == SUPPLY - 215_500_000 * OPEN
+    assert unlocked == (215_500_000 - 17_000_000) * OPEN
+    with chain.reading() as pallets:
+        assert pallets.balances.issuance.get() == SUPPLY
+
+
+def test_genesis_stores_every_parameter():
+    """A client that knows only the state knows what the spec chose."""
+    numbers = {field.name: 11 + index for index, field in enumerate(fields(Parameters))}
+    chain = Chain(replace(SPEC, parameters=Parameters(**numbers)))
+    with chain.reading() as pallets:
+        assert pallets.attribution.epoch_blocks.get() == numbers["epoch_blocks"]
+        assert pallets.attribution.window_blocks.get() == numbers["window_blocks"]
+        assert pallets.compute.window_blocks.get() == numbers["window_blocks"]
+        assert pallets.compute.claim_blocks.get() == numbers["claim_blocks"]
+        assert pallets.compute.commit_blocks.get() == numbers["commit_blocks"]
+        assert pallets.datanets.reveal_blocks.get() == numbers["reveal_blocks"]
+        assert pallets.datanets.review_blocks.get() == numbers["review_blocks"]
+        assert pallets.inference.revocation_blocks.get() == numbers["revocation_blocks"]
+        assert pallets.attribution.claim_blocks.get() == numbers["payout_claim_blocks"]
+        assert pallets.attribution.rows_min.get() == numbers["rows_min"]
+
+
+def test_block_0_is_a_function_of_the_spec():
+    """Equal specs give equal genesis hashes and states; any difference gives another chain."""
+    block, changes, _ = genesis_block(SPEC)
+    again, same, _ = genesis_block(dev_spec())
+    assert (block.header.id(), changes) == (again.header.id(), same)
+    assert (block.header.height, block.extrinsics) == (0, ())
+    others = [
+        replace(SPEC, name="another"),
+        replace(SPEC, genesis_time_ms=SPEC.genesis_time_ms + 1),
+        replace(SPEC, block_time_ms=501),
+        replace(SPEC, validators=(SpecValidator(b"v" * 32, 1),)),
+        replace(SPEC, endowments=SPEC.endowments[1:]),
+        replace(SPEC, parameters=replace(SPEC.parameters, rows_min=2)),
+    ]
+    ids = {genesis_block(spec)[0].header.id() for spec in [SPEC, *others]}
+    assert len(ids) == 7
+
+
+def test_a_spec_reads_back_from_its_file(tmp_path):
+    """Saving and loading gives the same spec, and saving that the same bytes."""
+    path = tmp_path / "chain.toml"
+    SPEC.save(path)
+    loaded = ChainSpec.load(path)
+    assert loaded == SPEC
+    assert loaded.to_toml() == path.read_text() == TOML
+
+
+names = st.text(st.characters(codec="utf-8"), max_size=16)
+
+
+@given(
+    name=names,
+    label=names,
+    amount=st.integers(0, 50_000_000 * OPEN),
+    weight=st.integers(1, 2**64 - 1),
+    account=st.binary(min_size=32, max_size=32),
+    blocks=st.integers(1, 2**63 - 1),
+)
+@settings(max_examples=100, deadline=None)
+def test_every_spec_survives_toml(name, label, amount, weight, account, blocks):
+    """Any name, with quotes, controls or emoji, and any amount to the last decimal."""
+    spec = replace(
+        SPEC,
+        name=name,
+        validators=(SpecValidator(account, weight),),
+        endowments=(Endowment(account, "liquidity", amount, label),),
+        parameters=replace(SPEC.parameters, epoch_blocks=blocks),
+    )
+    assert ChainSpec.from_toml(spec.to_toml()) == spec
+
+
+def test_a_spec_without_endowments_survives_toml():
+    """An empty list is written and read."""
+    spec = replace(SPEC, endowments=())
+    assert ChainSpec.from_toml(spec.to_toml()) == spec
+
+
+def swap(old, new):
+    assert old in TOML
+    return TOML.replace(old, new, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("name = ", "is not TOML"),
+        ("", "has no 'name'"),
+        (swap("block_time_ms", "block_time"), "unknown key 'block_time'"),
+        (swap("rows_min = 1\n", ""), "the chain spec.parameters has no 'rows_min'"),
+        (swap("weight = 1\n", "weight = 1\nstake = 2\n"), "validators[0] has the unknown key"),
+        (swap("weight = 1\n", 'weight = "1"\n'), "validators[0].weight is '1'"),
+        (swap("weight = 1\n", "weight = true\n"), "validators[0].weight is True"),
+        (swap("weight = 1\n", "weight = 1.0\n"), "validators[0].weight is 1.0"),
+        (swap("weight = 1\n", "weight = 0\n"), "out of bounds"),
+        (swap("weight = 1\n", "weight = 18446744073709551616\n"), "out of bounds"),
+        (swap("block_time_ms = 500", "block_time_ms = 0"), "out of bounds"),
+        (swap('"517100000"', "517100000"), "buckets[0].amount is 517100000"),
+        (swap('"517100000"', '"-1"'), "buckets[0].amount is '-1'"),
+        (swap('"517100000"', '"5e8"'), "buckets[0].amount is '5e8'"),
+        (swap('"517100000"', '"1.0000000000000000001"'), "buckets[0].amount is"),
+        (swap('"517100000"', '"\u0665"'), "buckets[0].amount is"),
+        (swap('account = "', 'account = "zz'), "validators[0].account is"),
+        (swap('account = "', 'account = "00'), "out of bounds"),
+        (swap('name = "openledger-dev"', f'name = "{"x" * 65}"'), "out of bounds"),
+        (swap("[parameters]", "[[parameters]]"), "the chain spec.parameters is"),
+        (re.sub(r"\[\[validators\]\]\n.*\n.*\n", "", TOML), "has no 'validators'"),
+        (
+            "validators = []\n" + re.sub(r"\[\[validators\]\]\n.*\n.*\n", "", TOML),
+            "names no validator",
+        ),
+        ("validators = 3\n" + re.sub(r"\[\[validators\]\]\n.*\n.*\n", "", TOML), "validators is 3"),
+    ],
+)
+def test_what_is_not_a_spec_is_refused(text, part):
+    """Unknown and missing keys, wrong types and bounds: a sentence that names the place."""
+    with pytest.raises(InvalidChainSpec) as caught:
+        ChainSpec.from_toml(text)
+    assert part in caught.value.message
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        swap('"517100000"', '"517100000.000000000000000001"'),
+        swap('"517100000"', '"517099999"'),
+        swap('amount = "10000000"', 'amount = "60000000"'),
+    ],
+)
+def test_sums_that_do_not_add_up_are_refused(text):
+    """A unit too much in a bucket, and endowments larger than their bucket."""
+    with pytest.raises(InvalidAllocation) as caught:
+        ChainSpec.from_toml(text)
+    assert caught.value.remedy
+
+
+def test_a_validator_is_named_once():
+    """The same key twice would vote twice."""
+    with pytest.raises(InvalidChainSpec):
+        replace(SPEC, validators=SPEC.validators * 2)
+
+
+def test_files_that_are_no_spec_are_refused(tmp_path):
+    """Missing, a directory, not text, too large: one sentence and a remedy each."""
+    binary, large = tmp_path / "binary", tmp_path / "large"
+    binary.write_bytes(b"\xff\xfe")
+    large.write_bytes(b"#" * (1024 * 1024 + 1))
+    for path in (tmp_path / "missing", tmp_path, binary, large):
+        with pytest.raises(OpenLedgerError) as caught:
+            ChainSpec.load(path)
+        assert isinstance(caught.value, InvalidChainSpec)
+        assert str(path) in caught.value.message
+        assert caught.value.remedy

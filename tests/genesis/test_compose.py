@@ -1,0 +1,94 @@
+"""The composed runtime: every pallet once, wired by traits, fresh each time."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from genesis.compose import SPEC_VERSION, Pallets, compose, compose_runtime
+from runtime.keys import pallet_account
+
+
+def test_the_runtime_has_exactly_the_typed_pallets():
+    """`Pallets` and `Runtime.pallets` are the same objects, in the same order."""
+    runtime, pallets = compose()
+    by_name = list(runtime.pallets.values())
+    assert by_name == [getattr(pallets, field.name) for field in fields(Pallets)]
+    assert list(runtime.pallets) == [
+        "System",
+        "Balances",
+        "Datanets",
+        "Models",
+        "Compute",
+        "Inference",
+        "Attribution",
+    ]
+    assert runtime.spec_version == SPEC_VERSION
+
+
+def test_every_composition_is_new():
+    """Two runtimes share no pallet: each has its own overlay."""
+    first, second = compose_runtime(), compose_runtime()
+    for name, pallet in first.pallets.items():
+        assert second.pallets[name] is not pallet
+
+
+def test_indices_stay_for_ever():
+    """Extrinsics name pallets and calls by number: a change would give old blocks a new meaning."""
+    numbers = {
+        name: (pallet.definition.index, [call.name for call in pallet.definition.calls])
+        for name, pallet in compose_runtime().pallets.items()
+    }
+    assert numbers == {
+        "System": (0, ["remark"]),
+        "Balances": (
+            2,
+            ["transfer", "transfer_keep_alive", "approve", "transfer_from", "burn"],
+        ),
+        "Datanets": (
+            20,
+            ["create", "set_sponsor_budget", "commit", "reveal", "publish_version", "expire"],
+        ),
+        "Models": (21, ["register_base", "publish", "set_price", "set_shares"]),
+        "Compute": (
+            22,
+            [
+                "register_worker",
+                "unbond",
+                "submit_training",
+                "claim",
+                "commit_result",
+                "settle",
+                "refund",
+            ],
+        ),
+        "Inference": (
+            23,
+            [
+                "deposit",
+                "withdraw",
+                "authorize",
+                "revoke",
+                "reclaim",
+                "register_server",
+                "settle_batch",
+            ],
+        ),
+        "Attribution": (24, ["commit", "settle", "claim", "sweep"]),
+    }
+
+
+def test_pots_are_the_accounts_of_names():
+    """Each pallet's account follows from its name alone."""
+    for name, pallet in compose_runtime().pallets.items():
+        assert pallet.account == pallet_account(name)
+
+
+def test_everything_a_user_can_meet_is_explained():
+    """Every call and event has a sentence; every error a sentence and a remedy."""
+    for pallet in compose_runtime().metadata()["pallets"]:
+        assert pallet["documentation"]
+        for kind in ("calls", "events", "errors"):
+            for each in pallet[kind]:
+                assert each["documentation"], (pallet["name"], each["name"])
+                assert not each["documentation"].startswith(f"{each['name']}("), each["name"]
+        assert all(error["remedy"] for error in pallet["errors"])

@@ -1,0 +1,116 @@
+"""What a work order determines: the streams, the split, the batches, and which rows are its own."""
+
+import dataclasses
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ml.errors import OrderInvalid
+from ml.training.order import CounterStream, check_rows, plan_of, trained_rows
+from runtime.types import PPB
+
+
+def test_a_stream_is_shake_128_of_key_purpose_and_counter():
+    """The first draw is the first word of the documented hash: another worker can repeat it."""
+    prefix = (3).to_bytes(2, "big") + b"key" + b"purpose\x00"
+    block = hashlib.shake_128(prefix + bytes(8)).digest(4096)
+    word = int.from_bytes(block[:8], "big")
+    assert CounterStream(b"key", "purpose").below(1000) == word % 1000
+
+
+def test_draws_are_uniform_where_words_do_not_divide_evenly():
+    """Of numbers below 3 * 2**62, a third lies below 2**62; taking a remainder would give half."""
+    stream = CounterStream(b"key", "bias")
+    low = sum(stream.below(3 << 62) < 1 << 62 for _ in range(2_000))
+    assert 600 < low < 733
+
+
+@settings(deadline=None, max_examples=50)
+@given(key=st.binary(max_size=40), count=st.integers(0, 300))
+def test_a_permutation_is_one_and_depends_on_the_key_alone(key, count):
+    """Every index occurs once; the same key gives the same order."""
+    drawn = CounterStream(key, "order").permutation(count)
+    assert sorted(drawn) == list(range(count))
+    assert CounterStream(key, "order").permutation(count) == drawn
+
+
+def test_uniform_floats_are_on_their_grid():
+    """Values lie in [-1, 1) on a grid of 2**-23, with the moments of a uniform variable."""
+    drawn = CounterStream(b"k", "initial").uniform(20_000)
+    assert drawn.dtype == np.float32
+    assert np.array_equal(drawn * 2**23, np.rint(drawn * 2**23))
+    assert -1 <= drawn.min() < -0.99 < 0.99 < drawn.max() < 1
+    assert abs(drawn.mean()) < 0.02
+    assert abs(drawn.var() - 1 / 3) < 0.01
+
+
+def test_each_pass_takes_every_training_row_once(make_rows, make_order):
+    """Passes follow each other without a gap, and no validation row is ever trained on."""
+    rows = make_rows(24)
+    plan = plan_of(make_order(rows, steps=9, batch_rows=8), rows)
+    assert sorted(plan.training + plan.validation) == list(range(24))
+    flat = [index for batch in plan.batches for index in batch]
+    assert [len(batch) for batch in plan.batches] == [8] * 9
+    size = len(plan.training)
+    assert sorted(flat[:size]) == sorted(flat[size : 2 * size]) == list(plan.training)
+    assert flat[:size] != flat[size : 2 * size]
+    assert plan.trained() == plan.training
+
+
+def test_the_beacon_decides_the_split_and_the_order(make_rows, make_order):
+    """Who cannot foresee the beacon cannot choose what is validated or what comes last."""
+    rows = make_rows(24)
+    order = make_order(rows)
+    other = dataclasses.replace(order, beacon=bytes(32))
+    assert plan_of(order, rows) == plan_of(order, rows)
+    assert plan_of(order, rows).validation != plan_of(other, rows).validation
+    assert plan_of(order, rows).batches != plan_of(other, rows).batches
+
+
+def test_rows_that_no_batch_took_are_not_trained(make_rows, make_order):
+    """A run shorter than one pass scores and pays only the rows it used."""
+    rows = make_rows(24)
+    order = make_order(rows, steps=3, batch_rows=2)
+    used = trained_rows(order, rows)
+    assert len(used) == 6
+    assert [row.record for row in used] == [row.record for row in rows if row in used]
+
+
+@pytest.mark.parametrize("share_ppb", [0, 1, PPB // 2])
+def test_both_sides_of_a_split_keep_a_row(make_rows, make_order, share_ppb):
+    """A share above 0 validates on at least one row, and always leaves one to train on."""
+    rows = make_rows(2)
+    plan = plan_of(make_order(rows, validation_ppb=share_ppb), rows)
+    assert len(plan.validation) == (1 if share_ppb else 0)
+
+
+def test_the_split_has_the_share_that_was_asked_for(make_rows, make_order):
+    """Half of many rows is about half."""
+    rows = make_rows(248)
+    plan = plan_of(make_order(rows, validation_ppb=PPB // 2), rows)
+    assert 95 < len(plan.validation) < 155
+
+
+def test_a_single_row_is_trained_on_and_none_is_an_error(make_rows, make_order):
+    """One row cannot be validated besides; without rows there is no job."""
+    rows = make_rows(1)
+    assert plan_of(make_order(rows), rows).training == (0,)
+    with pytest.raises(OrderInvalid, match="no rows to train on"):
+        plan_of(make_order([]), [])
+
+
+def test_only_the_rows_of_the_order_are_trained_on(make_rows, make_order):
+    """Other records, another order of them, or another text under a record are refused."""
+    rows = make_rows(8)
+    order = make_order(rows)
+    check_rows(order, rows)
+    with pytest.raises(OrderInvalid, match="rows root"):
+        check_rows(order, rows[::-1])
+    with pytest.raises(OrderInvalid, match="rows root"):
+        check_rows(order, rows[:-1])
+    forged = dataclasses.replace(rows[3], row=rows[4].row)
+    with pytest.raises(OrderInvalid, match="Row 3"):
+        check_rows(order, [*rows[:3], forged, *rows[4:]])

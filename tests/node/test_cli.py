@@ -1,0 +1,190 @@
+"""The command line: results for people and programs, errors in a sentence with a remedy."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from genesis.chain_spec import development_keypair
+from node.cli.arguments import options_of, typed_arguments, typed_value
+from node.errors import ConfigError
+from pallets.balances.pallet import Balances
+from runtime.codec import codec_of
+from runtime.types import OPEN, Amount, Hash
+from runtime.wire.records import JobState, TrainingParameters
+
+Run = Callable[..., Any]
+PASSWORD = {"OPENLEDGER_PASSWORD": "secret"}
+
+
+def fails(result: Any) -> str:
+    """What a failed command says."""
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    assert result.stderr.startswith("Error: ")
+    said: str = result.stderr
+    return said
+
+
+def test_a_transfer_and_its_effect(dev_node: Any, openledger: Run) -> None:
+    """tx, query and status agree, in JSON."""
+    node = ("--node", dev_node.url, "--json")
+    receiver = "07" * 32
+    sent = openledger(
+        "tx", "balances", "transfer", "--receiver", receiver, "--amount=2.5OPEN",
+        "--key", "dev:faucet", *node,
+    )  # fmt: skip
+    assert sent.returncode == 0, sent.stderr
+    inclusion = json.loads(sent.stdout)
+    assert inclusion["ok"]
+    account = openledger("query", "balances", "accounts", receiver, *node)
+    assert json.loads(account.stdout)["free"] == 25 * OPEN // 10
+    status = openledger("status", inclusion["extrinsic_hash"], *node)
+    assert json.loads(status.stdout)["height"] == inclusion["height"]
+    listed = json.loads(openledger("query", "Balances", "accounts", *node).stdout)
+    assert receiver in [entry["key"] for entry in listed]
+    health = json.loads(openledger("status", *node).stdout)
+    assert health["finalized_height"] >= inclusion["height"]
+
+
+def test_people_get_text(dev_node: Any, openledger: Run) -> None:
+    """Without --json the same commands print lines and tables."""
+    node = ("--node", dev_node.url)
+    calls = openledger("tx")
+    assert "Balances.transfer" in calls.stdout
+    assert "--receiver --amount" in calls.stdout
+    items = openledger("query", *node)
+    assert "Balances.accounts" in items.stdout
+    sent = openledger("tx", "system", "remark", "--data", "00ff", "--key=dev:faucet", *node)
+    assert "included" in sent.stdout
+    assert "finalized_height" in openledger("status", *node).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("tx", "nothing"), "There is no pallet 'nothing'. Choose one of System"),
+        (("tx", "balances", "fly"), "There is no call 'fly'. Choose one of transfer"),
+        (("tx", "balances", "transfer"), "missing. The call takes: --receiver bytes[32]"),
+        (("tx", "balances", "transfer", "--reciever=1"), "--reciever is unknown"),
+        (("tx", "balances", "burn", "--amount=much"), "'much' is not a value for amount."),
+        (("tx", "balances", "burn", "5"), "'5' is not an option with a value."),
+        (("tx", "balances", "burn", "--amount=5", "--key=dev:nobody"), "no development account"),
+        (("tx", "balances", "burn", "--amount=5", "--key=mine"), "There is no key 'mine'."),
+        (("query", "balances", "accounts", "12"), "'12' is not a value for part 0 of the key."),
+        (("query", "balances", "issuance", "12"), "The key has 1 parts, not 0."),
+        (("query", "balances", "wings"), "no storage item Balances.wings"),
+        (("query", "nothing", "x"), "There is no pallet 'nothing'."),
+        (("status", "--node", "http://127.0.0.1:1"), "No node answers at http://127.0.0.1:1."),
+        (("status", "12"), "extrinsic_hash"),
+        (("keys", "new", "Bad Name"), "cannot be the name of a key"),
+        (("keys", "export", "nobody"), "There is no"),
+        (("node", "--data=/dev/null/x", "--key=k"), "--chain"),
+        (("init", "--data=d", "--chain=/nonexistent.toml"), "/nonexistent.toml"),
+    ],
+)
+def test_errors_are_a_sentence_and_a_remedy(
+    dev_node: Any, openledger: Run, tmp_path: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    """Exit code 2, on stderr, without a traceback."""
+    result = openledger(
+        *arguments,
+        OPENLEDGER_NODE=dev_node.url,
+        OPENLEDGER_HOME=str(tmp_path),
+        **PASSWORD,
+    )
+    assert says in fails(result)
+
+
+def test_a_failed_call_says_why(dev_node: Any, openledger: Run) -> None:
+    """The pallet's own sentence and remedy reach the terminal."""
+    result = openledger(
+        "tx", "balances", "burn", f"--amount={10**12}OPEN",
+        "--key=dev:faucet", "--node", dev_node.url,
+    )  # fmt: skip
+    assert "balance is too low" in fails(result)
+
+
+def test_wrong_usage_is_exit_code_2(openledger: Run) -> None:
+    """Unknown commands and options are typer's to explain."""
+    for arguments in (("fly",), ("dev", "--wings"), ("dev", "--rpc-port=many")):
+        result = openledger(*arguments)
+        assert result.returncode == 2
+        assert "Traceback" not in result.stderr
+
+
+def test_keys_are_kept_and_used(dev_node: Any, openledger: Run, tmp_path: Path) -> None:
+    """new, list, export and a transaction signed with the key."""
+    home = {"OPENLEDGER_HOME": str(tmp_path), **PASSWORD}
+    made = json.loads(openledger("keys", "new", "carol", "--json", **home).stdout)
+    listed = json.loads(openledger("keys", "list", "--json", **home).stdout)
+    assert listed == [made]
+    seed = openledger("keys", "export", "carol", **home).stdout.strip()
+    assert len(bytes.fromhex(seed)) == 32
+    sent = openledger(
+        "tx", "balances", "transfer", "--receiver", "carol", "--amount", "1OPEN",
+        "--key", "dev:faucet", "--node", dev_node.url, **home,
+    )  # fmt: skip
+    assert sent.returncode == 0, sent.stderr
+    spent = openledger(
+        "tx", "balances", "burn", "--amount", "1", "--key", "carol", "--node", dev_node.url, **home
+    )
+    assert spent.returncode == 0, spent.stderr
+    wrong = openledger("keys", "export", "carol", **{**home, "OPENLEDGER_PASSWORD": "guess"})
+    assert "does not open" in fails(wrong)
+
+
+def account_of(name: str) -> bytes | None:
+    """The names that these tests know."""
+    return development_keypair("user").account if name == "dev:user" else None
+
+
+def test_arguments_become_typed_values() -> None:
+    """Accounts by name, amounts with a unit, records as JSON, None, enums by name."""
+    items = Balances.transfer.definition.arguments.items
+    words = ["--receiver", "dev:user", "--amount=1.000000000000000001OPEN"]
+    values = typed_arguments(items, options_of(words), account_of)
+    assert values == {"receiver": development_keypair("user").account, "amount": OPEN + 1}
+    names = [field.name for field in dataclasses.fields(TrainingParameters)]
+    parameters: dict[str, Any] = dict.fromkeys(names, 1)
+    parameters["target_modules"] = ["q_proj"]
+    text = json.dumps(parameters)
+    record = typed_value(codec_of(TrainingParameters), text, "parameters", account_of)
+    assert record.target_modules == ("q_proj",)
+    assert typed_value(codec_of(Hash | None), "null", "hash", account_of) is None
+    assert typed_value(codec_of(JobState), "OPEN", "state", account_of) is JobState.OPEN
+    pairs = codec_of(tuple[Hash, Amount])
+    value = typed_value(pairs, json.dumps(["00" * 32, "3OPEN"]), "pair", account_of)
+    assert value == (bytes(32), 3 * OPEN)
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.5", "0.0000000000000000001OPEN", "xOPEN", "1e5"])
+def test_amounts_are_exact_or_refused(text: str) -> None:
+    """No rounding, no floats, no negative amounts."""
+    with pytest.raises(ConfigError, match="not a value"):
+        typed_value(codec_of(Amount), text, "amount", account_of)
+
+
+def test_heavy_libraries_stay_out() -> None:
+    """Starting the command imports neither torch nor transformers nor pyarrow."""
+    code = (
+        "import sys; import node.cli.main; "
+        "sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'pyarrow')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_command_is_a_process(openledger_process: Run) -> None:
+    """`python -m node.cli` works outside of pytest: help, and an error with its exit code."""
+    result = openledger_process("--help")
+    assert result.returncode == 0
+    assert "status" in result.stdout
+    assert "No node answers" in fails(openledger_process("status", "--node", "http://127.0.0.1:1"))

@@ -1,0 +1,171 @@
+"""The mempool orders by nonce and tip, and its caps hold."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from node import mempool as module
+from node.errors import MempoolFull, NonceTaken, NonceTooHigh
+from node.mempool import BLOCKS_MISSED_MAX, BLOCKS_WAITED_MAX, NONCES_AHEAD_MAX, Mempool
+from runtime.errors import InvalidTransaction
+from runtime.extrinsic import CheckedExtrinsic
+
+ALICE, BOB = b"a" * 32, b"b" * 32
+
+
+def extrinsic(signer: bytes, nonce: int, tip: int = 0, size_bytes: int = 100) -> CheckedExtrinsic:
+    """An extrinsic as admission leaves it; its hash says what it is."""
+    name = b"%b %d %d %d" % (signer, nonce, tip, size_bytes)
+    return CheckedExtrinsic(bytes(size_bytes), name, signer, 1, None, nonce, tip, [0, 0, []])
+
+
+def zero(_account: bytes) -> int:
+    """Every account begins with nonce 0."""
+    return 0
+
+
+def ready(mempool: Mempool, count_max: int = 5_000, bytes_max: int = 2**22) -> list[int]:
+    """The nonces of what is ready, in order."""
+    return [each.nonce for each in mempool.ready(zero, count_max, bytes_max)]
+
+
+def test_a_sender_goes_in_order_of_nonces() -> None:
+    """Whatever order they come in, and nothing behind a gap."""
+    mempool = Mempool()
+    for nonce in (2, 0, 1, 4):
+        mempool.add(extrinsic(ALICE, nonce), 0, 1)
+    assert ready(mempool) == [0, 1, 2]
+    assert mempool.next_nonce(ALICE, 0) == 3
+    assert mempool.next_nonce(BOB, 7) == 7
+
+
+def test_tips_go_first_between_senders_only() -> None:
+    """A tip overtakes other senders, never the same sender's earlier nonce."""
+    mempool = Mempool()
+    for each in (extrinsic(ALICE, 0), extrinsic(ALICE, 1, 9), extrinsic(BOB, 0, 5)):
+        mempool.add(each, 0, 1)
+    order = [(each.signer, each.nonce) for each in mempool.ready(zero, 10, 10_000)]
+    assert order == [(BOB, 0), (ALICE, 0), (ALICE, 1)]
+
+
+def test_a_block_takes_no_more_than_fits() -> None:
+    """Count and bytes are bounded, and what does not fit stays."""
+    mempool = Mempool()
+    for nonce in range(10):
+        mempool.add(extrinsic(ALICE, nonce), 0, 1)
+    assert ready(mempool, count_max=3) == [0, 1, 2]
+    assert ready(mempool, bytes_max=450) == [0, 1, 2, 3]
+    assert len(mempool) == 10
+
+
+def test_the_same_extrinsic_again_is_no_error() -> None:
+    """A client that repeats its bytes changes nothing; other bytes with the nonce are refused."""
+    mempool = Mempool()
+    mempool.add(extrinsic(ALICE, 0), 0, 1)
+    mempool.add(extrinsic(ALICE, 0), 0, 1)
+    assert (len(mempool), mempool.size_bytes) == (1, 100)
+    with pytest.raises(NonceTaken):
+        mempool.add(extrinsic(ALICE, 0, tip=1), 0, 1)
+
+
+def test_caps_are_typed_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too far ahead, too many, too many bytes: each says what to do."""
+    mempool = Mempool()
+    mempool.add(extrinsic(ALICE, NONCES_AHEAD_MAX + 6), 7, 1)
+    with pytest.raises(NonceTooHigh):
+        mempool.add(extrinsic(ALICE, NONCES_AHEAD_MAX + 7), 7, 1)
+    monkeypatch.setattr(module, "BYTES_MAX", 250)
+    mempool.add(extrinsic(BOB, 0), 0, 1)
+    with pytest.raises(MempoolFull, match="200 bytes"):
+        mempool.add(extrinsic(BOB, 1), 0, 1)
+    monkeypatch.setattr(module, "EXTRINSICS_MAX", 2)
+    with pytest.raises(MempoolFull, match="2 extrinsics"):
+        mempool.add(extrinsic(BOB, 1, size_bytes=1), 0, 1)
+
+
+def test_what_is_in_a_block_is_forgotten() -> None:
+    """Included extrinsics leave; others stay for the next block."""
+    mempool = Mempool()
+    first, second = extrinsic(ALICE, 0), extrinsic(ALICE, 1)
+    mempool.add(first, 0, 1)
+    mempool.add(second, 0, 1)
+    mempool.settle([first, second], frozenset({first.hash}), 2)
+    assert first.hash not in mempool
+    assert second.hash in mempool
+    assert mempool.reason(first.hash) is None
+    assert mempool.size_bytes == 100
+
+
+def test_what_blocks_cannot_take_is_dropped_with_a_reason() -> None:
+    """Offered and missed a few times, an extrinsic is given up, and its sender can ask why."""
+    mempool = Mempool()
+    stuck = extrinsic(ALICE, 0)
+    mempool.add(stuck, 0, 1)
+    for height in range(BLOCKS_MISSED_MAX):
+        assert stuck.hash in mempool
+        mempool.settle([stuck], frozenset(), height)
+    assert stuck.hash not in mempool
+    assert isinstance(mempool.reason(stuck.hash), InvalidTransaction)
+    mempool.add(stuck, 0, 9)
+    assert mempool.reason(stuck.hash) is None
+
+
+def test_what_waits_too_long_expires() -> None:
+    """A gap that never closes does not hold its place for ever."""
+    mempool = Mempool()
+    gapped, fresh = extrinsic(ALICE, 5), extrinsic(BOB, 5)
+    mempool.add(gapped, 0, 10)
+    mempool.add(fresh, 0, 11)
+    mempool.settle([], frozenset(), 10 + BLOCKS_WAITED_MAX)
+    assert gapped.hash not in mempool
+    assert fresh.hash in mempool
+    assert mempool.reason(gapped.hash) is not None
+
+
+def test_reasons_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest reason goes first."""
+    monkeypatch.setattr(module, "REASONS_MAX", 2)
+    mempool = Mempool()
+    hashes = []
+    for nonce in range(3):
+        each = extrinsic(ALICE, nonce)
+        hashes.append(each.hash)
+        mempool.add(each, 0, 1)
+        mempool.drop(each.hash, InvalidTransaction("No."))
+    assert [mempool.reason(each) is None for each in hashes] == [True, False, False]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([ALICE, BOB]), st.integers(0, 12), st.integers(0, 3)),
+        max_size=40,
+    ),
+    st.integers(1, 12),
+)
+def test_blocks_drain_the_mempool_in_nonce_order(
+    arrivals: list[tuple[bytes, int, int]], count_max: int
+) -> None:
+    """Block by block, every sender's extrinsics come out in order, each once, up to its first gap."""
+    mempool = Mempool()
+    nonces: Counter[bytes] = Counter()
+    waiting = set()
+    for signer, nonce, tip in arrivals:
+        if (signer, nonce) not in waiting:
+            mempool.add(extrinsic(signer, nonce, tip), 0, 1)
+            waiting.add((signer, nonce))
+    for height in range(len(waiting) + 1):
+        offered = mempool.ready(nonces.__getitem__, count_max, 10_000)
+        for each in offered:
+            assert each.nonce == nonces[each.signer]
+            nonces[each.signer] += 1
+        mempool.settle(offered, frozenset(each.hash for each in offered), height)
+    for signer in (ALICE, BOB):
+        gap = next(nonce for nonce in range(14) if (signer, nonce) not in waiting)
+        assert nonces[signer] == gap
+    assert len(mempool) == len(waiting) - sum(nonces.values())
+    assert mempool.size_bytes == 100 * len(mempool)

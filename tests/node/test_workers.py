@@ -1,0 +1,542 @@
+"""Worker and API as real processes on a real chain: train, answer, settle, attribute, survive."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import openai
+import pytest
+
+from genesis.chain_spec import development_keypair
+from ml.manifest import manifest_of
+from ml.training.recipe import default_training_parameters
+from node.api.disclosure import answers_target, sign_request
+from node.api.keys import ApiKeys
+from node.client import NodeClient
+from node.workers.journal import JournalLocked
+from node.workers.records import WorkRecords
+from node.workers.worker import Worker, WorkerSettings
+from pallets.compute.pallet import Compute
+from pallets.datanets.pallet import Datanets
+from pallets.inference.pallet import Inference
+from pallets.models.pallet import Models
+from runtime.arithmetic import answer_fee
+from runtime.codec import codec_of
+from runtime.hashing import hash_receipt, hash_text
+from runtime.merkle import list_root
+from runtime.types import OPEN
+from runtime.wire.blobs import decode_blob, encode_blob
+from runtime.wire.receipts import InferenceReceipt
+from runtime.wire.records import JobState, PayoutLeaf, ScoreLeaf
+from runtime.wire.rows import Row, RowRecord, submission_commitment
+from runtime.wire.verify import verify_inference
+
+BASE_MODEL = Path(__file__).parents[2] / "genesis" / "models" / "openledger-nano"
+PATIENCE_S = 180.0
+ROW_COUNT = 1_500
+STEPS, BATCH_ROWS = 4, 8
+ESCROW = 10 * OPEN
+WORDS = ["red", "green", "blue", "round", "square", "small", "large", "quick", "slow", "plain"]
+
+
+@dataclass
+class Child:
+    """A process of ours, with its log."""
+
+    arguments: tuple[str, ...]
+    log: Path
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def start(self):
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "node.cli", *self.arguments],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+            )
+        return self
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(60)
+
+    def lines(self):
+        return self.log.read_text(errors="replace")
+
+
+@dataclass
+class Market:
+    """A chain with a Datanet, a training job, and who acts on it."""
+
+    client: NodeClient
+    folder: Path
+    url: str
+    children: dict[str, Child] = field(default_factory=dict)
+    model: bytes = b""
+    server_url: str = ""
+    api_key: str = ""
+
+    def wait(self, condition, what):
+        """What `condition` gives once it holds; fails early if a process has ended by itself."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            found = condition()
+            if found:
+                return found
+            for name, child in self.children.items():
+                assert child.process.poll() is None, f"{name} ended: {child.lines()[-1000:]}"
+            time.sleep(0.1)
+        raise AssertionError(f"{what} did not happen in {PATIENCE_S:g} s")
+
+    def start(self, name, *arguments):
+        self.children[name] = Child(arguments, self.folder / f"{name}.log").start()
+        return self.children[name]
+
+    def start_worker(self):
+        return self.start(
+            "worker",
+            *("worker", "run", "--node", self.url, "--key", "dev:worker"),
+            *("--work", str(self.folder / "work"), "--server", self.server_url),
+        )
+
+    def start_server(self, port):
+        return self.start(
+            "server",
+            *("serve", "--node", self.url, "--key", "dev:server", "--port", str(port)),
+            *("--data", str(self.folder / "serve"), "--settle-every-seconds", "1"),
+        )
+
+    def job(self):
+        return self.client.read("Compute", "training_jobs", 0)
+
+    def openai(self, key=None):
+        return openai.OpenAI(
+            base_url=f"{self.server_url}/v1", api_key=key or self.api_key, max_retries=0
+        )
+
+
+def people(name):
+    return development_keypair(name)
+
+
+def rows():
+    return [
+        Row(f"What is thing {index}?", f"It is a {WORDS[index % 10]} thing number {index}.")
+        for index in range(ROW_COUNT)
+    ]
+
+
+def publish_rows(client):
+    """One contributor, no duplicates: the version is exactly what was submitted."""
+    curator, contributor = people("faucet"), people("builder")
+    create = Datanets.create.Call(
+        name="things",
+        description="Things.",
+        licence="CC0-1.0",
+        contributor_bond_per_row=1,
+        sponsor_budget=0,
+    )
+    datanet = client.submit(create, curator).fields("Datanets", "Created")["datanet"]
+    contributed, salt = rows(), bytes(32)
+    root = list_root([row.hash() for row in contributed])
+    commit = Datanets.commit.Call(
+        datanet=datanet,
+        commitment=submission_commitment(contributor.account, root, salt),
+        row_count=ROW_COUNT,
+        bond=ROW_COUNT,
+        sponsored=False,
+    )
+    number = client.submit(commit, contributor).fields("Datanets", "Committed")["submission"]
+    blob = client.put_content(encode_blob([row.encode() for row in contributed]))
+    reveal = Datanets.reveal.Call(
+        datanet=datanet, submission=number, rows_root=root, salt=salt, blob=blob
+    )
+    client.submit(reveal, contributor)
+    records = [
+        RowRecord(row.hash(), contributor.account, number, index).encode()
+        for index, row in enumerate(contributed)
+    ]
+    publish = Datanets.publish_version.Call(
+        datanet=datanet,
+        rows_root=list_root(records),
+        row_count=ROW_COUNT,
+        records=client.put_content(encode_blob(records)),
+        verdicts_root=list_root([b"\x00"] * ROW_COUNT),
+        reviewed_count=ROW_COUNT,
+        verdict_counts=((number, ROW_COUNT, 0, 0),),
+    )
+    client.submit(publish, curator)
+    return datanet
+
+
+def submit_job(client, datanet):
+    from dataclasses import replace
+
+    base = manifest_of(BASE_MODEL).hash()
+    builder = people("builder")
+    client.submit(Models.register_base.Call(content_hash=base, name="nano"), builder)
+    parameters = replace(
+        default_training_parameters(ROW_COUNT),
+        steps=STEPS,
+        batch_rows=BATCH_ROWS,
+        checkpoint_count=2,
+        warmup_steps=1,
+        validation_ppb=5_000_000,
+    )
+    call = Compute.submit_training.Call(
+        base_model=base, datanet=datanet, version=1, parameters=parameters, fee=10 * OPEN
+    )
+    client.submit(call, builder)
+
+
+@pytest.fixture(scope="module")
+def market(dev_node, tmp_path_factory):
+    """The chain up to an open training job; what was started here ends with the module."""
+    folder = tmp_path_factory.mktemp("market")
+    with dev_node.client() as client:
+        market = Market(client, folder, dev_node.url)
+        market.server_url = f"http://127.0.0.1:{free_port()}"
+        submit_job(client, publish_rows(client))
+        yield market
+        for child in market.children.values():
+            if child.process.poll() is None:
+                child.kill()
+
+
+def free_port():
+    import socket
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def trained(market):
+    """The job trained by a worker that is killed in the middle of it, and started again."""
+    worker = market.start_worker()
+    progress = market.folder / "work" / "progress.json"
+
+    def is_training():
+        with contextlib.suppress(OSError):
+            return json.loads(progress.read_text())["stage"] == "training"
+        return False
+
+    market.wait(is_training, "training")
+    worker.kill()
+    market.start_worker()
+    market.wait(lambda: market.job().state is JobState.SETTLED, "settlement of the job")
+    return market
+
+
+@pytest.fixture(scope="module")
+def serving(trained):
+    """The adapter published, the user's escrow filled and authorised, the server up."""
+    market = trained
+    market.model = market.job().result.adapter
+    market.client.submit(Models.publish.Call(model=market.model), people("builder"))
+    market.api_key = ApiKeys(market.folder / "serve" / "api-keys.json").add(
+        people("user").account, "user"
+    )
+    market.start_server(int(market.server_url.rpartition(":")[2]))
+    market.wait(lambda: is_up(market.server_url), "the server")
+    server = people("server").account
+    market.wait(lambda: market.client.read("Inference", "servers", server), "registration")
+    market.client.submit(Inference.deposit.Call(amount=ESCROW), people("user"))
+    market.client.submit(Inference.authorize.Call(server=server, limit=ESCROW), people("user"))
+    return market
+
+
+def is_up(url):
+    try:
+        return httpx.get(f"{url}/health", timeout=5, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def question(number=1):
+    return [{"role": "user", "content": f"What is thing {number}?"}]
+
+
+def receipt_of(answer):
+    extension = answer.model_extra["receipt"]
+    data = bytes.fromhex(extension["hex"])
+    assert extension["hash"] == hash_receipt(data).hex()
+    receipt = codec_of(InferenceReceipt).decode(data)
+    assert extension["fee"] == str(receipt.fee)
+    return receipt
+
+
+def test_a_killed_worker_finishes_its_job_without_claiming_twice(trained):
+    """After kill -9 in training, the same claim leads to one commitment and one settlement."""
+    job = trained.job()
+    assert job.worker == people("worker").account
+    assert trained.client.read("Compute", "workers", job.worker).open_jobs == 0
+    log = trained.children["worker"].lines()
+    assert log.count('event="job claimed"') == 1
+    assert log.count('event="result committed"') == 1
+    assert "Traceback" not in log
+
+
+def test_the_adapter_is_in_the_content_store(trained):
+    """Whoever has the hash from the chain can fetch every file of the adapter."""
+    manifest = trained.client.get_content(trained.job().result.adapter)
+    assert b"adapter_model.safetensors" in manifest
+    transcript = trained.client.get_content(trained.job().result.transcript)
+    assert list_root(decode_blob(transcript, STEPS)) == trained.job().result.transcript_root
+
+
+def test_models_are_listed_with_their_base(serving):
+    """GET /v1/models names the adapter as `root` and its base model as `parent`."""
+    (listed,) = serving.openai().models.list().data
+    assert listed.id == serving.model.hex()
+    assert listed.model_extra["parent"] == manifest_of(BASE_MODEL).hash().hex()
+    assert serving.openai().models.retrieve(listed.id) == listed
+
+
+def test_an_answer_has_a_signed_receipt_at_chain_prices(serving):
+    """Usage, fee, hashes and signature of a chat completion hold."""
+    answer = serving.openai().chat.completions.create(
+        model=serving.model.hex(), messages=question(), max_tokens=8
+    )
+    receipt = receipt_of(answer)
+    assert answer.model_extra["lane"] == "fast"
+    verify_inference(receipt, serving.client.genesis_hash)
+    usage = answer.usage
+    assert (receipt.prompt_tokens, receipt.output_tokens) == (
+        usage.prompt_tokens,
+        usage.completion_tokens,
+    )
+    prices = serving.client.read("Models", "models", serving.model).prices
+    with serving.client.reading() as pallets:
+        platform_fee = pallets.inference.platform_fee
+    assert receipt.fee == answer_fee(
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        prices.input_per_1000,
+        prices.output_per_1000,
+        platform_fee,
+    )
+    assert receipt.output_hash == hash_text(answer.choices[0].message.content.encode())
+    assert receipt.prompt_hash == hash_text(question()[0]["content"].encode())
+    assert receipt.user == people("user").account
+
+
+def test_a_streamed_answer_is_the_same_answer(serving):
+    """Streaming changes how an answer arrives, not what it is; usage comes when asked for."""
+    arguments = {"model": serving.model.hex(), "messages": question(2), "max_tokens": 8}
+    whole = serving.openai().chat.completions.create(**arguments)
+    chunks = list(
+        serving.openai().chat.completions.create(
+            **arguments, stream=True, stream_options={"include_usage": True}
+        )
+    )
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks[:-1])
+    assert text == whole.choices[0].message.content
+    assert chunks[0].choices[0].delta.role == "assistant"
+    assert chunks[-2].choices[0].finish_reason == whole.choices[0].finish_reason
+    assert chunks[-1].usage == whole.usage
+    assert receipt_of(chunks[-2]).output_hash == receipt_of(whole).output_hash
+
+
+def test_a_raw_prompt_is_continued(serving):
+    """`/v1/completions` answers with a text, streamed or not."""
+    arguments = {"model": serving.model.hex(), "prompt": "A list is", "max_tokens": 6}
+    whole = serving.openai().completions.create(**arguments)
+    assert whole.object == "text_completion"
+    chunks = list(serving.openai().completions.create(**arguments, stream=True))
+    assert "".join(chunk.choices[0].text for chunk in chunks) == whole.choices[0].text
+
+
+def test_a_seed_decides_a_sampled_answer(serving):
+    """The same seed gives the same text through the API."""
+    arguments = {
+        "model": serving.model.hex(),
+        "messages": question(),
+        "max_tokens": 8,
+        "temperature": 1.5,
+    }
+    texts = [
+        serving.openai().chat.completions.create(**arguments, seed=seed).choices[0].message.content
+        for seed in (1, 1, 2, 3)
+    ]
+    assert texts[0] == texts[1]
+    assert len(set(texts)) > 1
+
+
+def test_bad_requests_are_openai_errors_and_hurt_nobody(serving):
+    """Each mistake has its exception in OpenAI's client; the next request is answered."""
+    client, model = serving.openai(), serving.model.hex()
+    with pytest.raises(openai.AuthenticationError):
+        serving.openai("ol-wrong").models.list()
+    with pytest.raises(openai.NotFoundError) as unknown:
+        client.chat.completions.create(model="00" * 32, messages=question())
+    assert unknown.value.code == "model_not_found"
+    with pytest.raises(openai.BadRequestError) as bad:
+        client.chat.completions.create(model=model, messages=question(), max_tokens=0)
+    assert bad.value.param == "max_tokens"
+    with pytest.raises(openai.BadRequestError):
+        client.chat.completions.create(
+            model=model, messages=[{"role": "user", "content": "word " * 2_000}], stream=True
+        )
+    response = httpx.post(
+        f"{serving.server_url}/v1/chat/completions",
+        content=b"{",
+        headers={"Authorization": f"Bearer {serving.api_key}"},
+        trust_env=False,
+    )
+    assert response.status_code == 400
+    assert response.json()["error"]["type"] == "invalid_request_error"
+    assert client.chat.completions.create(model=model, messages=question(), max_tokens=1)
+
+
+def test_nobody_is_answered_beyond_what_was_authorised(serving):
+    """An account that authorised nothing is refused as OpenAI refuses an exhausted quota."""
+    key = ApiKeys(serving.folder / "serve" / "api-keys.json").add(people("faucet").account, "poor")
+    with pytest.raises(openai.RateLimitError) as refusal:
+        serving.openai(key).chat.completions.create(
+            model=serving.model.hex(), messages=question(), max_tokens=1
+        )
+    assert refusal.value.code == "insufficient_quota"
+
+
+def test_a_client_that_leaves_pays_for_what_it_was_sent(serving):
+    """A broken stream is journalled with the tokens that went out, and the server goes on."""
+    body = {
+        "model": serving.model.hex(),
+        "messages": question(77),
+        "max_tokens": 200,
+        "stream": True,
+        "temperature": 2,
+    }
+    headers = {"Authorization": f"Bearer {serving.api_key}"}
+    with (
+        httpx.Client(trust_env=False, timeout=30) as http,
+        http.stream(
+            "POST", f"{serving.server_url}/v1/chat/completions", json=body, headers=headers
+        ) as response,
+    ):
+        lines = response.iter_lines()
+        for _line in range(6):
+            next(lines)
+    assert serving.openai().chat.completions.create(
+        model=serving.model.hex(), messages=question(), max_tokens=1
+    )
+
+    def settled_tokens():
+        return [
+            receipt.output_tokens
+            for receipt in settled_receipts(serving)
+            if receipt.prompt_hash == hash_text(question(77)[0]["content"].encode())
+        ]
+
+    (tokens,) = serving.wait(settled_tokens, "settlement of the broken answer")
+    assert 1 <= tokens < 200
+
+
+def settled_receipts(market):
+    receipts = []
+    for (model, _epoch, _index), batch in market.client.entries("Inference", "batches"):
+        if model == market.model:
+            blob = decode_blob(market.client.get_content(batch.receipts), 10_000)
+            receipts += [codec_of(InferenceReceipt).decode(item) for item in blob]
+    return receipts
+
+
+def test_every_answer_is_settled_once_even_over_a_kill(serving):
+    """Kill -9 of the server loses no receipt, and no request number is settled twice."""
+    arguments = {"model": serving.model.hex(), "max_tokens": 2}
+    receipts = []
+    for number in range(3):
+        answer = serving.openai().chat.completions.create(**arguments, messages=question(number))
+        receipts.append(receipt_of(answer))
+    serving.children["server"].kill()
+    serving.start_server(int(serving.server_url.rpartition(":")[2]))
+    serving.wait(lambda: is_up(serving.server_url), "the server")
+    numbers = {receipt.request for receipt in receipts}
+    serving.wait(
+        lambda: numbers <= {receipt.request for receipt in settled_receipts(serving)},
+        "settlement after the kill",
+    )
+    settled = [receipt.request for receipt in settled_receipts(serving)]
+    assert len(settled) == len(set(settled))
+
+
+def test_answers_are_for_bonded_workers(serving):
+    """The signature of a bonded worker opens the answers, anybody else's does not."""
+    client = serving.client
+    (model, epoch, _index), _batch = client.entries("Inference", "batches")[0]
+    target = answers_target(model, epoch, 0)
+    server = people("server").account
+
+    def ask(name):
+        headers = sign_request(people(name), client.genesis_hash, server, target, client.height())
+        return httpx.get(serving.server_url + target, headers=headers, trust_env=False)
+
+    assert ask("worker").status_code == 200
+    assert ask("user").status_code == 403
+    assert httpx.get(serving.server_url + target, trust_env=False).status_code == 400
+
+
+def test_the_epoch_is_attributed_and_adds_up(serving):
+    """Scores and payouts lead to the committed roots, and the payouts sum to the pool."""
+    answer = serving.openai().chat.completions.create(
+        model=serving.model.hex(),
+        messages=question(99),
+        max_tokens=4,
+        extra_body={"disclose": False},
+    )
+    assert receipt_of(answer)
+
+    def settled():
+        found = serving.client.entries("Attribution", "settlements")
+        return [each for each in found if each[1].state is JobState.SETTLED]
+
+    (model, epoch), settlement = serving.wait(settled, "attribution")[0]
+    assert settlement.pool == serving.client.read("Attribution", "pools", model, epoch)
+    payouts = decode_blob(serving.client.get_content(settlement.payouts), 10_000)
+    amounts = [codec_of(PayoutLeaf).decode(item).amount for item in payouts]
+    assert sum(amounts) == settlement.pool
+    scores = decode_blob(serving.client.get_content(settlement.scores), 10_000)
+    assert list_root(scores) == settlement.scores_root
+    assert len(scores) <= STEPS * BATCH_ROWS
+    assert any(codec_of(ScoreLeaf).decode(item).score for item in scores)
+
+
+def test_a_second_worker_cannot_use_the_same_folder(trained):
+    """The journal is locked: one clear error instead of two workers in one folder."""
+    settings = WorkerSettings(trained.folder / "work", (BASE_MODEL,), ())
+    with pytest.raises(JournalLocked):
+        Worker(trained.client, people("worker"), settings, threading.Event())
+
+
+def test_processes_stop_cleanly(serving):
+    """SIGTERM ends worker and server with code 0 and without a traceback in any log."""
+    for name in ("worker", "server"):
+        assert serving.children[name].stop() == 0
+        assert "Traceback" not in serving.children[name].lines()
+
+
+def test_finished_work_is_remembered(tmp_path):
+    """A worker's journal gives back claims and outcomes after a restart."""
+    records = WorkRecords(tmp_path / "journal")
+    records.note_claimed(3, 17)
+    records.close()
+    again = WorkRecords(tmp_path / "journal")
+    assert (again.claim_height(3), again.claim_height(4), again.trained(3)) == (17, None, None)
+    again.close()

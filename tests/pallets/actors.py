@@ -1,0 +1,198 @@
+"""Who does what in the pallets' tests, and the calls of the main job with their usual arguments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from genesis.chain_spec import development_keypair
+from pallets.attribution.pallet import Attribution
+from pallets.compute.pallet import Compute
+from pallets.datanets.pallet import Datanets
+from pallets.inference.pallet import Inference
+from pallets.models.pallet import Models
+from runtime.codec import codec_of
+from runtime.hashing import hash_text
+from runtime.keys import Keypair
+from runtime.merkle import sum_path, sum_root
+from runtime.types import OPEN
+from runtime.wire.receipts import SumPath
+from runtime.wire.records import PayoutLeaf, TrainingOutcome, TrainingParameters
+from runtime.wire.rows import submission_commitment
+from tests.pallets.chain import Chain
+
+CURATOR = development_keypair("faucet")
+BUILDER = development_keypair("builder")
+WORKER = development_keypair("worker")
+SERVER = development_keypair("server")
+USER = development_keypair("user")
+ALICE = development_keypair("alice")
+BOB = development_keypair("bob")
+
+BASE_MODEL = hash_text(b"base model")
+ADAPTER = hash_text(b"adapter")
+ROOT = hash_text(b"rows root")
+SALT = hash_text(b"salt")
+BLOB = hash_text(b"blob")
+BOND_PER_ROW = 10
+FEE = 100 * OPEN
+PLATFORM_FEE = OPEN // 1_000
+BOND = 10_000 * OPEN
+
+PARAMETERS = TrainingParameters(
+    learning_rate_ppb=6_000_000,
+    steps=12,
+    batch_rows=50,
+    rank=8,
+    alpha=16,
+    warmup_steps=2,
+    weight_decay_ppb=0,
+    epsilon_ppb=10_000,
+    tokens_max=48,
+    checkpoint_count=3,
+    validation_ppb=50_000_000,
+    seed=0,
+    target_modules=("q_proj",),
+)
+
+
+def outcome(adapter: bytes = ADAPTER, steps: int = 12) -> TrainingOutcome:
+    """What a worker commits to."""
+    return TrainingOutcome(adapter, ROOT, BLOB, steps, 2, 1)
+
+
+def create(sponsor_budget: int = 0, bond_per_row: int = BOND_PER_ROW):
+    return Datanets.create.Call(
+        name="medicine",
+        description="Questions and answers.",
+        licence="CC-BY-4.0",
+        contributor_bond_per_row=bond_per_row,
+        sponsor_budget=sponsor_budget,
+    )
+
+
+def commit(who: Keypair, rows: int = 5, *, sponsored=False, bond=None, root=ROOT, salt=SALT):
+    return Datanets.commit.Call(
+        datanet=0,
+        commitment=submission_commitment(who.account, root, salt),
+        row_count=rows,
+        bond=rows * BOND_PER_ROW if bond is None else bond,
+        sponsored=sponsored,
+    )
+
+
+def reveal(submission: int = 0, *, root=ROOT, salt=SALT):
+    return Datanets.reveal.Call(
+        datanet=0, submission=submission, rows_root=root, salt=salt, blob=BLOB
+    )
+
+
+def publish(*verdict_counts, row_count=None, reviewed_count=None, rows_before=0, reviewed_before=0):
+    accepted = rows_before + sum(counts[1] for counts in verdict_counts)
+    reviewed = reviewed_before + sum(sum(counts[1:]) for counts in verdict_counts)
+    return Datanets.publish_version.Call(
+        datanet=0,
+        rows_root=ROOT,
+        row_count=accepted if row_count is None else row_count,
+        records=BLOB,
+        verdicts_root=ROOT,
+        reviewed_count=reviewed if reviewed_count is None else reviewed_count,
+        verdict_counts=verdict_counts,
+    )
+
+
+def submit_training(fee: int = FEE, **changed):
+    arguments: dict[str, Any] = {
+        "base_model": BASE_MODEL,
+        "datanet": 0,
+        "version": 1,
+        "parameters": PARAMETERS,
+        "fee": fee,
+    }
+    return Compute.submit_training.Call(**arguments | changed)
+
+
+def settle_batch(*charges, model=ADAPTER, answers=1, fees=None, platform_fees=None, root=ROOT):
+    return Inference.settle_batch.Call(
+        model=model,
+        receipts_root=root,
+        receipts=BLOB,
+        answer_count=answers,
+        fees=sum(amount for _, amount in charges) if fees is None else fees,
+        platform_fees=answers * PLATFORM_FEE if platform_fees is None else platform_fees,
+        charges=tuple(sorted(charges)),
+    )
+
+
+@dataclass
+class Payouts:
+    """A payout tree and the calls that use it."""
+
+    leaves: list[PayoutLeaf]
+    pairs: list[tuple[bytes, int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pairs = [(codec_of(PayoutLeaf).encode(leaf), leaf.amount) for leaf in self.leaves]
+
+    def commit(self, model: bytes = ADAPTER, epoch: int = 0, **changed):
+        arguments: dict[str, Any] = {
+            "model": model,
+            "epoch": epoch,
+            "payout_root": sum_root(self.pairs)[0],
+            "leaf_count": len(self.leaves),
+            "payouts": BLOB,
+            "scores_root": ROOT,
+            "scores": BLOB,
+            "method": "tracin",
+        }
+        return Attribution.commit.Call(**arguments | changed)
+
+    def path(self, index: int) -> SumPath:
+        return sum_path(self.pairs, index)
+
+    def claim(self, index: int, model: bytes = ADAPTER, epoch: int = 0, **changed):
+        leaf = self.leaves[index]
+        arguments: dict[str, Any] = {
+            "model": model,
+            "epoch": epoch,
+            "owner": leaf.owner,
+            "amount": leaf.amount,
+            "path": self.path(index),
+        }
+        return Attribution.claim.Call(**arguments | changed)
+
+
+def settle_payouts(epoch: int = 0):
+    return Attribution.settle.Call(model=ADAPTER, epoch=epoch)
+
+
+def published(chain: Chain, rows: int = 5) -> Chain:
+    """With version 1 of Datanet 0: rows of Alice, all accepted; and the base model."""
+    chain.ok(CURATOR, create())
+    chain.ok(ALICE, commit(ALICE, rows))
+    chain.ok(ALICE, reveal(0))
+    chain.ok(CURATOR, publish((0, rows, 0, 0)))
+    chain.ok(BUILDER, Models.register_base.Call(content_hash=BASE_MODEL, name="nano"))
+    return chain
+
+
+def trained(chain: Chain) -> Chain:
+    """With a settled training job: the builder owns the private model `ADAPTER`."""
+    published(chain)
+    chain.ok(WORKER, Compute.register_worker.Call(bond=BOND))
+    chain.ok(BUILDER, submit_training())
+    chain.ok(WORKER, Compute.claim.Call(job=0))
+    events = chain.ok(WORKER, Compute.commit_result.Call(job=0, outcome=outcome()))
+    deadline = events["Compute.ResultCommitted"].fields["deadline"]
+    chain.ok(USER, Compute.settle.Call(job=0), height=deadline)
+    return chain
+
+
+def serving(chain: Chain, limit: int = 10 * OPEN) -> Chain:
+    """With a public model, a registered server, and a user's escrow reserved for it."""
+    trained(chain)
+    chain.ok(BUILDER, Models.publish.Call(model=ADAPTER))
+    chain.ok(SERVER, Inference.register_server.Call())
+    chain.ok(USER, Inference.deposit.Call(amount=limit))
+    chain.ok(USER, Inference.authorize.Call(server=SERVER.account, limit=limit))
+    return chain

@@ -1,0 +1,183 @@
+"""A chain in memory for tests: one call a block, money checked after each, every block replayable."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from genesis.chain_spec import ChainSpec, Parameters, dev_spec, genesis_block
+from genesis.compose import Pallets
+from runtime import RuntimeCall
+from runtime.block import BlockContext
+from runtime.codec import codec_of
+from runtime.events import EventRecord
+from runtime.executive import BlockOutcome, ExtrinsicResult
+from runtime.extrinsic import check_extrinsic, sign_extrinsic
+from runtime.hashing import ZERO_HASH, hash_text
+from runtime.keys import Keypair
+from runtime.storage import PREFIX_BYTES, storage_key
+from runtime.types import Amount
+
+PARAMETERS = Parameters(
+    epoch_blocks=1_000,
+    window_blocks=10,
+    claim_blocks=100,
+    commit_blocks=50,
+    reveal_blocks=20,
+    review_blocks=200,
+    revocation_blocks=30,
+    payout_claim_blocks=5_000,
+    rows_min=1,
+)
+_ACCOUNT_PART_BYTES = 34
+
+
+def spec(**parameters: int) -> ChainSpec:
+    """A development chain with windows that are easy to count in."""
+    return replace(dev_spec(), parameters=replace(PARAMETERS, **parameters))
+
+
+def key_of(name: str) -> Keypair:
+    """The key pair of an account that begins with nothing."""
+    return Keypair.from_seed(hash_text(b"test account: " + name.encode()))
+
+
+class Chain:
+    """Executes blocks of signed extrinsics from a genesis, and keeps what it takes to replay them."""
+
+    def __init__(self, chain_spec: ChainSpec | None = None) -> None:
+        """Begin at height 0."""
+        self.spec = chain_spec or spec()
+        block, changes, self.runtime = genesis_block(self.spec)
+        self.genesis_hash = block.header.id()
+        self.state = {key: value for key, value in changes.items() if value is not None}
+        self.height = 0
+        self.blocks: list[tuple[BlockContext, tuple[bytes, ...], dict[bytes, bytes | None]]] = []
+        self.metered: dict[str, ExtrinsicResult] = {}
+        by_name = self.runtime.pallets
+        self.pallets = Pallets(*(by_name[name.capitalize()] for name in Pallets.__slots__))
+
+    @contextmanager
+    def reading(self) -> Iterator[Pallets]:
+        """The pallets, bound to the state."""
+        with self.runtime.reading(self.state):
+            yield self.pallets
+
+    def sign(self, keypair: Keypair, call: RuntimeCall, nonce: int | None = None) -> bytes:
+        """The call as an extrinsic with the account's next nonce."""
+        if nonce is None:
+            with self.reading() as pallets:
+                nonce = pallets.system.nonces[keypair.account]
+        return sign_extrinsic(
+            call,
+            keypair,
+            genesis_hash=self.genesis_hash,
+            spec_version=self.runtime.spec_version,
+            nonce=nonce,
+        )
+
+    def execute(self, *raw: bytes, height: int | None = None) -> BlockOutcome:
+        """Execute a block at `height`, by default the next one; heights may be left out."""
+        self.height = self.height + 1 if height is None else height
+        context = BlockContext(
+            height=self.height,
+            time_ms=self.height * 500,
+            proposer=ZERO_HASH,
+            beacon=hash_text(self.height.to_bytes(8, "big")),
+            parent_hash=ZERO_HASH,
+        )
+        checked = [check_extrinsic(each, self.genesis_hash) for each in raw]
+        outcome = self.runtime.execute(
+            self.state, context, self.genesis_hash, checked, skip_invalid=False
+        )
+        self.apply(outcome.changes)
+        self.blocks.append((context, outcome.included, outcome.changes))
+        return outcome
+
+    def apply(self, changes: dict[bytes, bytes | None]) -> None:
+        """Write a block's changes."""
+        for key, value in changes.items():
+            if value is None:
+                self.state.pop(key, None)  # a key may come and go within one block
+            else:
+                self.state[key] = value
+
+    def send(
+        self, keypair: Keypair, call: RuntimeCall, height: int | None = None
+    ) -> ExtrinsicResult:
+        """Execute one call in a block of its own, check all money, return its result."""
+        outcome = self.execute(self.sign(keypair, call), height=height)
+        self.events = outcome.events
+        self.check_money()
+        self.runtime.check_invariants(self.state)
+        (result,) = outcome.results
+        name = str(call.call_definition)
+        if name not in self.metered or self.metered[name].reads < result.reads:
+            self.metered[name] = result
+        return result
+
+    def ok(
+        self, keypair: Keypair, call: RuntimeCall, height: int | None = None
+    ) -> dict[str, EventRecord]:
+        """Execute a call that succeeds; returns its events by name, the last of each."""
+        result = self.send(keypair, call, height)
+        assert result.ok, f"{result.error}: {result.message} {result.remedy}"
+        return {f"{event.pallet}.{event.name}": event for event in self.events}
+
+    def fails(
+        self, keypair: Keypair, call: RuntimeCall, error: str, height: int | None = None
+    ) -> None:
+        """Execute a call that fails with this error, and changes nothing but the nonce."""
+        before = dict(self.state)
+        result = self.send(keypair, call, height)
+        assert result.error == error, f"{result.error or 'succeeded'}: {result.message}"
+        assert result.remedy
+        assert result.message
+        nonce = storage_key("System", "nonces", keypair.account)
+        changed = {key for key in before | self.state if before.get(key) != self.state.get(key)}
+        assert changed == {nonce}
+
+    def free(self, account: bytes) -> int:
+        """The free balance of an account."""
+        with self.reading() as pallets:
+            return pallets.balances.accounts[account].free
+
+    def held(self, account: bytes, reason: str) -> int:
+        """What is held of an account for a reason."""
+        with self.reading() as pallets:
+            return pallets.balances.holds[account, reason]
+
+    def entries(self, pallet: str, item: str) -> dict[bytes, bytes]:
+        """All encoded entries of a map, without the map's prefix."""
+        prefix = storage_key(pallet, item)
+        return {
+            key[PREFIX_BYTES:]: value for key, value in self.state.items() if key.startswith(prefix)
+        }
+
+    def check_money(self) -> None:
+        """Issuance is the sum of all balances, and every held unit has its hold."""
+        accounts = {
+            key: self.pallets.balances.definition.storage["accounts"].codec.decode(value)
+            for key, value in self.entries("Balances", "accounts").items()
+        }
+        with self.reading() as pallets:
+            issuance = pallets.balances.issuance.get()
+        assert sum(each.free + each.held for each in accounts.values()) == issuance
+        held: dict[bytes, int] = defaultdict(int)
+        for key, value in self.entries("Balances", "holds").items():
+            held[key[:_ACCOUNT_PART_BYTES]] += codec_of(Amount).decode(value)
+        assert held == {key: each.held for key, each in accounts.items() if each.held}
+
+    def check_replay(self) -> None:
+        """The same blocks on the same genesis change the same keys to the same bytes."""
+        other = Chain(self.spec)
+        for context, included, changes in self.blocks:
+            checked = [check_extrinsic(each, other.genesis_hash) for each in included]
+            outcome = other.runtime.execute(
+                other.state, context, other.genesis_hash, checked, skip_invalid=False
+            )
+            assert outcome.changes == changes
+            other.apply(outcome.changes)
+        assert other.state == self.state

@@ -1,0 +1,125 @@
+"""Models: registered once, private until published, shares within bounds."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pallets.compute.pallet import Compute
+from pallets.models.pallet import Models
+from runtime.hashing import hash_text
+from runtime.types import PPB
+from runtime.wire.records import Prices, Shares
+from tests.pallets.actors import (
+    ADAPTER,
+    ALICE,
+    BASE_MODEL,
+    BUILDER,
+    USER,
+    WORKER,
+    outcome,
+    submit_training,
+    trained,
+)
+from tests.pallets.chain import Chain
+
+NOWHERE = hash_text(b"nowhere")
+DEFAULT = Shares(300_000_000, 100_000_000, 200_000_000, 400_000_000)
+
+
+def set_shares(owner, stakers, worker, contributors, model=ADAPTER):
+    return Models.set_shares.Call(
+        model=model,
+        owner_ppb=owner,
+        stakers_ppb=stakers,
+        worker_ppb=worker,
+        contributors_ppb=contributors,
+    )
+
+
+def test_a_base_model_is_registered_once():
+    """Anybody registers a base model; its hash is its identity."""
+    chain = Chain()
+    register = Models.register_base.Call(content_hash=BASE_MODEL, name="nano")
+    chain.ok(ALICE, register)
+    chain.fails(BUILDER, register, "Models.AlreadyRegistered")
+    with chain.reading() as pallets:
+        assert pallets.models.has_base_model(BASE_MODEL)
+        assert not pallets.models.has_base_model(NOWHERE)
+
+
+def test_an_adapter_is_private_with_default_prices_and_shares():
+    """A settled job's result belongs to the job's owner and is listed by its index."""
+    chain = trained(Chain())
+    with chain.reading() as pallets:
+        model = pallets.models.model(ADAPTER)
+        assert pallets.models.by_index[0] == ADAPTER
+        assert pallets.models.next_index.get() == 1
+    assert (model.owner, model.job, model.datanet, model.version) == (BUILDER.account, 0, 0, 1)
+    assert not model.public
+    assert model.shares == DEFAULT
+
+
+def test_a_second_job_with_the_same_result_changes_nothing():
+    """The first registration stands, whoever trains the same adapter again."""
+    chain = trained(Chain())
+    chain.ok(ALICE, submit_training())
+    chain.ok(WORKER, Compute.claim.Call(job=1))
+    chain.ok(WORKER, Compute.commit_result.Call(job=1, outcome=outcome()))
+    events = chain.ok(USER, Compute.settle.Call(job=1), height=chain.height + 10)
+    assert "Compute.Settled" in events
+    assert "Models.AdapterRegistered" not in events
+    with chain.reading() as pallets:
+        assert pallets.models.model(ADAPTER).owner == BUILDER.account
+        assert pallets.models.next_index.get() == 1
+
+
+def test_only_the_owner_changes_a_model():
+    """Publishing, prices and shares are the owner's."""
+    chain = trained(Chain())
+    price = Models.set_price.Call(model=ADAPTER, input_per_1000=1, output_per_1000=2)
+    for call in (Models.publish.Call(model=ADAPTER), price, set_shares(*vars_of(DEFAULT))):
+        chain.fails(ALICE, call, "Models.NotOwner")
+        chain.ok(BUILDER, call)
+    chain.fails(BUILDER, Models.publish.Call(model=ADAPTER), "Models.AlreadyPublic")
+    chain.fails(BUILDER, Models.publish.Call(model=NOWHERE), "Models.UnknownModel")
+    with chain.reading() as pallets:
+        model = pallets.models.model(ADAPTER)
+    assert model.public
+    assert model.prices == Prices(1, 2)
+
+
+def vars_of(shares):
+    return shares.owner_ppb, shares.stakers_ppb, shares.worker_ppb, shares.contributors_ppb
+
+
+@pytest.mark.parametrize(
+    ("shares", "error"),
+    [
+        ((300_000_000, 100_000_000, 200_000_000, 399_999_999), "Models.SharesNotWhole"),
+        ((300_000_001, 100_000_000, 200_000_000, 400_000_000), "Models.SharesNotWhole"),
+        ((600_000_000, 50_000_000, 150_000_000, 200_000_000), "Models.ShareOutOfBounds"),
+        ((500_000_000, 100_000_000, 300_000_000, 100_000_000), "Models.ShareOutOfBounds"),
+        ((400_000_000, 0, 200_000_000, 400_000_000), "Models.ShareOutOfBounds"),
+    ],
+)
+def test_shares_are_whole_and_within_bounds(shares, error):
+    """An owner can neither starve the contributors nor create parts out of nothing."""
+    trained(Chain()).fails(BUILDER, set_shares(*shares), error)
+
+
+PARTS = st.integers(0, PPB)
+
+
+@given(PARTS, PARTS, PARTS, PARTS)
+@settings(max_examples=60, deadline=None)
+def test_accepted_shares_always_sum_to_one(owner, stakers, worker, contributors):
+    """No accepted division gives more or less than the whole."""
+    models = Models()
+    shares = Shares(owner, stakers, worker, contributors)
+    try:
+        models._check_shares(shares)
+    except (Models.SharesNotWhole, Models.ShareOutOfBounds):
+        return
+    assert sum(vars_of(shares)) == PPB

@@ -1,0 +1,58 @@
+"""System: nonces, remarks and the fate of calls."""
+
+from __future__ import annotations
+
+import pytest
+
+from genesis.chain_spec import development_keypair
+from pallets.balances.pallet import Balances
+from pallets.system.pallet import System
+from runtime.errors import InvalidBlock
+from runtime.hashing import hash_text
+from runtime.types import OPEN
+from tests.pallets.chain import Chain, key_of
+
+USER = development_keypair("user")
+
+
+def test_a_remark_is_an_event_with_its_hash():
+    """A remark changes no state but the nonce, and its hash is on record."""
+    chain = Chain()
+    keys = set(chain.state)
+    events = chain.ok(USER, System.remark.Call(data=b"hello"))
+    assert events["System.Remarked"].fields == {
+        "sender": USER.account,
+        "remark": hash_text(b"hello"),
+    }
+    assert len(set(chain.state) - keys) == 1
+
+
+def test_an_extrinsic_enters_once():
+    """The same bytes again, or another nonce than the next, may not be in a block."""
+    chain = Chain()
+    raw = chain.sign(USER, System.remark.Call(data=b""))
+    chain.execute(raw)
+    for again in (raw, chain.sign(USER, System.remark.Call(data=b""), nonce=2)):
+        with pytest.raises(InvalidBlock):
+            chain.execute(again)
+
+
+def test_an_account_without_open_may_send():
+    """A contributor needs no OPEN to commit: its first nonce is 0."""
+    chain = Chain()
+    chain.ok(key_of("newcomer"), System.remark.Call(data=b""))
+
+
+def test_a_failing_call_keeps_its_nonce_and_says_why():
+    """A failed call is rolled back, uses its nonce up, and leaves error, sentence and remedy."""
+    chain = Chain()
+    poor = key_of("poor")
+    transfer = Balances.transfer.Call(receiver=USER.account, amount=OPEN)
+    chain.fails(poor, transfer, "Balances.Insufficient")
+    (event,) = chain.events
+    assert (event.pallet, event.name) == ("System", "ExtrinsicFailed")
+    assert event.fields["error"] == "Balances.Insufficient"
+    assert event.fields["message"]
+    assert event.fields["remedy"]
+    with chain.reading() as pallets:
+        assert pallets.system.nonces[poor.account] == 1

@@ -1,0 +1,75 @@
+"""Metadata: complete, ready for JSON, and the same each time."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.runtime.token_pallet import compose
+
+
+def described(pallet: str) -> dict[str, Any]:
+    """One pallet's part, after a round trip through JSON."""
+    metadata = json.loads(json.dumps(compose()[0].metadata()))
+    (found,) = [each for each in metadata["pallets"] if each["name"] == pallet]
+    return dict(found)
+
+
+def test_a_runtime_describes_itself() -> None:
+    """Name, version, and its pallets in order; two compositions agree."""
+    metadata = compose()[0].metadata()
+    assert (metadata["name"], metadata["spec_version"]) == ("token", 1)
+    assert [pallet["index"] for pallet in metadata["pallets"]] == [0, 2, 7]
+    assert metadata == compose()[0].metadata()
+
+
+def test_a_call_is_described_for_a_form() -> None:
+    """Documentation, origin, weight, and each argument with its bounds."""
+    transfer, issue, reset = described("Balances")["calls"]
+    assert transfer == {
+        "name": "transfer",
+        "index": 0,
+        "origin": "signed",
+        "documentation": "Move `amount` (in 10**-18 OPEN) from the signer to `receiver`.",
+        "arguments": [
+            {"name": "receiver", "type": "bytes[32]"},
+            {"name": "amount", "type": f"int[1..{2**128 - 1}]"},
+        ],
+        "weight": {"reads": 2, "writes": 2, "hashes": 0, "bytes": 0},
+    }
+    assert (issue["name"], reset["origin"]) == ("issue", "root")
+
+
+def test_storage_is_described_for_an_explorer() -> None:
+    """Kind, key, type, prefix, size and default."""
+    issuance, accounts = described("Balances")["storage"]
+    assert issuance["kind"] == "value"
+    assert issuance["default"] == 0
+    assert accounts == {
+        "name": "accounts",
+        "kind": "map",
+        "prefix": "b66a65ba4933cc7d5cadc7739ea972f5",
+        "key": "bytes[32]",
+        "type": "Account(free: u128, held: u128)",
+        "bytes_max": 37,
+        "default": [0, 0],
+    }
+    assert "default" not in described("Notes")["storage"][1]
+
+
+def test_events_errors_constants_and_hooks_are_described() -> None:
+    """All that a client shows."""
+    notes = described("Notes")
+    assert [event["name"] for event in notes["events"]] == ["Written", "Started", "Ended"]
+    assert notes["errors"] == [
+        {
+            "name": "Refused",
+            "documentation": "This note is not wanted.",
+            "remedy": "Write another one.",
+            "fields": [],
+        }
+    ]
+    assert notes["constants"] == [{"name": "deposit", "type": "u128", "value": 5}]
+    assert notes["needs"] == ["currency"]
+    assert notes["hooks"]["on_initialize"] == ["note_start"]
+    assert described("Balances")["hooks"]["invariant"] == ["issuance_is_bounded"]
