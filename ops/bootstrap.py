@@ -56,8 +56,8 @@ def check_machine() -> None:
             "Install gcc (Debian and Ubuntu: apt-get install build-essential).",
         )
     try:
-        import ensurepip  # noqa: F401 # only its presence matters
-        import venv  # noqa: F401
+        import ensurepip  # noqa: F401 -- only their presence matters
+        import venv  # noqa: F401 -- the same
     except ImportError:
         fail(
             "This Python cannot make virtual environments.",

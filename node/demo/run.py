@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ml.training.order import trained_rows
 from node.api.keys import ApiKeys
 from node.client import NodeClient
 from node.demo import chain, datanet, model, settlement
@@ -18,6 +19,8 @@ from node.demo.processes import Processes, free_port
 from node.demo.report import DemoReport
 from node.demo.settings import DemoSettings, fresh_directory
 from node.demo.stages import Stages
+from node.workers.orders import order_of
+from runtime.wire.records import TrainingJob
 
 EMBEDDED_MODEL = Path(__file__).parents[2] / "genesis" / "models" / "openledger-nano"
 
@@ -64,7 +67,7 @@ def tell(
         keys = ApiKeys(settings.directory / "serve" / "api-keys.json")
         api_key = keys.add(people.user.account, "demo")
         chain.start_server(processes, settings, client.url, port)
-        facts = choose_facts(corpus, {record.row_hash for record in published.records})
+        facts = choose_facts(corpus, trained_hashes(client, adapter, job))
         questions = [fact.question for fact in facts]
         answers = model.ask_all(server_url, api_key, adapter, questions, bar)
     with stages.stage("settle the answers") as bar:
@@ -81,3 +84,10 @@ def tell(
     return Story(
         corpus, people, published, job, facts, answers, batches, epochs, earned, receipts, verified
     )
+
+
+def trained_hashes(client: NodeClient, adapter: bytes, job: TrainingJob) -> set[bytes]:
+    """The hashes of the rows that moved the model, recomputed as any auditor would."""
+    number = client.read("Models", "models", adapter).job
+    order, rows = order_of(client, number, job)
+    return {row.record.row_hash for row in trained_rows(order, rows)}

@@ -24,6 +24,7 @@ from node.workers.answers import WeighedAnswers, fetch_receipts, weigh_answers
 from node.workers.errors import JobRefused
 from node.workers.influence_file import influence_path, write_influence
 from node.workers.model_folders import fetch_folder
+from node.workers.orders import order_of
 from node.workers.progress import Progress
 from node.workers.records import AttributionOutcome
 from node.workers.rows import fetch_version
@@ -121,7 +122,7 @@ def _compute(place: Workplace, epoch: Epoch) -> EpochPayout:
     _check_rows(place, epoch, model)
     job = place.read_job(model.job)
     weighed = _answers(place, epoch)
-    order, rows = place.order_of(model.job, job)
+    order, rows = order_of(place.client, model.job, job)
     trained = trained_rows(order, rows)
     if not weighed.answers:
         # Nobody may read what the model said: nobody earned anything by it.

@@ -2,7 +2,6 @@
 
 Records, by their first item:
 
-    claimed     job, height                        of the block in which the claim is
     trained     job, outcome                       the adapter's files are in the content store
     attributed  model, epoch, pool, outcome        so are the blobs of scores and payouts
 """
@@ -36,7 +35,6 @@ class WorkRecords:
     def __init__(self, path: Path) -> None:
         """Open the journal and replay it; raises `JournalError`."""
         self._journal = Journal(path)
-        self._claimed: dict[int, int] = {}
         self._trained: dict[int, TrainingOutcome] = {}
         self._attributed: dict[tuple[bytes, int, int], AttributionOutcome] = {}
         try:
@@ -49,15 +47,6 @@ class WorkRecords:
     def close(self) -> None:
         """Close the journal."""
         self._journal.close()
-
-    def claim_height(self, job: int) -> int | None:
-        """The height at which a job was claimed, by whomever."""
-        return self._claimed.get(job)
-
-    def note_claimed(self, job: int, height: int) -> None:
-        """Keep the height of a claim: the job's beacon follows from it."""
-        self._journal.append(["claimed", job, height])
-        self._claimed[job] = height
 
     def trained(self, job: int) -> TrainingOutcome | None:
         """The outcome of a job whose training is over and uploaded."""
@@ -82,8 +71,6 @@ class WorkRecords:
 
     def _replay(self, offset: int, record: list[Any]) -> None:
         match record:
-            case ["claimed", int(job), int(height)]:
-                self._claimed[job] = height
             case ["trained", int(job), bytes(encoded)]:
                 self._trained[job] = codec_of(TrainingOutcome).decode(encoded)
             case ["attributed", bytes(model), int(epoch), int(pool), bytes(encoded)]:

@@ -17,6 +17,7 @@ from ml.training.train import ADAPTER_DIRECTORY, TRANSCRIPT_FILE, StepMetrics, t
 from node.errors import CallFailed
 from node.workers.errors import JobRefused
 from node.workers.model_folders import upload_folder
+from node.workers.orders import order_of
 from node.workers.progress import Progress
 from node.workers.rows import fetch_rows, fetch_version
 from node.workers.workplace import Workplace
@@ -60,7 +61,6 @@ def _claim(place: Workplace, number: int, job: TrainingJob) -> bool:
     except CallFailed as error:
         _log.info("job not claimed", job=number, error=error.message)
         return False
-    place.records.note_claimed(number, inclusion.height)
     _log.info("job claimed", job=number, height=inclusion.height)
     return True
 
@@ -80,7 +80,7 @@ def _train_and_commit(place: Workplace, number: int, job: TrainingJob) -> None:
 
 
 def _train(place: Workplace, number: int, job: TrainingJob) -> TrainingOutcome:
-    order, rows = place.order_of(number, job)
+    order, rows = order_of(place.client, number, job)
     directory = place.job_directory(number)
     place.show(Progress("training", job=number, total=job.parameters.steps))
 

@@ -20,15 +20,8 @@ from node.workers.answers import AnswerServers
 from node.workers.errors import JobRefused, StopRequested
 from node.workers.progress import Progress, ProgressFile
 from node.workers.records import WorkRecords
-from node.workers.rows import fetch_rows, fetch_version
-from runtime.block import Header
-from runtime.codec import codec_of
 from runtime.keys import Keypair
-from runtime.offchain import TrainingOrder, TrainingRow
 from runtime.wire.records import TrainingJob
-
-CLAIM_SEARCH_BLOCKS_MAX = 500_000
-"""How far back the claim of somebody else's job is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,42 +68,6 @@ class Workplace:
         if job is None:
             raise JobRefused(f"There is no job {number}.", remedy="Check the node's URL.")
         return job
-
-    def order_of(self, number: int, job: TrainingJob) -> tuple[TrainingOrder, list[TrainingRow]]:
-        """The work order of a claimed job with its rows, all of it from the chain.
-
-        The beacon is that of the block after the claim, which nobody knew when the job was
-        submitted or claimed.  Raises `JobRefused`.
-        """
-        version = fetch_version(self.client, job.datanet, job.version)
-        order = TrainingOrder(
-            job=number,
-            base_model=job.base_model,
-            rows_root=version.rows_root,
-            beacon=self._beacon_after(self._claim_height(number)),
-            parameters=job.parameters,
-        )
-        return order, list(fetch_rows(self.client, job.datanet, version))
-
-    def _beacon_after(self, height: int) -> bytes:
-        self.client.wait_height(height + 1)
-        encoded = self.client.call("chain_getHeader", height + 1)["header"]
-        return codec_of(Header).decode(bytes.fromhex(encoded)).beacon
-
-    def _claim_height(self, number: int) -> int:
-        """The height of the block in which the job was claimed, by its event there."""
-        noted = self.records.claim_height(number)
-        if noted is not None:
-            return noted
-        head = self.client.height()
-        for height in range(head, max(0, head - CLAIM_SEARCH_BLOCKS_MAX), -1):
-            for record in self.client.events(height):
-                is_claim = (record.pallet, record.name) == ("Compute", "Claimed")
-                if is_claim and record.fields["job"] == number:
-                    self.records.note_claimed(number, height)
-                    return height
-        message = f"The claim of job {number} is in none of the last blocks."
-        raise JobRefused(message, remedy="Ask the worker that trained it to attribute it.")
 
 
 def base_models_of(directories: Sequence[Path]) -> dict[bytes, Path]:

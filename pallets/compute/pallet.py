@@ -289,6 +289,7 @@ class Compute(Pallet, index=22):
             fee=fee,
             state=JobState.OPEN,
             worker=None,
+            claimed_at=None,
             deadline=self.block.height + self.claim_blocks.get(),
             result=None,
         )
@@ -306,7 +307,11 @@ class Compute(Pallet, index=22):
             record.open_jobs += 1
         deadline = self.block.height + self.commit_blocks.get()
         self.training_jobs[job] = replace(
-            order, state=JobState.CLAIMED, worker=worker, deadline=deadline
+            order,
+            state=JobState.CLAIMED,
+            worker=worker,
+            claimed_at=self.block.height,
+            deadline=deadline,
         )
         self.emit(self.Claimed(job=job, worker=worker, deadline=deadline))
 

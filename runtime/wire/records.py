@@ -104,6 +104,8 @@ class TrainingJob:
     fee: Amount
     state: JobState
     worker: AccountId | None
+    claimed_at: BlockNumber | None
+    """The height of the claim; the data order is drawn from the beacon of the block after it."""
     deadline: BlockNumber
     """The height from which an unfinished claim may be refunded, or a committed job settled."""
     result: TrainingOutcome | None

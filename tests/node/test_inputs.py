@@ -7,7 +7,8 @@ import pytest
 
 from ml.errors import TableError
 from node.demo.inputs import COMPLETION_CHARACTERS_MAX, capped, load_corpus, shortened
-from node.demo.settings import ConfigError, DemoSettings, fresh_directory
+from node.demo.settings import DemoSettings, fresh_directory
+from node.errors import ConfigError
 from runtime.wire.rows import Row
 
 

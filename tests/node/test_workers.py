@@ -37,7 +37,7 @@ from runtime.merkle import list_root
 from runtime.types import OPEN
 from runtime.wire.blobs import decode_blob, encode_blob
 from runtime.wire.receipts import InferenceReceipt
-from runtime.wire.records import JobState, PayoutLeaf, ScoreLeaf
+from runtime.wire.records import JobState, PayoutLeaf, ScoreLeaf, TrainingOutcome
 from runtime.wire.rows import Row, RowRecord, submission_commitment
 from runtime.wire.verify import verify_inference
 
@@ -533,10 +533,11 @@ def test_processes_stop_cleanly(serving):
 
 
 def test_finished_work_is_remembered(tmp_path):
-    """A worker's journal gives back claims and outcomes after a restart."""
+    """A worker's journal gives back the outcomes of finished runs after a restart."""
+    outcome = TrainingOutcome(b"a" * 32, b"t" * 32, b"T" * 32, 12, 3, 2)
     records = WorkRecords(tmp_path / "journal")
-    records.note_claimed(3, 17)
+    records.note_trained(3, outcome)
     records.close()
     again = WorkRecords(tmp_path / "journal")
-    assert (again.claim_height(3), again.claim_height(4), again.trained(3)) == (17, None, None)
+    assert (again.trained(3), again.trained(4)) == (outcome, None)
     again.close()

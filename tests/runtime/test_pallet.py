@@ -237,7 +237,7 @@ def untyped_argument() -> None:
 
     class Bad(Pallet, index=1):
         @call(0, weight=FREE)
-        def rename(self, sender: Signed, name) -> None: ...  # type: ignore[no-untyped-def] # so
+        def rename(self, sender: Signed, name) -> None: ...
 
 
 def star_arguments() -> None:

@@ -157,6 +157,7 @@ def _job():
         fee=10**19,
         state=JobState.SETTLED,
         worker=_SERVER.account,
+        claimed_at=50,
         deadline=100,
         result=outcome,
     )
