@@ -14,6 +14,7 @@ layers, AdamW the embedding and the norms.
 import argparse
 import copy
 import hashlib
+import json
 import logging
 import math
 import random
@@ -21,9 +22,10 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
+from typing import Self
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -85,6 +87,10 @@ CHECKPOINT_SECONDS = 240.0
 LOG_STEPS = 20
 THREADS = 2
 SEED = 20261121
+PROGRESS_FILE = "training.json"
+"""Beside the weights, so that a run can be continued on another day or machine."""
+CONTINUED_RATE_FACTOR = 0.4
+"""Of the peak rates, when trained weights are trained further."""
 
 _LOG = logging.getLogger(__name__)
 _SENTENCE_END = re.compile(r"[.!?][\"')]?(?=\s|$)")
@@ -106,6 +112,20 @@ class Progress:
     steps: int
     tokens_seen: int
     held_out_loss: float
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The figures of a written model; raises `OSError`, `ValueError` or `TypeError`."""
+        return cls(**json.loads((folder / PROGRESS_FILE).read_text(encoding="utf-8")))
+
+    def after(self, earlier: Self) -> Self:
+        """The figures of this run and the one it continues, together."""
+        return replace(
+            self,
+            minutes=earlier.minutes + self.minutes,
+            steps=earlier.steps + self.steps,
+            tokens_seen=earlier.tokens_seen + self.tokens_seen,
+        )
 
 
 def configuration() -> LlamaConfig:
@@ -258,11 +278,13 @@ def packed(documents: list[list[int]], shuffle_seed: int) -> torch.Tensor:
     return torch.tensor(rows)
 
 
-def batches(documents: list[list[int]], batch_sequences: int) -> Iterator[torch.Tensor]:
+def batches(
+    documents: list[list[int]], batch_sequences: int, seed: int = SEED
+) -> Iterator[torch.Tensor]:
     """Batches without end: each epoch shuffles and packs the documents anew."""
     for epoch in count():
-        rows = packed(documents, SEED + epoch)
-        order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(SEED + epoch))
+        rows = packed(documents, seed + epoch)
+        order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed + epoch))
         yield from torch.split(rows[order], batch_sequences)
 
 
@@ -372,15 +394,21 @@ def train(
     seconds: float,
     on_checkpoint: Callable[[Progress], None],
     clock: Callable[[], float] = time.monotonic,
+    rate_factor: float = 1.0,
+    seed: int = SEED,
 ) -> None:
-    """Train for `seconds` of the clock; report to `on_checkpoint` every few minutes and at last."""
+    """Train for `seconds` of the clock; report to `on_checkpoint` every few minutes and at last.
+
+    `rate_factor` scales the peak rates; `seed` orders the documents.
+    """
     optimizers = Optimizers(model)
     held_out = packed(documents.held_out, SEED)[:HELD_OUT_SEQUENCES_MAX]
     started, tokens_seen = clock(), 0
     # The first checkpoint comes early, so that others can work against its format.
     saved = started - CHECKPOINT_SECONDS / 2
-    for step, rows in enumerate(batches(documents.training, BATCH_SEQUENCES), start=1):
-        loss = optimizers.step(rows, learning_rate_factor((clock() - started) / seconds))
+    for step, rows in enumerate(batches(documents.training, BATCH_SEQUENCES, seed), start=1):
+        factor = rate_factor * learning_rate_factor((clock() - started) / seconds)
+        loss = optimizers.step(rows, factor)
         tokens_seen += _token_count(rows)
         now = clock()
         if step % LOG_STEPS == 0:
@@ -420,6 +448,7 @@ def write_model(
     tokenizer.save_pretrained(fresh, save_jinja_files=False)
     card = model_card(model, progress, file_hash(fresh / "model.safetensors"), command)
     (fresh / "README.md").write_text(card, encoding="utf-8")
+    (fresh / PROGRESS_FILE).write_text(json.dumps(asdict(progress), indent=2) + "\n")
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)
 
@@ -501,6 +530,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--medquad", type=Path, required=True, help="path of medquad.jsonl.gz")
     parser.add_argument("--minutes", type=float, default=65.0, help="duration of the training")
     parser.add_argument("--output", type=Path, required=True, help="folder to write the model to")
+    parser.add_argument("--start", type=Path, help="folder of a model to train further")
     return parser.parse_args()
 
 
@@ -512,20 +542,31 @@ def main() -> None:
     torch.set_num_threads(THREADS)
     tokenizer, documents = _tokenizer_and_corpus(arguments.medquad)
     model = LlamaForCausalLM(configuration())
+    earlier = Progress(0.0, 0, 0, math.inf)
+    if arguments.start is not None:
+        earlier = Progress.load(arguments.start)
+        model = LlamaForCausalLM.from_pretrained(arguments.start, dtype=torch.float32)
     command = (
         "python -m genesis.base_model --medquad medquad.jsonl.gz "
-        f"--minutes {arguments.minutes:g} --output {arguments.output}"
+        f"--minutes {earlier.minutes + arguments.minutes:.0f} --output {arguments.output.name}"
     )
-    best = math.inf
+    best = earlier.held_out_loss
 
     def keep_the_best(progress: Progress) -> None:
         nonlocal best
         _LOG.info("held-out loss %.4f after %d steps", progress.held_out_loss, progress.steps)
         if progress.held_out_loss < best:
             best = progress.held_out_loss
-            write_model(arguments.output, model, tokenizer, progress, command)
+            write_model(arguments.output, model, tokenizer, progress.after(earlier), command)
 
-    train(model, documents, arguments.minutes * 60, keep_the_best)
+    train(
+        model,
+        documents,
+        arguments.minutes * 60,
+        keep_the_best,
+        rate_factor=CONTINUED_RATE_FACTOR if earlier.steps else 1.0,
+        seed=SEED + earlier.steps,
+    )
 
 
 def _tokenizer_and_corpus(medquad_path: Path) -> tuple[PreTrainedTokenizerFast, Corpus]:

@@ -118,6 +118,9 @@ def load_base(base_model: Path, targets: tuple[str, ...]) -> Any:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    if not base_model.is_dir():
+        message = f"There is no directory {base_model}."
+        raise ModelUnusable(message, remedy="Give a directory with a Llama-family model.")
     try:
         base = AutoModelForCausalLM.from_pretrained(
             base_model, local_files_only=True, use_safetensors=True, dtype=torch.float32

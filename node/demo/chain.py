@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 
-from genesis.chain_spec import dev_spec
+from genesis.chain_spec import ChainSpec, dev_spec
 from node.client import NodeClient
 from node.demo.processes import Processes, free_port
 from node.demo.settings import DemoSettings
@@ -18,14 +19,22 @@ START_SECONDS_MAX = 120.0
 RESTART_SECONDS_MAX = 30.0
 """How long a node that was killed may take to come back."""
 LOCALHOST = "http://127.0.0.1"
-SETTLE_SECONDS = 5
+EPOCH_BLOCKS = 20
+"""Ten seconds, when nothing happens on the chain."""
+SETTLE_SECONDS = 8
 """How long the server lets receipts wait for company before it settles them."""
+
+
+def demo_spec() -> ChainSpec:
+    """The development chain with short epochs, so that nobody waits long for one to end."""
+    spec = dev_spec()
+    return replace(spec, parameters=replace(spec.parameters, epoch_blocks=EPOCH_BLOCKS))
 
 
 def start_node(processes: Processes, settings: DemoSettings) -> NodeClient:
     """Write the chain spec, start the node and return a client once it answers."""
     spec = settings.directory / "chain.toml"
-    dev_spec().save(spec)
+    demo_spec().save(spec)
     port = settings.port or free_port()
     processes.start(
         "node",

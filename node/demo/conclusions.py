@@ -106,18 +106,21 @@ def losses(job: TrainingJob) -> tuple[float, float]:
 
 
 def influence_by_name(story: Story) -> dict[str, int]:
-    """Every contributor's influence on everything the model said, negative parts included."""
+    """Every contributor's influence on everything the model said, as it is paid.
+
+    A row that harmed counts 0, so that its owner's other rows are not held against it.
+    """
     totals: Counter[str] = Counter({each.name: 0 for each in story.corpus.contributions})
     for epoch in story.epochs:
         for leaf in epoch.scores:
-            totals[story.people.name_of(leaf.owner)] += leaf.score
+            totals[story.people.name_of(leaf.owner)] += max(0, leaf.score)
     return dict(totals)
 
 
 def contributor_lines(story: Story) -> tuple[ContributorLine, ...]:
     """One line a contributor, in the order in which they committed."""
     influence = influence_by_name(story)
-    positive = sum(max(0, value) for value in influence.values()) or 1
+    everything = sum(influence.values()) or 1
     return tuple(
         ContributorLine(
             name=each.name,
@@ -126,7 +129,7 @@ def contributor_lines(story: Story) -> tuple[ContributorLine, ...]:
             accepted=story.published.counts[each.name].accepted,
             duplicate=story.published.counts[each.name].duplicate,
             rejected=story.published.counts[each.name].rejected,
-            influence_share=max(0, influence[each.name]) / positive,
+            influence_share=influence[each.name] / everything,
             earned=story.earned_by(each.name),
         )
         for each in story.corpus.contributions

@@ -38,8 +38,8 @@ class Role(Enum):
     """Why a contribution is in the demo."""
 
     HONEST = "honest"
-    COPIER = "copier"
-    CARELESS = "wrong answers"
+    COPIER = "copies another's rows"
+    CARELESS = "answers wrongly"
 
 
 @dataclass(frozen=True, slots=True)

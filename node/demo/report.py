@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -125,7 +126,11 @@ def open_text(amount: int) -> str:
 
 def print_report(report: DemoReport, console: Console) -> None:
     """Print the tables in the order in which the story happened."""
+    console.print()
     console.print(contributor_table(report))
+    for line in report.contributors:
+        if line.role != "honest":
+            console.print(f"{line.name}: {line.role}, added on purpose.", highlight=False)
     for answer in report.answers:
         print_answer(answer, console)
     console.print(flow_table(report))
@@ -149,16 +154,23 @@ def print_report(report: DemoReport, console: Console) -> None:
         console.print(f"  {command}", style="bold", soft_wrap=True, highlight=False)
 
 
+def plain_table(title: str) -> Table:
+    """A table that fits into 80 columns and can be copied into a text."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.pad_edge = False
+    table.padding = (0, 1, 0, 0)
+    return table
+
+
 def contributor_table(report: DemoReport) -> Table:
     """Who brought what, and who earned what."""
-    table = Table(title=f"Contributors of “{report.title}”", title_justify="left")
-    table.add_column("contributor")
-    for heading in ("rows", "accepted", "duplicate", "rejected", "influence", "earned OPEN"):
+    table = plain_table(f"Who contributed to “{report.title}”, and what it earned")
+    table.add_column("contributor", no_wrap=True, overflow="ellipsis")
+    for heading in ("rows", "accepted", "duplicate", "rejected", "influence", "OPEN"):
         table.add_column(heading, justify="right")
     for line in sorted(report.contributors, key=lambda line: (-line.earned, line.name)):
-        role = "" if line.role == "honest" else f" ({line.role})"
         table.add_row(
-            line.name + role,
+            line.name,
             f"{line.rows:,}",
             f"{line.accepted:,}",
             f"{line.duplicate:,}",
@@ -184,7 +196,7 @@ def print_answer(answer: AnswerLine, console: Console) -> None:
 def flow_table(report: DemoReport) -> Table:
     """Where each unit of the fees went."""
     title = f"Where the fees of {report.answer_count} answers went"
-    table = Table(title=title, title_justify="left")
+    table = plain_table(title)
     table.add_column("receiver")
     table.add_column("OPEN", justify="right")
     table.add_column("share", justify="right")
@@ -198,7 +210,7 @@ def flow_table(report: DemoReport) -> Table:
 
 def stage_table(report: DemoReport) -> Table:
     """Seconds per stage."""
-    table = Table(title="Time", title_justify="left")
+    table = plain_table("Time")
     table.add_column("stage")
     table.add_column("seconds", justify="right")
     for name, seconds in report.stage_seconds.items():

@@ -28,6 +28,8 @@ EMBEDDED_MODEL = Path(__file__).parents[2] / "genesis" / "models" / "openledger-
 def run_demo(settings: DemoSettings, console: Console) -> DemoReport:
     """Run everything and return what was found; raises typed errors that say what to do."""
     stages = Stages(console)
+    if settings.base_model is not None:
+        check_base_model(settings.base_model)
     with stages.stage("read the rows") as bar:
         corpus = load_corpus(settings)
         bar.show(1, 1, f"{corpus.row_count():,} rows, {len(corpus.contributions)} contributors")
@@ -91,3 +93,11 @@ def trained_hashes(client: NodeClient, adapter: bytes, job: TrainingJob) -> set[
     number = client.read("Models", "models", adapter).job
     order, rows = order_of(client, number, job)
     return {row.record.row_hash for row in trained_rows(order, rows)}
+
+
+def check_base_model(folder: Path) -> None:
+    """Raise `ModelUnusable` now rather than let the worker find out later."""
+    from ml.training.adapter import load_base
+    from ml.training.recipe import TARGET_MODULES
+
+    load_base(folder, TARGET_MODULES)

@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,7 @@ def test_the_folder_is_complete_and_at_most_16_mb() -> None:
         "model.safetensors",
         "tokenizer.json",
         "tokenizer_config.json",
+        "training.json",
     }
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) <= 16_000_000
 
@@ -255,3 +257,11 @@ def test_a_written_model_loads_again_and_replaces_the_one_before(
     assert base_model.file_hash(tmp_path / "model" / "model.safetensors") in card
     assert "the command" in card
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_continued_run_adds_up(tmp_path: Path) -> None:
+    """The figures of a run that trains a model further include the earlier run's."""
+    earlier = base_model.Progress(60.0, 100, 5_000, 3.0)
+    (tmp_path / base_model.PROGRESS_FILE).write_text(json.dumps(asdict(earlier)), encoding="utf-8")
+    both = base_model.Progress(30.0, 50, 2_000, 2.5).after(base_model.Progress.load(tmp_path))
+    assert both == base_model.Progress(90.0, 150, 7_000, 2.5)
