@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import signal
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -17,13 +16,13 @@ from node.chain import Chain
 from node.config import DataDirectory, NodeConfig
 from node.content import ContentStore
 from node.http.server import bound_port, open_listeners, serve
+from node.lifetime import cause_of, stop_on_signal
 from node.mempool import Mempool
 from node.metrics import Metrics
 from node.production import Producer
 from node.rpc.dispatch import Dispatcher
 from node.rpc.methods import NodeMethods
 from node.rpc.site import NodeSite, node_site
-from runtime.errors import OpenLedgerError
 from runtime.keys import Keypair
 
 _log = structlog.get_logger("node")
@@ -47,7 +46,7 @@ def run(
         try:
             trio.run(_serve, config, directory, chain, keypair, content, announce)
         except BaseExceptionGroup as group:
-            raise _cause_of(group) from group
+            raise cause_of(group) from group
     _log.info("stopped")
 
 
@@ -78,7 +77,7 @@ async def _serve(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(producer.run)
         nursery.start_soon(serve, listeners, node_site(site, hosts))
-        nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
+        nursery.start_soon(stop_on_signal, nursery.cancel_scope)
         _log.info("started", url=url, height=chain.head.height, genesis=chain.genesis_hash.hex())
         announce(url, chain.genesis_hash)
 
@@ -98,27 +97,6 @@ def _watch(metrics: Metrics, chain: Chain, mempool: Mempool, content: ContentSto
     )
 
 
-async def _stop_on_signal(scope: trio.CancelScope) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for number in signals:
-            _log.info("stopping", signal=signal.Signals(number).name)
-            scope.cancel()
-            return
-
-
 def _url(host: str, port: int) -> str:
     name = f"[{host}]" if ":" in host else host
     return f"http://{name}:{port}"
-
-
-def _cause_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first typed error in a group, or else its first exception."""
-    leaves: list[BaseException] = []
-    rest: list[BaseException] = [group]
-    while rest:
-        error = rest.pop(0)
-        if isinstance(error, BaseExceptionGroup):
-            rest.extend(error.exceptions)
-        else:
-            leaves.append(error)
-    return next((leaf for leaf in leaves if isinstance(leaf, OpenLedgerError)), leaves[0])

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from node.api.site import Api
 from node.client import NodeClient
 from node.errors import ClientError, ConfigError
 from node.http.server import bound_port, open_listeners, serve
-from runtime.errors import OpenLedgerError
+from node.lifetime import cause_of, stop_on_signal
 from runtime.keys import Keypair
 
 PAUSE_FIRST_S = 1.0
@@ -74,8 +73,8 @@ def run_server(settings: ServerSettings, keypair: Keypair, announce: Callable[[s
             settlement = Settlement(settling_ledger, log, keypair)
             try:
                 trio.run(_run, settings, api, settlement, announce)
-            except* OpenLedgerError as group:
-                raise _first(group) from None
+            except BaseExceptionGroup as group:
+                raise cause_of(group) from group
     _log.info("stopped")
 
 
@@ -88,7 +87,7 @@ async def _run(
     listeners = await open_listeners(settings.host, settings.port)
     url = f"http://{settings.host}:{bound_port(listeners)}"
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
+        nursery.start_soon(stop_on_signal, nursery.cancel_scope)
         nursery.start_soon(serve, listeners, api.site(settings.allowed_hosts | {settings.host}))
         nursery.start_soon(_settle, settlement, settings.settle_every_seconds)
         _log.info("started", url=url, account=api.server.hex())
@@ -116,21 +115,3 @@ async def _in_thread(work: Callable[[], object]) -> None:
     It may be killed at any instruction, as everything that settles.
     """
     await trio.to_thread.run_sync(work, abandon_on_cancel=True)
-
-
-async def _stop_on_signal(scope: trio.CancelScope) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _number in signals:
-            _log.info("stopping")
-            scope.cancel()
-            return
-
-
-def _first(group: BaseExceptionGroup[OpenLedgerError]) -> OpenLedgerError:
-    """The first error of a group: they concern the same trouble."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if not isinstance(error, OpenLedgerError):
-        raise error
-    return error

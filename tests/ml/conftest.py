@@ -7,53 +7,19 @@ from typing import Any
 
 import pytest
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from ml.manifest import manifest_of
 from ml.training.recipe import default_training_parameters
 from runtime.merkle import list_root
 from runtime.offchain import TrainingOrder, TrainingRow
 from runtime.wire.rows import Row, RowRecord
-
-SPECIAL = ["<pad>", "<s>", "</s>", "<|user|>", "<|assistant|>"]
+from tests.ml.tiny_models import SPECIAL, save_tiny_base
 
 
 @pytest.fixture(autouse=True, scope="session")
 def single_thread():
     """Two test processes on two cores must not fight over them."""
     torch.set_num_threads(1)
-
-
-def save_tiny_base(directory: Path, special: list[str]) -> Path:
-    torch.manual_seed(0)
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {text: index for index, text in enumerate([*special, *alphabet])}
-    core = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    core.decoder = decoders.ByteLevel()
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=core,
-        additional_special_tokens=special[3:],
-        **dict(zip(("pad_token", "bos_token", "eos_token"), special, strict=False)),
-    )
-    config = LlamaConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=96,
-        tie_word_embeddings=True,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=2,
-        initializer_range=0.2,
-    )
-    LlamaForCausalLM(config).save_pretrained(directory)
-    tokenizer.save_pretrained(directory)
-    return directory
 
 
 @pytest.fixture(scope="session")

@@ -8,13 +8,7 @@ import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import (
-    AutoModelForCausalLM,
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedTokenizerFast,
-)
+from transformers import AutoModelForCausalLM
 
 from ml.errors import ModelUnusable
 from ml.manifest import manifest_of
@@ -24,44 +18,17 @@ from ml.serving.sampling import choose_token, uniform
 from ml.serving.text import TextAssembler
 from ml.training.adapter import CONFIG_FILE, WEIGHTS_FILE
 from runtime.types import PPB
+from tests.ml.tiny_models import SPECIAL, save_tiny_base
 
 # peft 0.21 asks transformers 5.23 for a property that version 6 renames.
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
 
-SPECIAL = ["<pad>", "<s>", "</s>", "<|user|>", "<|assistant|>"]
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 PROMPT = (1, 3, 40, 50, 60, 4)
 
 
 def save_base(directory: Path, seed: int = 0) -> Path:
-    torch.manual_seed(seed)
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {text: index for index, text in enumerate([*SPECIAL, *alphabet])}
-    core = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    core.decoder = decoders.ByteLevel()
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=core,
-        additional_special_tokens=SPECIAL[3:],
-        **dict(zip(("pad_token", "bos_token", "eos_token"), SPECIAL, strict=False)),
-    )
-    config = LlamaConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=64,
-        tie_word_embeddings=True,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=2,
-        initializer_range=0.3,
-    )
-    LlamaForCausalLM(config).save_pretrained(directory)
-    tokenizer.save_pretrained(directory)
-    return directory
+    return save_tiny_base(directory, SPECIAL, seed=seed, positions=64, spread=0.3)
 
 
 def save_adapter(base: Path, adapters: Path, seed: int, rank: int = 4) -> bytes:
