@@ -1,5 +1,5 @@
 """`python -m node.cli` is the `openledger` command."""
 
-from node.cli.main import main
+from node.cli.start import start
 
-main()
+start()

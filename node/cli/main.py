@@ -15,7 +15,6 @@ from node.cli.output import print_error
 from runtime.errors import OpenLedgerError
 
 EXIT_ERROR = 2
-EXIT_INTERRUPTED = 130
 
 app = typer.Typer(
     name="openledger",
@@ -47,8 +46,6 @@ def main() -> None:
     except OpenLedgerError as error:
         print_error(error.message, error.remedy)
         sys.exit(EXIT_ERROR)
-    except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
     except Exception as error:
         if os.environ.get("OPENLEDGER_TRACEBACK"):
             raise

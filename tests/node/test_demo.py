@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from genesis.standard_library import Half, documentation_rows
+from node.demo.settings import fresh_directory
 
 MODULES = ("datetime", "calendar", "ftplib", "time")
 ROWS_OF_EACH = 30
@@ -137,3 +138,25 @@ def test_no_process_is_left_behind(demo):
         ["pgrep", "-f", "--", str(folder / "run")], capture_output=True, check=False
     )
     assert listing.stdout == b""
+
+
+def test_ctrl_c_leaves_no_process_and_the_folder_free(tmp_path: Path):
+    """SIGINT while processes run ends all of them quietly, and the folder can be used again."""
+    target = tmp_path / "run"
+    table = small_table(tmp_path / "table.jsonl")
+    command = [sys.executable, "-m", "node.cli", "demo", f"--data={table}", f"--directory={target}"]
+    command += ["--prompt=question", "--completion=answer", "--contributor=who"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as demo_process:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (target / "work").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        demo_process.send_signal(signal.SIGINT)
+        output, _ = demo_process.communicate(timeout=PATIENCE_SECONDS)
+    assert demo_process.returncode == 130
+    assert b"Traceback" not in output
+    listing = subprocess.run(["pgrep", "-f", "--", str(target)], capture_output=True, check=False)
+    assert listing.stdout == b""
+    with fresh_directory(target):
+        assert [entry.name for entry in target.iterdir()] == ["lock"]
