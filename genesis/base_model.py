@@ -543,13 +543,13 @@ def main() -> None:
     tokenizer, documents = _tokenizer_and_corpus(arguments.medquad)
     model = LlamaForCausalLM(configuration())
     earlier = Progress(0.0, 0, 0, math.inf)
+    name = arguments.output.name
+    program = f"python -m genesis.base_model --medquad medquad.jsonl.gz --output {name} --minutes"
+    command = f"{program} {arguments.minutes:g}"
     if arguments.start is not None:
         earlier = Progress.load(arguments.start)
         model = LlamaForCausalLM.from_pretrained(arguments.start, dtype=torch.float32)
-    command = (
-        "python -m genesis.base_model --medquad medquad.jsonl.gz "
-        f"--minutes {earlier.minutes + arguments.minutes:.0f} --output {arguments.output.name}"
-    )
+        command = f"{program} {earlier.minutes:.0f}\n{command} --start {name}"
     best = earlier.held_out_loss
 
     def keep_the_best(progress: Progress) -> None:

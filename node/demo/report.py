@@ -141,8 +141,8 @@ def print_report(report: DemoReport, console: Console) -> None:
         f"them. The careless contributor ranks {facts.careless_rank} of {facts.contributors}.",
     )
     console.print(
-        f"{report.receipts_verified} of {report.receipts} payout receipts verified offline. "
-        f"Block {report.height:,}, finalised {report.finalised_height:,}, "
+        f"{report.receipts_verified} of {report.receipts} receipts, of payouts and of answers, "
+        f"verified offline. Block {report.height:,}, finalised {report.finalised_height:,}; "
         f"median time to finality {report.finality_ms:.0f} ms.",
     )
     console.print(stage_table(report))
