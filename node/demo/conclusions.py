@@ -19,7 +19,7 @@ from node.demo.people import People
 from node.demo.processes import Processes
 from node.demo.report import AnswerLine, Check, ContributorLine, DemoReport, Facts, Flow, open_text
 from node.demo.settings import DemoSettings
-from node.demo.settlement import Settled
+from node.demo.settlement import Settled, payout_file
 from node.demo.stages import Stages
 from node.payout_receipts import Epoch
 from pallets.system.pallet import System
@@ -234,8 +234,7 @@ def next_commands(story: Story, settings: DemoSettings, client: NodeClient) -> t
     """Three things to try on what the demo left behind."""
     command = ".venv/bin/openledger"
     best = max(story.corpus.contributions, key=lambda each: story.earned_by(each.name))
-    paid = [path for path in story.receipts if path.name.startswith(best.name.replace("/", "-"))]
-    receipt = paid[0] if paid else story.receipts[0]
+    receipt = settings.directory / "receipts" / payout_file(best.name, story.epochs[0].epoch)
     data = settings.directory / "node"
     honest = sum(each.role is Role.HONEST for each in story.corpus.contributions)
     return (

@@ -100,6 +100,7 @@ def ask_all(
         for number, question in enumerate(questions):
             bar.show(number, len(questions), question)
             answers.append(ask(http, model, question))
+        bar.show(len(questions), len(questions), f"{len(questions)} answers")
     return tuple(answers)
 
 

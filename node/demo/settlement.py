@@ -115,10 +115,15 @@ def write_receipts(
         for leaf in epoch.payouts:
             if leaf.owner in accounts and leaf.amount:
                 receipt = build_payout_receipt(client, epoch, proof, leaf.owner)
-                name = f"{people.name_of(leaf.owner)}-epoch-{epoch.epoch}".replace("/", "-")
-                paths.append(folder / f"{name}{RECEIPT_SUFFIX}")
+                paths.append(folder / payout_file(people.name_of(leaf.owner), epoch.epoch))
                 paths[-1].write_bytes(receipt.encode())
     return paths
+
+
+def payout_file(contributor: str, epoch: int) -> str:
+    """The name of a contributor's receipt, which needs no quotes in a shell."""
+    name = "".join(letter if letter.isalnum() else "-" for letter in contributor)
+    return f"{name}-epoch-{epoch}{RECEIPT_SUFFIX}"
 
 
 def write_answer_receipts(receipts: Sequence[bytes], folder: Path) -> list[Path]:
