@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ml.data.review import Submission, SubmissionCounts, review
 from node.client import NodeClient
-from node.demo.corpus import Contribution, Corpus
+from node.demo.corpus import Contribution, Corpus, CorpusError
 from node.demo.people import People
 from node.demo.stages import Bar
 from pallets.datanets.pallet import Datanets
@@ -18,6 +18,8 @@ from runtime.wire.blobs import encode_blob
 from runtime.wire.rows import RowRecord, submission_commitment
 
 BOND_PER_ROW = OPEN // 1_000
+ROWS_ACCEPTED_MIN = 20
+"""With fewer there is nothing to train on and to hold out."""
 SALT_BYTES = 32
 
 
@@ -116,6 +118,7 @@ def publish(
     with client.reading() as pallets:
         seed = pallets.datanets.minhash_seed(datanet)
     result = review(submissions, seed)
+    require_enough(len(result.records), len(result.verdicts))
     encoded = [record.encode() for record in result.records]
     call = Datanets.publish_version.Call(
         datanet=datanet,
@@ -133,3 +136,12 @@ def publish(
     names = {item.submission: item.contribution.name for item in submitted}
     counts = {names[count.submission]: count for count in result.counts()}
     return Published(datanet, int(published["version"]), result.records, counts)
+
+
+def require_enough(accepted: int, submitted: int) -> None:
+    """Raise `CorpusError` when review leaves too few rows to train on."""
+    if accepted < ROWS_ACCEPTED_MIN:
+        raise CorpusError(
+            f"Of {submitted} rows only {accepted} are neither duplicates nor unusable.",
+            remedy=f"Bring at least {ROWS_ACCEPTED_MIN} different rows of two contributors.",
+        )
