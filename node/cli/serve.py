@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from genesis.embedded_model import EMBEDDED_MODEL
 from node.cli.key_choice import KeyOption, PasswordFile, account_of, choose_key
 from node.cli.output import (
     DEFAULT_NODE_URL,
@@ -25,7 +26,6 @@ app = typer.Typer(
 keys_app = typer.Typer(no_args_is_help=True, help="Add, list and remove API keys.")
 app.add_typer(keys_app, name="keys")
 
-EMBEDDED_MODEL = Path(__file__).parents[2] / "genesis" / "models" / "openledger-nano"
 DEFAULT_PORT = 8000
 DEFAULT_DATA = Path("openledger-server")
 KEYS_FILE = "api-keys.json"

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
+from genesis.embedded_model import EMBEDDED_MODEL
 from node.cli.key_choice import KeyOption, PasswordFile, choose_key
 from node.cli.output import DEFAULT_NODE_URL, NodeUrl
 from node.cli.processes import stop_on_signals
 
 app = typer.Typer(no_args_is_help=True, help="Train adapters and attribute answers, for a fee.")
 
-EMBEDDED_MODEL = Path(__file__).parents[2] / "genesis" / "models" / "openledger-nano"
 NICENESS = 5
 """A worker computes for minutes: whoever answers people goes first."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from genesis.embedded_model import EMBEDDED_MODEL
 from ml.training.order import trained_rows
 from node.api.keys import ApiKeys
 from node.client import NodeClient
@@ -21,8 +22,6 @@ from node.demo.settings import DemoSettings, fresh_directory
 from node.demo.stages import Stages
 from node.workers.orders import order_of
 from runtime.wire.records import TrainingJob
-
-EMBEDDED_MODEL = Path(__file__).parents[2] / "genesis" / "models" / "openledger-nano"
 
 
 def run_demo(settings: DemoSettings, console: Console) -> DemoReport:
