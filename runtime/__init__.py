@@ -1,6 +1,6 @@
 """The state machine framework: pallets, storage, calls, blocks; it imports nothing of ours."""
 
-from runtime.calls import RuntimeCall, Weight, call
+from runtime.calls import RuntimeCall, call
 from runtime.errors import DispatchError, InvariantViolation
 from runtime.events import Event
 from runtime.executive import Runtime
@@ -31,6 +31,7 @@ from runtime.types import (
     Signature,
     Signed,
 )
+from runtime.weights import Weight
 
 __all__ = [
     "I64",

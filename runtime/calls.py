@@ -9,7 +9,7 @@ dataclass of its other arguments, `Balances.transfer.Call`, which encodes as
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, make_dataclass
 from types import MethodType, NoneType
 from typing import (
@@ -27,6 +27,7 @@ from typing import (
 from runtime.codec import Codec, OutOfBounds, Plain, RecordCodec, codec_of, type_hints
 from runtime.errors import DecodeError, DefinitionError
 from runtime.types import Marker
+from runtime.weights import Weigher, Weight
 
 INDEX_MAX = 255
 """The largest index of a pallet, and of a call within its pallet."""
@@ -37,19 +38,6 @@ Arguments = ParamSpec("Arguments")
 _ORIGINS = (Marker.SIGNED, Marker.ROOT)
 
 
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """The most a call costs: distinct storage keys read and written, hashes, bytes of content.
-
-    Reads and writes are metered, and a call that exceeds them is rolled back.
-    """
-
-    reads: int
-    writes: int
-    hashes: int = 0
-    bytes: int = 0
-
-
 @dataclass(frozen=True)
 class CallDefinition:
     """What the runtime knows of a call, beside its code."""
@@ -58,7 +46,10 @@ class CallDefinition:
     pallet_index: int
     name: str
     index: int
-    weight: Weight
+    weight: Weight | Weigher
+    """Fixed, or a function of the arguments."""
+    operational: bool
+    """Whether it may use the share of a block that is reserved for running the chain."""
     origin: Marker
     documentation: str
     function: Callable[..., None]
@@ -67,6 +58,11 @@ class CallDefinition:
 
     def __str__(self) -> str:
         return f"{self.pallet}.{self.name}"
+
+    def weigh(self, arguments: Sequence[Any]) -> Weight:
+        """The weight of the call with these argument values."""
+        weight = self.weight
+        return weight if isinstance(weight, Weight) else weight(*arguments)
 
 
 class RuntimeCall:
@@ -88,10 +84,18 @@ class CallMethod(Generic[Origin, Arguments]):
     _call_type: Callable[..., RuntimeCall]
     definition: CallDefinition
 
-    def __init__(self, function: Callable[..., None], index: int, weight: Weight) -> None:
+    def __init__(
+        self,
+        function: Callable[..., None],
+        index: int,
+        weight: Weight | Weigher,
+        *,
+        operational: bool,
+    ) -> None:
         self.function = function
         self.index = index
         self.weight = weight
+        self.operational = operational
         self.__doc__ = function.__doc__
 
     @overload
@@ -132,6 +136,7 @@ class CallMethod(Generic[Origin, Arguments]):
             name=name,
             index=self.index,
             weight=self.weight,
+            operational=self.operational,
             origin=origin,
             documentation=inspect.cleandoc(self.function.__doc__ or ""),
             function=self.function,
@@ -143,14 +148,18 @@ class CallMethod(Generic[Origin, Arguments]):
 
 
 def call(
-    index: int, *, weight: Weight
+    index: int, *, weight: Weight | Weigher, operational: bool = False
 ) -> Callable[[Callable[Concatenate[Any, Origin, Arguments], None]], CallMethod[Origin, Arguments]]:
-    """Make a pallet's method a call; `index` is its number on the wire, for ever."""
+    """Make a pallet's method a call; `index` is its number on the wire, for ever.
+
+    `weight` may be a function of the call's arguments.  An operational call may use the share of a
+    block that is reserved for running the chain.
+    """
 
     def decorate(
         function: Callable[Concatenate[Any, Origin, Arguments], None],
     ) -> CallMethod[Origin, Arguments]:
-        return CallMethod(function, index, weight)
+        return CallMethod(function, index, weight, operational=operational)
 
     return decorate
 

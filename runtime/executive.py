@@ -27,7 +27,7 @@ from runtime.block import (
     GENESIS_CONTEXT,
     BlockContext,
 )
-from runtime.calls import CallCodec, CallDefinition, RuntimeCall, Weight
+from runtime.calls import CallCodec, CallDefinition, RuntimeCall
 from runtime.definition import Hook
 from runtime.errors import (
     DecodeError,
@@ -48,6 +48,7 @@ from runtime.pallet import Environment, Pallet
 from runtime.storage import BoundMap
 from runtime.traits import Currency
 from runtime.types import Marker
+from runtime.weights import Weight
 
 HOOK_WEIGHT = Weight(reads=10_000, writes=10_000)
 """The most that all hooks of one kind may touch in one block."""
@@ -354,7 +355,8 @@ class Runtime:
         self, extrinsic: CheckedExtrinsic, definition: CallDefinition, arguments: list[Any]
     ) -> ExtrinsicResult:
         overlay = self._overlay
-        overlay.meter(definition.weight.reads, definition.weight.writes)
+        weight = definition.weigh(arguments)
+        overlay.meter(weight.reads, weight.writes)
         mark = overlay.mark()
         error_name = message = remedy = ""
         try:
@@ -379,7 +381,7 @@ class Runtime:
             error=error_name,
             message=message,
             remedy=remedy,
-            weight=definition.weight,
+            weight=weight,
             reads=reads,
             writes=writes,
         )

@@ -15,6 +15,7 @@ from runtime.codec import Codec, Plain, RecordCodec
 from runtime.definition import Hook, PalletDefinition
 from runtime.overlay import ABSENT
 from runtime.storage import Map, StorageItem
+from runtime.weights import Weigher, Weight
 
 
 def describe_runtime(
@@ -75,20 +76,23 @@ def _describe_pallet(definition: PalletDefinition, constants: Mapping[str, Any])
 
 
 def _describe_call(call: CallDefinition) -> dict[str, Any]:
-    weight = call.weight
     return {
         "name": call.name,
         "index": call.index,
         "origin": call.origin.value,
+        "operational": call.operational,
         "documentation": call.documentation,
         "arguments": _describe_fields(call.arguments),
-        "weight": {
-            "reads": weight.reads,
-            "writes": weight.writes,
-            "hashes": weight.hashes,
-            "bytes": weight.bytes,
-        },
+        "weight": _describe_weight(call.weight),
     }
+
+
+def _describe_weight(weight: Weight | Weigher) -> dict[str, int] | None:
+    """The parts of a fixed weight; null for one that depends on the arguments."""
+    if not isinstance(weight, Weight):
+        return None
+    parts = ("reads", "writes", "hashes", "bytes", "time_ns")
+    return {part: getattr(weight, part) for part in parts}
 
 
 def _describe_item(name: str, item: StorageItem) -> dict[str, Any]:

@@ -24,13 +24,14 @@ from enum import Enum
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 from runtime.block import GENESIS_CONTEXT, BlockContext
-from runtime.calls import Weight, call
+from runtime.calls import call
 from runtime.definition import Hook, PalletDefinition, read_pallet, sentence_of
 from runtime.errors import DefinitionError, DispatchError
 from runtime.events import EmittedEvent, Event
 from runtime.hashing import ZERO_HASH
 from runtime.keys import pallet_account
 from runtime.overlay import Overlay
+from runtime.weights import Weight
 
 __all__ = [
     "Environment",

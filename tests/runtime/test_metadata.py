@@ -30,12 +30,13 @@ def test_a_call_is_described_for_a_form() -> None:
         "name": "transfer",
         "index": 0,
         "origin": "signed",
+        "operational": False,
         "documentation": "Move `amount` (in 10**-18 OPEN) from the signer to `receiver`.",
         "arguments": [
             {"name": "receiver", "type": "bytes[32]"},
             {"name": "amount", "type": f"int[1..{2**128 - 1}]"},
         ],
-        "weight": {"reads": 2, "writes": 2, "hashes": 0, "bytes": 0},
+        "weight": {"reads": 2, "writes": 2, "hashes": 0, "bytes": 0, "time_ns": 0},
     }
     assert (issue["name"], reset["origin"]) == ("issue", "root")
 

@@ -1,0 +1,54 @@
+"""Weights: what a call may cost, as counts that are metered and one scalar for fees and blocks.
+
+A weight is a promise.  Reads, writes, hashes and bytes are metered while the call runs, and a call
+that takes more than it declares is rolled back; computation is measured by `openledger pallet
+bench`, because a clock has no place in a state transition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+READ_NS = 3_000
+"""Reference cost of one distinct storage entry read, in nanoseconds."""
+WRITE_NS = 9_000
+"""Reference cost of one distinct storage entry written: encoding, tree, database."""
+HASH_NS = 600
+"""Reference cost of one hash of a short input."""
+BYTE_NS = 2
+"""Reference cost of one byte that is hashed, sent or stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """The most a call costs: distinct storage keys read and written, hashes, bytes, computation."""
+
+    reads: int
+    writes: int
+    hashes: int = 0
+    bytes: int = 0
+    """Bytes that are hashed."""
+    time_ns: int = 0
+    """Computation beside the above, in nanoseconds of the reference machine."""
+    units: int = field(init=False, compare=False)
+    """All of it in nanoseconds of the reference machine: what fees and block limits count."""
+
+    def __post_init__(self) -> None:
+        counts = self.reads * READ_NS + self.writes * WRITE_NS
+        hashing = self.hashes * HASH_NS + self.bytes * BYTE_NS
+        object.__setattr__(self, "units", counts + hashing + self.time_ns)
+
+    def __add__(self, other: Weight) -> Weight:
+        """The weight of doing both."""
+        return Weight(
+            reads=self.reads + other.reads,
+            writes=self.writes + other.writes,
+            hashes=self.hashes + other.hashes,
+            bytes=self.bytes + other.bytes,
+            time_ns=self.time_ns + other.time_ns,
+        )
+
+
+Weigher = Callable[..., Weight]
+"""The weight of a call by its arguments, in the order of the call and without pallet and origin."""
