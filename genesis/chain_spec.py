@@ -41,11 +41,15 @@ from runtime.hashing import (
 from runtime.keys import Keypair
 from runtime.merkle import list_root
 from runtime.state.tree import Tree
-from runtime.types import OPEN, U32, U64, AccountId, BlockNumber, Max, Positive, ShortText
+from runtime.types import OPEN, U32, U64, AccountId, Amount, BlockNumber, Max, Positive, ShortText
 
 SPEC_BYTES_MAX = 1024 * 1024
 """The largest chain spec file."""
 BUCKETS_MAX = 32
+BASE_PRICE = OPEN // 100_000
+"""What every extrinsic costs unless a spec says otherwise: a transfer costs about 0.00004 OPEN."""
+BYTE_PRICE = OPEN // 10_000_000
+UNIT_PRICE = OPEN // 10_000_000_000
 ENDOWMENTS_MAX = 4_096
 DEV_ENDOWMENT = 1_000_000 * OPEN
 DEV_FAUCET_ENDOWMENT = 10_000_000 * OPEN
@@ -85,6 +89,10 @@ class Parameters:
     revocation_blocks: BlockNumber = Inference.revocation_blocks.default
     payout_claim_blocks: BlockNumber = Attribution.claim_blocks.default
     rows_min: U32 = Attribution.rows_min.default
+    base_price: Amount = BASE_PRICE
+    """What every extrinsic costs, in 10**-18 OPEN; the two below come on top."""
+    byte_price: Amount = BYTE_PRICE
+    unit_price: Amount = UNIT_PRICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,3 +242,6 @@ def _configure(spec: ChainSpec, pallets: Pallets) -> None:
     pallets.attribution.window_blocks.put(chosen.window_blocks)
     pallets.attribution.claim_blocks.put(chosen.payout_claim_blocks)
     pallets.attribution.rows_min.put(chosen.rows_min)
+    pallets.fees.base_price.put(chosen.base_price)
+    pallets.fees.byte_price.put(chosen.byte_price)
+    pallets.fees.unit_price.put(chosen.unit_price)

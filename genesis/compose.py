@@ -8,9 +8,11 @@ from pallets.attribution.pallet import Attribution
 from pallets.balances.pallet import Balances
 from pallets.compute.pallet import Compute
 from pallets.datanets.pallet import Datanets
+from pallets.fees.pallet import Fees
 from pallets.inference.pallet import Inference
 from pallets.models.pallet import Models
 from pallets.system.pallet import System
+from pallets.utility.pallet import Utility
 from runtime.executive import Runtime
 
 SPEC_VERSION = 1
@@ -22,7 +24,9 @@ class Pallets:
     """The pallets of one runtime, by their types."""
 
     system: System
+    utility: Utility
     balances: Balances
+    fees: Fees
     datanets: Datanets
     models: Models
     compute: Compute
@@ -42,10 +46,14 @@ def compose() -> tuple[Runtime, Pallets]:
     compute = Compute(currency=balances, datanets=datanets, models=models)
     attribution = Attribution(currency=balances, workers=compute, models=models, datanets=datanets)
     inference = Inference(currency=balances, models=models, pool=attribution)
-    pallets = Pallets(System(), balances, datanets, models, compute, inference, attribution)
+    pallets = Pallets(
+        System(), Utility(), balances, Fees(), datanets, models, compute, inference, attribution
+    )
     runtime = Runtime(
         pallets.system,
+        pallets.utility,
         pallets.balances,
+        pallets.fees,
         pallets.datanets,
         pallets.models,
         pallets.compute,

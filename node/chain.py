@@ -7,7 +7,7 @@ their own; everything else is quick, runs on the event loop and reads finalised 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -19,13 +19,16 @@ from node.beacon import Beacon, check_beacon, make_beacon
 from node.config import DataDirectory
 from node.errors import ConfigError
 from runtime.block import Block, BlockContext, Header
+from runtime.cbor import Plain
 from runtime.codec import codec_of
 from runtime.errors import InvalidBlock, StoreError
 from runtime.events import EventRecord
-from runtime.executive import BlockOutcome, Runtime
-from runtime.extrinsic import CheckedExtrinsic, check_extrinsic
-from runtime.hashing import ZERO_HASH, hash_commit, hash_extrinsic
+from runtime.executive import Runtime
+from runtime.extrinsic import CheckedExtrinsic
+from runtime.hashing import ZERO_HASH, hash_commit
 from runtime.keys import Keypair
+from runtime.outcome import BlockOutcome
+from runtime.state.cache import CachedState
 from runtime.state.store import BlockRecord, Prepared, Store
 
 BlockEvents = dict[int | None, list[EventRecord]]
@@ -45,6 +48,8 @@ class Candidate:
     extrinsic_hashes: tuple[bytes, ...]
     events: bytes
     prepared: Prepared
+    changed: Mapping[bytes, Plain]
+    """The plain data of what the block changes."""
 
 
 class Chain:
@@ -60,6 +65,7 @@ class Chain:
         self.committing = trio.Lock()
         """Held while a block is committed: proofs, which walk several tables, wait for it."""
         self._keypair = keypair
+        self._state = CachedState(store)
         self._recent_events: dict[int, BlockEvents] = {}
         self._events_lock = threading.Lock()
         self.validators = spec.validator_set()
@@ -95,8 +101,12 @@ class Chain:
     def nonce_of(self, account: bytes) -> int:
         """The next nonce of an account in the finalised state."""
         with self.runtime.reading(self.store):
-            nonce: int = self.runtime.pallets["System"].nonces[account]
+            nonce: int = self.runtime.pallets["Balances"].next_nonce(account)
         return nonce
+
+    def check(self, raw: bytes) -> CheckedExtrinsic:
+        """Decode an extrinsic and verify its signature; see `check_extrinsic`."""
+        return self.runtime.check(raw, self.genesis_hash)
 
     def validate(self, checked: CheckedExtrinsic) -> None:
         """Raise `InvalidTransaction` for what could not enter the next block, or a later one."""
@@ -128,7 +138,7 @@ class Chain:
         time_ms = max(now_ms, self.head.time_ms + 1)
         context = self._context(time_ms, self._keypair.account, beacon)
         outcome = self._executor.execute(
-            self.store, context, self.genesis_hash, extrinsics, skip_invalid=True
+            self._state, context, self.genesis_hash, extrinsics, skip_invalid=True
         )
         prepared = self.store.prepare(outcome.changes)
         header = self._header(context, beacon, outcome, prepared)
@@ -141,9 +151,9 @@ class Chain:
         beacon = Beacon(claimed.beacon, claimed.beacon_proof)
         check_beacon(beacon, claimed.proposer, self.genesis_hash, claimed.height, self.head.beacon)
         context = self._context(claimed.time_ms, claimed.proposer, beacon)
-        checked = [check_extrinsic(raw, self.genesis_hash) for raw in block.extrinsics]
+        checked = [self._executor.check_any(raw, self.genesis_hash) for raw in block.extrinsics]
         outcome = self._executor.execute(
-            self.store, context, self.genesis_hash, checked, skip_invalid=False
+            self._state, context, self.genesis_hash, checked, skip_invalid=False
         )
         prepared = self.store.prepare(outcome.changes)
         header = self._header(context, beacon, outcome, prepared)
@@ -164,6 +174,7 @@ class Chain:
             candidate.extrinsic_hashes,
         )
         self.store.commit(candidate.prepared, record)
+        self._state.advance(candidate.changed)
 
     def _context(self, time_ms: int, proposer: bytes, beacon: Beacon) -> BlockContext:
         return BlockContext(
@@ -200,9 +211,10 @@ class Chain:
             block.header,
             block.header.id(),
             codec_of(Block).encode(block),
-            tuple(hash_extrinsic(raw) for raw in block.extrinsics),
+            tuple([result.extrinsic_hash for result in outcome.results]),
             outcome.encoded_events,
             prepared,
+            outcome.changed,
         )
 
     # On start

@@ -4,7 +4,17 @@ from runtime.calls import RuntimeCall, call
 from runtime.errors import DispatchError, InvariantViolation
 from runtime.events import Event
 from runtime.executive import Runtime
-from runtime.pallet import Error, Pallet, invariant, on_finalize, on_initialize
+from runtime.pallet import (
+    Error,
+    Pallet,
+    inherent,
+    invariant,
+    migration,
+    on_finalize,
+    on_idle,
+    on_initialize,
+    on_runtime_upgrade,
+)
 from runtime.storage import Map, Value
 from runtime.types import (
     I64,
@@ -21,6 +31,7 @@ from runtime.types import (
     BlockNumber,
     Const,
     Hash,
+    Inherent,
     Length,
     LongText,
     Max,
@@ -30,6 +41,7 @@ from runtime.types import (
     ShortText,
     Signature,
     Signed,
+    Track,
 )
 from runtime.weights import Weight
 
@@ -51,6 +63,7 @@ __all__ = [
     "Error",
     "Event",
     "Hash",
+    "Inherent",
     "InvariantViolation",
     "Length",
     "LongText",
@@ -65,10 +78,15 @@ __all__ = [
     "ShortText",
     "Signature",
     "Signed",
+    "Track",
     "Value",
     "Weight",
     "call",
+    "inherent",
     "invariant",
+    "migration",
     "on_finalize",
+    "on_idle",
     "on_initialize",
+    "on_runtime_upgrade",
 ]

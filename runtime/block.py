@@ -3,7 +3,7 @@
 | limit | value |
 |---|---|
 | one extrinsic | 64 KiB |
-| extrinsics of a block | 5,000, and 4 MiB together |
+| extrinsics of a block | 5,000, 4 MiB and 10**9 weight units together |
 | events of a block | 262,144 |
 """
 
@@ -22,6 +22,8 @@ BLOCK_EXTRINSICS_MAX = 5_000
 """The most extrinsics of one block."""
 BLOCK_BYTES_MAX = 4 * 1024 * 1024
 """The most bytes of all extrinsics of one block together."""
+BLOCK_UNITS_MAX = 1_000_000_000
+"""The most weight units of all extrinsics of one block: one second of the reference machine."""
 BLOCK_EVENTS_MAX = 262_144
 """The most events of one block."""
 

@@ -1,9 +1,9 @@
 """Calls: the methods of a pallet that extrinsics invoke, and calls as values.
 
-The origin is the type of the first parameter (`Signed` or `Root`); a call without one is an error
-when its class is created, so a forgotten check cannot be written.  Every call method has a frozen
-dataclass of its other arguments, `Balances.transfer.Call`, which encodes as
-[pallet index, call index, [arguments]].
+The origin is the type of the first parameter (`Signed`, `Root`, `Inherent`, or a `Track`); a call
+without one is an error when its class is created, so a forgotten check cannot be written.  Every
+call method has a frozen dataclass of its other arguments, `Balances.transfer.Call`, which encodes
+as [pallet index, call index, [arguments]].
 """
 
 from __future__ import annotations
@@ -24,9 +24,19 @@ from typing import (
     overload,
 )
 
-from runtime.codec import Codec, OutOfBounds, Plain, RecordCodec, codec_of, type_hints
+from runtime.cbor import encode_plain, freeze, integer_bytes
+from runtime.codec import (
+    Codec,
+    OptionalCodec,
+    OutOfBounds,
+    Plain,
+    RecordCodec,
+    SequenceCodec,
+    codec_of,
+    type_hints,
+)
 from runtime.errors import DecodeError, DefinitionError
-from runtime.types import Marker
+from runtime.types import Marker, Track
 from runtime.weights import Weigher, Weight
 
 INDEX_MAX = 255
@@ -35,7 +45,7 @@ RESERVED_ARGUMENT = "call_definition"
 
 Origin = TypeVar("Origin")
 Arguments = ParamSpec("Arguments")
-_ORIGINS = (Marker.SIGNED, Marker.ROOT)
+_ORIGINS = (Marker.SIGNED, Marker.ROOT, Marker.INHERENT)
 
 
 @dataclass(frozen=True)
@@ -50,14 +60,21 @@ class CallDefinition:
     """Fixed, or a function of the arguments."""
     operational: bool
     """Whether it may use the share of a block that is reserved for running the chain."""
-    origin: Marker
+    origin: Marker | Track
     documentation: str
     function: Callable[..., None]
     arguments: RecordCodec[Any]
     """The codec of the call's dataclass."""
+    holds_calls: bool
+    """Whether an argument is a call, or holds some."""
 
     def __str__(self) -> str:
         return f"{self.pallet}.{self.name}"
+
+    def size(self, arguments: Plain) -> int:
+        """The length of the encoded call with these plain arguments."""
+        indices = integer_bytes(self.pallet_index) + integer_bytes(self.index)
+        return 1 + indices + self.arguments.size(arguments)
 
     def weigh(self, arguments: Sequence[Any]) -> Weight:
         """The weight of the call with these argument values."""
@@ -66,7 +83,10 @@ class CallDefinition:
 
 
 class RuntimeCall:
-    """A call as a value: what `sign_extrinsic` signs; each call has its own dataclass."""
+    """A call as a value: what `sign_extrinsic` signs; each call has its own dataclass.
+
+    As an argument or in storage it is `Annotated[RuntimeCall, Max(1_024)]`, in bytes.
+    """
 
     __slots__ = ()
     call_definition: ClassVar[CallDefinition]
@@ -76,6 +96,75 @@ class RuntimeCall:
         definition = self.call_definition
         arguments = definition.arguments.to_plain(self)
         return (definition.pallet_index, definition.index, arguments)
+
+    def weight(self) -> Weight:
+        """The weight of this call, by its arguments."""
+        definition = self.call_definition
+        return definition.weigh([getattr(self, name) for name in definition.arguments.items])
+
+    @classmethod
+    def make_codec(cls, bytes_max: int) -> Codec[RuntimeCall]:
+        """The codec of calls of at most `bytes_max` bytes, whatever runtime reads them."""
+        return HeldCallCodec(bytes_max)
+
+
+class UnresolvedCall(RuntimeCall):
+    """A call that was read from storage or bytes: only a runtime knows what it means."""
+
+    __slots__ = ("plain",)
+
+    def __init__(self, plain: Plain) -> None:
+        self.plain = plain
+
+    def to_plain(self) -> Plain:
+        """As it was read."""
+        return self.plain
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RuntimeCall) and other.to_plain() == self.plain
+
+    def __hash__(self) -> int:
+        message = "A call that is not resolved has no hash."
+        raise DefinitionError(message, remedy="Resolve it with the runtime's call_codec.")
+
+
+class HeldCallCodec(Codec[RuntimeCall]):
+    """A call inside another value: plain data with a bound, resolved where it is used."""
+
+    def __init__(self, bytes_max: int) -> None:
+        self.max_bytes = bytes_max
+
+    def to_plain(self, value: RuntimeCall) -> Plain:
+        """[pallet index, call index, [arguments]]."""
+        if not isinstance(value, RuntimeCall):
+            message = f"{value!r:.80} is not a call."
+            raise OutOfBounds(message, remedy="Give a call, e.g. Balances.transfer.Call(...).")
+        plain = value.to_plain()
+        if len(encode_plain(plain)) > self.max_bytes:
+            message = f"The call has more than {self.max_bytes} bytes."
+            raise OutOfBounds(message, remedy="Give a smaller call.")
+        return plain
+
+    def check(self, plain: Plain) -> Plain:
+        """[pallet index, call index, [arguments]]; the arguments are any plain data."""
+        _split(plain)
+        frozen = freeze(plain)
+        if len(encode_plain(frozen)) > self.max_bytes:
+            message = f"The call has more than {self.max_bytes} bytes."
+            raise DecodeError(message, remedy="Send a smaller call.")
+        return frozen
+
+    def restore(self, plain: Plain) -> RuntimeCall:
+        """The call, without knowing what it means."""
+        return UnresolvedCall(plain)
+
+    def size(self, plain: Plain) -> int:
+        """Of the encoded call."""
+        return len(encode_plain(plain))
+
+    def describe(self) -> str:
+        """`call[..1024]`, in bytes."""
+        return f"call[..{self.max_bytes}]"
 
 
 class CallMethod(Generic[Origin, Arguments]):
@@ -141,6 +230,7 @@ class CallMethod(Generic[Origin, Arguments]):
             documentation=inspect.cleandoc(self.function.__doc__ or ""),
             function=self.function,
             arguments=codec,
+            holds_calls=any(map(_holds_calls, codec.items.values())),
         )
         call_type.call_definition = self.definition
         self._call_type = call_type
@@ -167,48 +257,90 @@ def call(
 class CallCodec(Codec[RuntimeCall]):
     """The codec of every call of one runtime."""
 
-    def __init__(self, definitions: Mapping[tuple[int, int], CallDefinition]) -> None:
+    def __init__(
+        self, definitions: Mapping[tuple[int, int], CallDefinition], spec_version: int
+    ) -> None:
         self._definitions = definitions
+        self.spec_version = spec_version
         sizes = [definition.arguments.max_bytes for definition in definitions.values()]
         self.max_bytes = 5 + max(sizes, default=0)
 
     def to_plain(self, value: RuntimeCall) -> Plain:
         """[pallet index, call index, [arguments]]."""
+        if isinstance(value, UnresolvedCall):
+            return value.plain
         definition = value.call_definition
         if self._definitions.get((definition.pallet_index, definition.index)) is not definition:
             message = f"{definition} is not a call of this runtime."
             raise OutOfBounds(message, remedy="Compose the runtime with that pallet.")
         return value.to_plain()
 
-    def from_plain(self, plain: Plain) -> RuntimeCall:
+    def check(self, plain: Plain) -> Plain:
+        """[pallet index, call index, [arguments]]."""
+        definition, arguments = self._find(plain)
+        return (definition.pallet_index, definition.index, definition.arguments.check(arguments))
+
+    def restore(self, plain: Plain) -> RuntimeCall:
         """The call's dataclass."""
-        definition, arguments = self.resolve(plain)
+        definition, arguments, _ = self.resolve(plain)
         value: RuntimeCall = definition.arguments.record(*arguments)
         return value
+
+    def size(self, plain: Plain) -> int:
+        """Of the indices and the arguments."""
+        definition, arguments = self._find(plain)
+        return definition.size(arguments)
 
     def describe(self) -> str:
         """`call`."""
         return "call"
 
-    def resolve(self, plain: Plain) -> tuple[CallDefinition, list[Any]]:
-        """Return the definition of a plain call and its argument values; raises `DecodeError`."""
-        if type(plain) not in (list, tuple) or len(plain) != 3:
-            message = "A call is [pallet index, call index, [arguments]]."
-            raise DecodeError(message, remedy="Encode the call with runtime.extrinsic.")
-        pallet_index, call_index, arguments = plain
-        if type(pallet_index) is not int or type(call_index) is not int:
-            message = "The indices of a call are integers."
-            raise DecodeError(message, remedy="Encode the call with runtime.extrinsic.")
+    def resolve(self, plain: Plain) -> tuple[CallDefinition, Sequence[Any], int]:
+        """Return the definition, argument values and encoded length of a plain call.
+
+        Raises `DecodeError`.
+        """
+        definition, arguments = self._find(plain)
+        codec = definition.arguments
+        checked = codec.check(arguments)
+        values = codec.restore_fields(checked)
+        if definition.holds_calls:
+            values = [self._resolve_held(value) for value in values]
+        return definition, values, definition.size(checked)
+
+    def _resolve_held(self, value: Any) -> Any:
+        """The value with every call in it resolved."""
+        if isinstance(value, UnresolvedCall):
+            return self.restore(value.plain)
+        if isinstance(value, tuple):
+            return tuple(map(self._resolve_held, value))
+        return value
+
+    def _find(self, plain: Plain) -> tuple[CallDefinition, Plain]:
+        """The definition of a plain call, and its arguments, not checked yet."""
+        pallet_index, call_index, arguments = _split(plain)
         definition = self._definitions.get((pallet_index, call_index))
         if definition is None:
             message = f"There is no call {call_index} in a pallet {pallet_index}."
             raise DecodeError(message, remedy="Take the calls from the node's metadata.")
-        return definition, definition.arguments.values_from_plain(arguments)
+        return definition, arguments
+
+
+def _split(plain: Plain) -> tuple[int, int, Plain]:
+    """Pallet index, call index and arguments of a plain call; raises `DecodeError`."""
+    if type(plain) not in (list, tuple) or len(plain) != 3:
+        message = "A call is [pallet index, call index, [arguments]]."
+        raise DecodeError(message, remedy="Encode the call with runtime.extrinsic.")
+    pallet_index, call_index, arguments = plain
+    if type(pallet_index) is not int or type(call_index) is not int:
+        message = "The indices of a call are integers."
+        raise DecodeError(message, remedy="Encode the call with runtime.extrinsic.")
+    return pallet_index, call_index, arguments
 
 
 def _read_signature(
     where: str, function: Callable[..., None], names: Mapping[str, Any]
-) -> tuple[Marker, list[tuple[str, Any, Any]]]:
+) -> tuple[Marker | Track, list[tuple[str, Any, Any]]]:
     """The origin, and (name, annotation, dataclass field) of each argument."""
     hints = type_hints(function, names)
     if hints.get("return") is not NoneType:
@@ -228,9 +360,16 @@ def _read_signature(
     return origin, fields
 
 
-def _origin_of(hint: Any) -> Marker | None:
+def _origin_of(hint: Any) -> Marker | Track | None:
     notes = get_args(hint)[1:]
-    return next((note for note in notes if isinstance(note, Marker) and note in _ORIGINS), None)
+    origins = [note for note in notes if isinstance(note, Track) or note in _ORIGINS]
+    return origins[0] if origins else None
+
+
+def _holds_calls(codec: Codec[Any]) -> bool:
+    if isinstance(codec, OptionalCodec | SequenceCodec):
+        return _holds_calls(codec.item)
+    return isinstance(codec, HeldCallCodec)
 
 
 def _check_parameter(where: str, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> None:

@@ -1,9 +1,10 @@
 """Canonical CBOR of plain data: arrays, integers, byte strings, text, booleans and None.
 
 One value has one encoding, and one encoding has one value: decoding checks exact types first, and
-then that encoding the result gives the same bytes back.  That rules out trailing bytes, long forms
-of integers, tags, floats and indefinite lengths without a list of what to look for (RFC 8949,
-section 4.2, asks for less), whatever the version of cbor2 accepts.  Integers from 2**64 are
+then that the bytes are as many as the canonical encoding of the result has.  Every other form is
+longer: a head that is not minimal, an indefinite length with its break, a bignum with a leading
+zero or of a small integer, trailing bytes.  So bytes of the right number are the right bytes (RFC
+8949, section 4.2, asks for less), whatever the version of cbor2 accepts.  Integers from 2**64 are
 bignums.
 """
 
@@ -80,12 +81,48 @@ def decode(data: bytes) -> Plain:
     """Return plain data from its canonical bytes, arrays as lists; raises `DecodeError`."""
     plain = parse(data)
     _check_plain(plain, DecodeError, 0)
-    check_canonical(plain, data)
+    check_length(data, len(encode_plain(plain)))
     return plain
+
+
+def freeze(plain: Plain) -> Plain:
+    """Return parsed data as immutable plain data; raises `DecodeError` for what is not plain."""
+    _check_plain(plain, DecodeError, 0)
+    return _frozen(plain)
+
+
+def _frozen(plain: Plain) -> Plain:
+    return tuple(map(_frozen, plain)) if type(plain) in (list, tuple) else plain
 
 
 encode_plain = cbor2.dumps
 """The canonical bytes of plain data that a codec has checked."""
+
+
+def head_bytes(count: int) -> int:
+    """Return the bytes of the canonical head of `count` bytes or items."""
+    if count < 24:
+        return 1
+    if count < 2**8:
+        return 2
+    return 3 if count < 2**16 else 5
+
+
+def integer_bytes(value: int) -> int:
+    """Return the bytes of the canonical encoding of an integer."""
+    magnitude = value if value >= 0 else -1 - value
+    if magnitude < 24:
+        return 1
+    if magnitude < 2**8:
+        return 2
+    if magnitude < 2**16:
+        return 3
+    if magnitude < 2**32:
+        return 5
+    if magnitude < 2**64:
+        return 9
+    length = (magnitude.bit_length() + 7) // 8
+    return 1 + head_bytes(length) + length
 
 
 def parse(data: bytes) -> Plain:
@@ -97,9 +134,9 @@ def parse(data: bytes) -> Plain:
         raise DecodeError(message, remedy="Encode the value with runtime.codec.") from error
 
 
-def check_canonical(plain: Plain, data: bytes) -> None:
-    """Raise `DecodeError` unless `data` is the encoding of `plain`, whose types are checked."""
-    if encode_plain(plain) != data:
+def check_length(data: bytes, size: int) -> None:
+    """Raise `DecodeError` unless `data` has the `size` of its canonical form, types checked."""
+    if len(data) != size:
         message = f"{len(data)} bytes are not the canonical encoding of their value."
         raise DecodeError(message, remedy="Encode the value with runtime.codec.")
 

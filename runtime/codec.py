@@ -94,6 +94,10 @@ def _cached_codec(annotation: Any) -> Codec[Any]:
         return _optional_codec(base)
     if get_origin(base) is tuple:
         return _tuple_codec(annotation, base, notes)
+    if "make_codec" in getattr(base, "__dict__", {}):
+        most = _bound(annotation, notes, "Annotated[RuntimeCall, Max(1_024)]")
+        codec: Codec[Any] = base.make_codec(most)
+        return codec
     if isinstance(base, type) and is_dataclass(base):
         return _record_codec(base)
     if isinstance(base, type) and issubclass(base, IntEnum):

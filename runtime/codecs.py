@@ -2,7 +2,8 @@
 
 - Every codec knows its largest encoding.
 - `to_plain` and `from_plain` check the same bounds: what cannot be decoded cannot be encoded.
-- Plain data are immutable, so they can be kept and shared.
+- Plain data that a codec has made or checked are immutable, so they can be kept and shared, and
+  `restore` need not check them again.
 
 A dataclass is the array of its fields in order; `X | None` is X or null; an enumeration is its
 number.
@@ -11,12 +12,21 @@ number.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
-from runtime.cbor import SCALARS, OutOfBounds, Plain, check_canonical, encode_plain, parse
+from runtime.cbor import (
+    SCALARS,
+    OutOfBounds,
+    Plain,
+    check_length,
+    encode_plain,
+    head_bytes,
+    integer_bytes,
+    parse,
+)
 from runtime.errors import DecodeError
 
 T = TypeVar("T")
@@ -38,18 +48,34 @@ class Codec(ABC, Generic[T]):
     """The length of the largest encoding, in bytes."""
     mutable = False
     """Whether a value can be changed in place: a dataclass that is not frozen."""
+    is_plain = False
+    """Whether a value is its own plain data."""
+    fixed_bytes: int | None = None
+    """The length of every encoding, if all have the same."""
 
     @abstractmethod
     def to_plain(self, value: T) -> Plain:
         """Return the value as immutable plain data; raises `OutOfBounds`."""
 
     @abstractmethod
-    def from_plain(self, plain: Plain) -> T:
-        """Return the value of plain data; raises `DecodeError`."""
+    def check(self, plain: Plain) -> Plain:
+        """Return plain data from anywhere as `to_plain` makes it; raises `DecodeError`."""
+
+    @abstractmethod
+    def restore(self, plain: Plain) -> T:
+        """Return the value of plain data that `to_plain` or `check` returned."""
+
+    @abstractmethod
+    def size(self, plain: Plain) -> int:
+        """Return the length of the encoding of plain data that `to_plain` or `check` returned."""
 
     @abstractmethod
     def describe(self) -> str:
         """The type in the notation of the metadata, e.g. `[bytes[32]; ..7]`."""
+
+    def from_plain(self, plain: Plain) -> T:
+        """Return the value of plain data from anywhere; raises `DecodeError`."""
+        return self.restore(self.check(plain))
 
     def encode(self, value: T) -> bytes:
         """Return the value's canonical bytes; raises `OutOfBounds`."""
@@ -57,13 +83,23 @@ class Codec(ABC, Generic[T]):
 
     def decode(self, data: bytes) -> T:
         """Return the value of its canonical bytes; raises `DecodeError` for any other bytes."""
-        plain = parse(data)
-        value = self.from_plain(plain)
-        check_canonical(plain, data)
+        plain = self.check(parse(data))
+        check_length(data, self.size(plain))
+        return self.restore(plain)
+
+
+class ScalarCodec(Codec[T]):
+    """A value that is its own plain data."""
+
+    is_plain = True
+
+    def restore(self, plain: Plain) -> T:
+        """The same."""
+        value: T = plain
         return value
 
 
-class IntegerCodec(Codec[int]):
+class IntegerCodec(ScalarCodec[int]):
     """An integer of an inclusive range."""
 
     def __init__(self, least: int, most: int) -> None:
@@ -77,11 +113,15 @@ class IntegerCodec(Codec[int]):
             raise _out_of_bounds(self, value)
         return value
 
-    def from_plain(self, plain: Plain) -> int:
+    def check(self, plain: Plain) -> Plain:
         """The integer itself."""
         if type(plain) is not int or not self.least <= plain <= self.most:
             raise _undecodable(self, plain)
         return plain
+
+    def size(self, plain: Plain) -> int:
+        """Between 1 and `max_bytes`."""
+        return integer_bytes(plain)
 
     def describe(self) -> str:
         """The short name of a usual range, or the range."""
@@ -89,10 +129,11 @@ class IntegerCodec(Codec[int]):
         return _INTEGER_NAMES.get(bounds, f"int[{self.least}..{self.most}]")
 
 
-class BooleanCodec(Codec[bool]):
+class BooleanCodec(ScalarCodec[bool]):
     """True or false."""
 
     max_bytes = 1
+    fixed_bytes = 1
 
     def to_plain(self, value: bool) -> Plain:
         """The boolean itself."""
@@ -100,24 +141,29 @@ class BooleanCodec(Codec[bool]):
             raise _out_of_bounds(self, value)
         return value
 
-    def from_plain(self, plain: Plain) -> bool:
+    def check(self, plain: Plain) -> Plain:
         """The boolean itself."""
         if type(plain) is not bool:
             raise _undecodable(self, plain)
         return plain
+
+    def size(self, plain: Plain) -> int:  # noqa: ARG002 # as every codec
+        """1."""
+        return 1
 
     def describe(self) -> str:
         """`bool`."""
         return "bool"
 
 
-class BytesCodec(Codec[bytes]):
+class BytesCodec(ScalarCodec[bytes]):
     """A byte string of `least` to `most` bytes."""
 
     def __init__(self, least: int, most: int) -> None:
         self.least = least
         self.most = most
-        self.max_bytes = _head_bytes(most) + most
+        self.max_bytes = head_bytes(most) + most
+        self.fixed_bytes = self.max_bytes if least == most else None
 
     def to_plain(self, value: bytes) -> Plain:
         """The bytes themselves."""
@@ -125,11 +171,15 @@ class BytesCodec(Codec[bytes]):
             raise _out_of_bounds(self, value)
         return value
 
-    def from_plain(self, plain: Plain) -> bytes:
+    def check(self, plain: Plain) -> Plain:
         """The bytes themselves."""
         if type(plain) is not bytes or not self.least <= len(plain) <= self.most:
             raise _undecodable(self, plain)
         return plain
+
+    def size(self, plain: Plain) -> int:
+        """The head and the bytes."""
+        return head_bytes(len(plain)) + len(plain)
 
     def describe(self) -> str:
         """`bytes[32]` for an exact length, `bytes[..256]` for a bound."""
@@ -137,12 +187,12 @@ class BytesCodec(Codec[bytes]):
         return f"bytes[{self.most}]" if exact else f"bytes[..{self.most}]"
 
 
-class TextCodec(Codec[str]):
+class TextCodec(ScalarCodec[str]):
     """Text of at most `most` bytes in UTF-8."""
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self.max_bytes = _head_bytes(most) + most
+        self.max_bytes = head_bytes(most) + most
 
     def to_plain(self, value: str) -> Plain:
         """The text itself."""
@@ -150,11 +200,16 @@ class TextCodec(Codec[str]):
             raise _out_of_bounds(self, value)
         return value
 
-    def from_plain(self, plain: Plain) -> str:
+    def check(self, plain: Plain) -> Plain:
         """The text itself."""
         if type(plain) is not str or not self._fits(plain):
             raise _undecodable(self, plain)
         return plain
+
+    def size(self, plain: Plain) -> int:
+        """The head and the text in UTF-8."""
+        count = len(plain.encode())
+        return head_bytes(count) + count
 
     def describe(self) -> str:
         """`text[..64]`, in bytes of UTF-8."""
@@ -181,11 +236,19 @@ class EnumCodec(Codec[IntEnum]):
             raise _out_of_bounds(self, value)
         return int(value)
 
-    def from_plain(self, plain: Plain) -> IntEnum:
-        """The member of a number."""
+    def check(self, plain: Plain) -> Plain:
+        """The number itself."""
         if type(plain) is not int or plain not in self._by_number:
             raise _undecodable(self, plain)
+        return plain
+
+    def restore(self, plain: Plain) -> IntEnum:
+        """The member of a number."""
         return self._by_number[plain]
+
+    def size(self, plain: Plain) -> int:
+        """Of the number."""
+        return integer_bytes(plain)
 
     def describe(self) -> str:
         """`Verdict(ACCEPTED=0, ...)`."""
@@ -200,14 +263,23 @@ class OptionalCodec(Codec[T | None]):
         self.item = item
         self.max_bytes = item.max_bytes
         self.mutable = item.mutable
+        self.is_plain = item.is_plain
 
     def to_plain(self, value: T | None) -> Plain:
         """None stays None."""
         return None if value is None else self.item.to_plain(value)
 
-    def from_plain(self, plain: Plain) -> T | None:
+    def check(self, plain: Plain) -> Plain:
         """None stays None."""
-        return None if plain is None else self.item.from_plain(plain)
+        return None if plain is None else self.item.check(plain)
+
+    def restore(self, plain: Plain) -> T | None:
+        """None stays None."""
+        return None if plain is None else self.item.restore(plain)
+
+    def size(self, plain: Plain) -> int:
+        """Null takes one byte."""
+        return 1 if plain is None else self.item.size(plain)
 
     def describe(self) -> str:
         """`T?`."""
@@ -220,7 +292,8 @@ class SequenceCodec(Codec[tuple[T, ...]]):
     def __init__(self, item: Codec[T], most: int) -> None:
         self.item = item
         self.most = most
-        self.max_bytes = _head_bytes(most) + most * item.max_bytes
+        self.max_bytes = head_bytes(most) + most * item.max_bytes
+        self.is_plain = item.is_plain
 
     def to_plain(self, value: tuple[T, ...]) -> Plain:
         """The tuple of plain items."""
@@ -228,11 +301,22 @@ class SequenceCodec(Codec[tuple[T, ...]]):
             raise _out_of_bounds(self, value)
         return tuple(map(self.item.to_plain, value))
 
-    def from_plain(self, plain: Plain) -> tuple[T, ...]:
+    def check(self, plain: Plain) -> Plain:
         """The tuple of an array's items."""
         if type(plain) not in (list, tuple) or len(plain) > self.most:
             raise _undecodable(self, plain)
-        return tuple(map(self.item.from_plain, plain))
+        return tuple(map(self.item.check, plain))
+
+    def restore(self, plain: Plain) -> tuple[T, ...]:
+        """The tuple of the items' values."""
+        if self.is_plain:
+            same: tuple[T, ...] = plain
+            return same
+        return tuple(map(self.item.restore, plain))
+
+    def size(self, plain: Plain) -> int:
+        """The head and the items."""
+        return head_bytes(len(plain)) + sum(map(self.item.size, plain))
 
     def describe(self) -> str:
         """`[T; ..7]`."""
@@ -244,7 +328,10 @@ class TupleCodec(Codec[tuple[Any, ...]]):
 
     def __init__(self, items: tuple[Codec[Any], ...]) -> None:
         self.items = items
-        self.max_bytes = _head_bytes(len(items)) + sum(item.max_bytes for item in items)
+        self.max_bytes = head_bytes(len(items)) + sum(item.max_bytes for item in items)
+        self.is_plain = all(item.is_plain for item in items)
+        self._sizes = _Sizes(items)
+        self.fixed_bytes = self._sizes.fixed_bytes
 
     def to_plain(self, value: tuple[Any, ...]) -> Plain:
         """The tuple of plain items."""
@@ -252,11 +339,22 @@ class TupleCodec(Codec[tuple[Any, ...]]):
             raise _out_of_bounds(self, value)
         return tuple([item.to_plain(part) for item, part in zip(self.items, value, strict=True)])
 
-    def from_plain(self, plain: Plain) -> tuple[Any, ...]:
+    def check(self, plain: Plain) -> Plain:
         """The tuple of an array's items."""
         if type(plain) not in (list, tuple) or len(plain) != len(self.items):
             raise _undecodable(self, plain)
-        return tuple([item.from_plain(part) for item, part in zip(self.items, plain, strict=True)])
+        return tuple([item.check(part) for item, part in zip(self.items, plain, strict=True)])
+
+    def restore(self, plain: Plain) -> tuple[Any, ...]:
+        """The tuple of the items' values."""
+        if self.is_plain:
+            same: tuple[Any, ...] = plain
+            return same
+        return tuple([item.restore(part) for item, part in zip(self.items, plain, strict=True)])
+
+    def size(self, plain: Plain) -> int:
+        """The head and the items."""
+        return self._sizes.of(plain)
 
     def describe(self) -> str:
         """`(A, B)`."""
@@ -270,10 +368,14 @@ class RecordCodec(Codec[T]):
         self.record = record
         self.items = items
         self.mutable = not frozen
-        self.max_bytes = _head_bytes(len(items)) + sum(item.max_bytes for item in items.values())
+        self.max_bytes = head_bytes(len(items)) + sum(item.max_bytes for item in items.values())
         self._encoders = tuple(item.to_plain for item in items.values())
-        self._decoders = tuple(item.from_plain for item in items.values())
+        self._checks = tuple(item.check for item in items.values())
+        self._restorers = tuple(item.restore for item in items.values())
         self._values = _tuple_getter(tuple(items))
+        self._sizes = _Sizes(tuple(items.values()))
+        self.fixed_bytes = self._sizes.fixed_bytes
+        self._fields_are_plain = all(item.is_plain for item in items.values())
 
     def to_plain(self, value: T) -> Plain:
         """The tuple of plain fields."""
@@ -281,24 +383,36 @@ class RecordCodec(Codec[T]):
             raise _out_of_bounds(self, value)
         values = self._values(value)
         try:
-            return tuple([to_plain(v) for to_plain, v in zip(self._encoders, values, strict=True)])
+            plain = [encode(part) for encode, part in zip(self._encoders, values)]  # noqa: B905 # as many, by construction
         except OutOfBounds as error:
             field = self._failing_field(self._encoders, values)
             raise OutOfBounds(f"{field}: {error.message}", remedy=error.remedy) from error
+        return tuple(plain)
 
-    def from_plain(self, plain: Plain) -> T:
-        """The dataclass of an array's items."""
-        return self.record(*self.values_from_plain(plain))
-
-    def values_from_plain(self, plain: Plain) -> list[Any]:
-        """The values of the fields in order; raises `DecodeError`."""
-        if type(plain) not in (list, tuple) or len(plain) != len(self._decoders):
+    def check(self, plain: Plain) -> Plain:
+        """The tuple of an array's items."""
+        if type(plain) not in (list, tuple) or len(plain) != len(self._checks):
             raise _undecodable(self, plain)
         try:
-            return [of(item) for of, item in zip(self._decoders, plain, strict=True)]
+            return tuple([check(part) for check, part in zip(self._checks, plain, strict=True)])
         except DecodeError as error:
-            field = self._failing_field(self._decoders, plain)
+            field = self._failing_field(self._checks, plain)
             raise DecodeError(f"{field}: {error.message}", remedy=error.remedy) from error
+
+    def restore(self, plain: Plain) -> T:
+        """The dataclass of the fields' values."""
+        return self.record(*(plain if self._fields_are_plain else self.restore_fields(plain)))
+
+    def restore_fields(self, plain: Plain) -> Sequence[Any]:
+        """The values of the fields in order, from plain data that `check` returned."""
+        if self._fields_are_plain:
+            values: tuple[Any, ...] = plain
+            return values
+        return [of(part) for of, part in zip(self._restorers, plain, strict=True)]
+
+    def size(self, plain: Plain) -> int:
+        """The head and the fields."""
+        return self._sizes.of(plain)
 
     def describe(self) -> str:
         """`Account(free: u128, ...)`."""
@@ -315,15 +429,29 @@ class RecordCodec(Codec[T]):
         return self.record.__name__
 
 
+class _Sizes:
+    """The lengths of arrays with one type a position: what is fixed is added up once."""
+
+    __slots__ = ("_known", "_open", "fixed_bytes")
+
+    def __init__(self, items: Sequence[Codec[Any]]) -> None:
+        self._known = head_bytes(len(items)) + sum(item.fixed_bytes or 0 for item in items)
+        self._open = [
+            (position, item.size) for position, item in enumerate(items) if item.fixed_bytes is None
+        ]
+        self.fixed_bytes = None if self._open else self._known
+
+    def of(self, plain: Plain) -> int:
+        total = self._known
+        for position, size in self._open:
+            total += size(plain[position])
+        return total
+
+
 def _tuple_getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
     if len(names) > 1:
         return attrgetter(*names)
     return lambda value: tuple(getattr(value, name) for name in names)
-
-
-def _head_bytes(count: int) -> int:
-    """The bytes of a CBOR head that carries `count`."""
-    return len(encode_plain(count))
 
 
 def _out_of_bounds(codec: Codec[Any], value: Any) -> OutOfBounds:

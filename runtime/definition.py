@@ -19,7 +19,12 @@ from runtime.events import EventDefinition
 from runtime.storage import Map, StorageItem, Value
 from runtime.types import Marker
 
-HookFunction = TypeVar("HookFunction", bound=Callable[[Any], None])
+HookFunction = TypeVar("HookFunction", bound=Callable[..., Any])
+
+VERSION_MAX = 2**16 - 1
+"""The largest version of a pallet's storage."""
+MIGRATION_MARK = "migration_to"
+"""The attribute that `@migration` sets on a method."""
 
 _EVENT_ATTRIBUTES = frozenset({"event_definition"})
 _ERROR_ATTRIBUTES = frozenset({"args", "message", "remedy"})
@@ -28,7 +33,10 @@ _ERROR_ATTRIBUTES = frozenset({"args", "message", "remedy"})
 class Hook(Enum):
     """When a pallet's method runs without being called."""
 
+    RUNTIME_UPGRADE = "on_runtime_upgrade"
     INITIALIZE = "on_initialize"
+    INHERENT = "inherent"
+    IDLE = "on_idle"
     FINALIZE = "on_finalize"
     INVARIANT = "invariant"
 
@@ -61,11 +69,27 @@ class ConstantDefinition:
 
 
 @dataclass(frozen=True)
+class MigrationDefinition:
+    """A step from one version of a pallet's storage to the next."""
+
+    pallet: str
+    to_version: int
+    name: str
+    documentation: str
+    function: Callable[[Any, bytes], bytes | None]
+
+    def __str__(self) -> str:
+        return f"{self.pallet}.{self.name} to version {self.to_version}"
+
+
+@dataclass(frozen=True)
 class PalletDefinition:
     """Everything a pallet declares, in the order of its class."""
 
     name: str
     index: int
+    version: int
+    """Of its storage; a larger one than the state's means that migrations are due."""
     documentation: str
     constants: Mapping[str, ConstantDefinition]
     needs: tuple[str, ...]
@@ -73,7 +97,8 @@ class PalletDefinition:
     events: tuple[EventDefinition, ...]
     errors: tuple[ErrorDefinition, ...]
     calls: tuple[CallDefinition, ...]
-    hooks: Mapping[Hook, tuple[Callable[[Any], None], ...]]
+    hooks: Mapping[Hook, tuple[Callable[..., Any], ...]]
+    migrations: tuple[MigrationDefinition, ...]
 
     def check_constant(self, name: str, given: Any) -> None:
         """Raise `DefinitionError` unless `given` is within the bounds of the constant."""
@@ -85,13 +110,16 @@ class PalletDefinition:
 
 
 def read_pallet(
-    pallet: type, index: int, event_base: type, error_base: type[Exception]
+    pallet: type, index: int, version: int, event_base: type, error_base: type[Exception]
 ) -> PalletDefinition:
     """Read a pallet's class; raises `DefinitionError`."""
     name = pallet.__name__
     if type(index) is not int or not 0 <= index <= INDEX_MAX:
         message = f"{name} has the index {index}."
         raise DefinitionError(message, remedy=f"Write class {name}(Pallet, index=...), 0 to 255.")
+    if type(version) is not int or not 1 <= version <= VERSION_MAX:
+        message = f"{name} has the storage version {version}."
+        raise DefinitionError(message, remedy=f"Give it a version from 1 to {VERSION_MAX}.")
     if any("definition" in base.__dict__ for base in pallet.__mro__[1:]):
         message = f"{name} extends another pallet."
         raise DefinitionError(message, remedy="Derive it from Pallet itself and need the other.")
@@ -100,6 +128,7 @@ def read_pallet(
     definition = PalletDefinition(
         name=name,
         index=index,
+        version=version,
         documentation=inspect.cleandoc(pallet.__doc__ or ""),
         constants=constants,
         needs=needs,
@@ -108,6 +137,7 @@ def read_pallet(
         errors=_read_errors(name, members, error_base),
         calls=_read_calls(pallet, index, members),
         hooks={hook: tuple(filter(hook.is_on, members.values())) for hook in Hook},
+        migrations=_read_migrations(name, version, members),
     )
     for constant in constants:
         if constant in members:
@@ -197,6 +227,28 @@ def _read_calls(
             raise DefinitionError(message, remedy="Give every call of a pallet its own index.")
         by_index[definition.index] = definition
     return tuple(by_index.values())
+
+
+def _read_migrations(
+    pallet: str, version: int, members: Mapping[str, Any]
+) -> tuple[MigrationDefinition, ...]:
+    found = [
+        MigrationDefinition(
+            pallet,
+            member.__dict__[MIGRATION_MARK],
+            name,
+            inspect.cleandoc(member.__doc__ or ""),
+            member,
+        )
+        for name, member in members.items()
+        if inspect.isfunction(member) and MIGRATION_MARK in member.__dict__
+    ]
+    steps = sorted(migration.to_version for migration in found)
+    if steps != list(range(version - len(steps) + 1, version + 1)) or (steps and steps[0] < 2):
+        message = f"{pallet} of version {version} has migrations to the versions {steps}."
+        remedy = "Write one @migration(to=N) a version, the last to the pallet's own."
+        raise DefinitionError(message, remedy=remedy)
+    return tuple(found)
 
 
 def _fields_codec(where: str, record: type, reserved: frozenset[str]) -> RecordCodec[Any]:

@@ -38,27 +38,30 @@ class Event:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        dataclass(frozen=True)(cls)
+        # Frozen for type checkers only: at run time that would double the cost of an event, and
+        # `emit` takes a copy.
+        dataclass()(cls)
 
 
 class EmittedEvent(NamedTuple):
     """An event inside the block in progress; its fields are checked."""
 
     extrinsic_index: int | None
-    event: Event
+    definition: EventDefinition
     fields: Plain
 
     def encode(self) -> bytes:
         """The event's canonical bytes: a leaf of the events root."""
-        definition = self.event.event_definition
-        place = (definition.pallet_index, definition.index)
-        return encode_plain((self.extrinsic_index, *place, self.fields))
+        definition = self.definition
+        return encode_plain(
+            (self.extrinsic_index, definition.pallet_index, definition.index, self.fields)
+        )
 
     def record(self) -> EventRecord:
         """The event as watchers see it."""
-        event = self.event
-        definition = event.event_definition
-        fields = {name: getattr(event, name) for name in definition.codec.items}
+        definition = self.definition
+        values = definition.codec.restore_fields(self.fields)
+        fields = dict(zip(definition.codec.items, values, strict=True))
         return EventRecord(self.extrinsic_index, definition.pallet, definition.name, fields)
 
 
@@ -108,7 +111,7 @@ class EventCodec:
             raise DecodeError(message, remedy="Ask the node for the events again.")
         extrinsic_index, *place, fields = plain
         definition = self._definition(place)
-        values = definition.codec.values_from_plain(fields)
+        values = definition.codec.restore_fields(definition.codec.check(fields))
         return EventRecord(
             extrinsic_index,
             definition.pallet,

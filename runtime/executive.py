@@ -1,65 +1,70 @@
 """The state transition: how a block changes the state.
 
-    1. on_initialize of every pallet, in the order of the runtime
-    2. for each extrinsic: admit it (spec version, call, era, nonce, tip), or leave it out
-    3.     dispatch its call; a failing call is rolled back to the admission, which stays
-    4. on_finalize of every pallet
-    5. encode every changed key once, and every event
+    1. a new spec version: migrations, step by step, then on_runtime_upgrade (`runtime.upgrade`);
+       while migrations are not finished, nothing but 6 and 8 follows
+    2. on_initialize of every pallet, in the order of the runtime
+    3. inherents: calls that the proposer makes on behalf of the chain; one that fails is no block
+    4. for each extrinsic: admit it (call, era, room, nonce, fee, tip), or leave it out
+    5.     dispatch its call; a failing call is rolled back to the admission, which stays
+    6. what was charged goes to the proposer, and is burned
+    7. on_idle of every pallet, with the weight that is left; then on_finalize
+    8. encode every changed key once, and every event
 
-A runtime has a pallet named `System` (`SystemPallet` says what it must have).  Tips are moved to
-the proposer by the pallet named `Balances`, if there is one.
-
-What an exception in a call means: `DispatchError` and any other typed error of ours that input can
-cause fails the call.  Errors that say that this machine or this code is wrong halt the node.
+A runtime has pallets named `System` and `Balances`, and may have one named `Fees`: `SystemPallet`,
+`AccountKeeper` and `FeePolicy` say what they must have.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from runtime.block import (
-    BLOCK_BYTES_MAX,
-    BLOCK_EVENTS_MAX,
-    BLOCK_EXTRINSICS_MAX,
-    GENESIS_CONTEXT,
-    BlockContext,
+from runtime.admission import (
+    AccountKeeper,
+    BlockSpace,
+    FeePolicy,
+    block_full,
+    cannot_pay,
+    check_era,
+    check_weight,
+    wrong_nonce,
 )
-from runtime.calls import CallCodec, CallDefinition, RuntimeCall
+from runtime.block import BLOCK_EVENTS_MAX, BLOCK_UNITS_MAX, GENESIS_CONTEXT, BlockContext
+from runtime.calls import CallCodec, RuntimeCall
 from runtime.definition import Hook
-from runtime.errors import (
-    DecodeError,
-    DefinitionError,
-    InvalidBlock,
-    InvalidTransaction,
-    InvariantViolation,
-    OpenLedgerError,
-    StoreError,
+from runtime.dispatch import (
+    HALTING,
+    CallFailure,
+    CallOrigin,
+    ExtrinsicResult,
+    bug,
+    failure_of,
+    run_call,
 )
+from runtime.errors import DefinitionError, InvalidBlock, InvalidTransaction, OpenLedgerError
 from runtime.events import Event, EventCodec, EventRecord, join
-from runtime.extrinsic import CheckedExtrinsic
+from runtime.extrinsic import (
+    CheckedExtrinsic,
+    CheckedInherent,
+    check_extrinsic,
+    check_inherent,
+    encode_inherent,
+    is_inherent,
+)
+from runtime.fees import EXTRINSIC_UNITS, FREE, FeeSchedule
 from runtime.hashing import ZERO_HASH
-from runtime.merkle import list_root
 from runtime.metadata import describe_runtime
+from runtime.outcome import BlockOutcome
 from runtime.overlay import EVENTS_PER_CALL_MAX, StateReader
 from runtime.pallet import Environment, Pallet
-from runtime.storage import BoundMap
-from runtime.traits import Currency
-from runtime.types import Marker
-from runtime.weights import Weight
+from runtime.upgrade import Upgrades, VersionStore
+from runtime.weights import Weight, units_of
 
-HOOK_WEIGHT = Weight(reads=10_000, writes=10_000)
-"""The most that all hooks of one kind may touch in one block."""
-ADMISSION_WEIGHT = Weight(reads=64, writes=64)
-"""The most that nonce and tip may touch."""
+HOOK_WEIGHT = Weight(reads=10_000, writes=10_000, hashes=10_000, bytes=1_000_000)
+"""The most that all hooks of one kind may take in one block."""
 EVENTS_AT_ADMISSION_MAX = BLOCK_EVENTS_MAX - 3 * EVENTS_PER_CALL_MAX
 """With more events no extrinsic enters: its admission, its call and on_finalize have room."""
-TEXT_BYTES_MAX = 1_024
-NAME_BYTES_MAX = 64
-
-_HALTING = (InvariantViolation, StoreError, DefinitionError, InvalidBlock)
 
 
 class ReportsFailure(Protocol):
@@ -69,53 +74,13 @@ class ReportsFailure(Protocol):
         """`error` in 64 bytes of UTF-8 at most; `message` and `remedy` in 1,024."""
 
 
-class SystemPallet(Protocol):
+class SystemPallet(VersionStore, Protocol):
     """What the runtime needs of its pallet named `System`."""
 
-    nonces: BoundMap[bytes, int]
-    """The next nonce of each account; 0 by default."""
     ExtrinsicFailed: ReportsFailure
 
     def emit(self, event: Event) -> None:
         """As every pallet."""
-
-
-class WrongOrigin(InvalidTransaction):
-    """A call of the chain itself is signed by an account."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExtrinsicResult:
-    """What became of an included extrinsic."""
-
-    extrinsic_hash: bytes
-    ok: bool
-    error: str
-    """The error's name, e.g. `Balances.Insufficient`; empty if `ok`."""
-    message: str
-    remedy: str
-    weight: Weight
-    """As declared."""
-    reads: int
-    """Distinct storage keys the call read."""
-    writes: int
-    """Distinct storage keys the call wrote."""
-
-
-@dataclass(frozen=True, slots=True)
-class BlockOutcome:
-    """The effects of a block."""
-
-    changes: dict[bytes, bytes | None]
-    """Sorted by key; None removes a key."""
-    included: tuple[bytes, ...]
-    """The encoded extrinsics of the block."""
-    results: tuple[ExtrinsicResult, ...]
-    events: tuple[EventRecord, ...]
-    encoded_events: bytes
-    """What the store keeps and `Runtime.decode_events` reads."""
-    extrinsics_root: bytes
-    events_root: bytes
 
 
 class Runtime:
@@ -126,20 +91,25 @@ class Runtime:
         self.name = name
         self.spec_version = spec_version
         self.pallets: Mapping[str, Any] = _by_name(pallets)
-        self._environment = Environment()
+        self._environment = Environment(self._dispatch_nested)
         self._overlay = self._environment.overlay
         for pallet in pallets:
             pallet.bind(self._environment)
         self._ordered = pallets
-        self._system = _find_system(self.pallets)
-        self._currency = cast("Currency | None", self.pallets.get("Balances"))
+        self._system = cast(
+            "SystemPallet", _find(self.pallets, "System", "spec_version", "ExtrinsicFailed")
+        )
+        self._keeper = cast(
+            "AccountKeeper", _find(self.pallets, "Balances", "admit", "collect", "next_nonce")
+        )
+        self._fees = cast("FeePolicy | None", self.pallets.get("Fees"))
+        self._upgrades = Upgrades(pallets, self._system, self._overlay, spec_version)
         definitions = [pallet.definition for pallet in pallets]
+        calls = [call for definition in definitions for call in definition.calls]
+        for call in calls:
+            check_weight(call)
         self.call_codec = CallCodec(
-            {
-                (call.pallet_index, call.index): call
-                for definition in definitions
-                for call in definition.calls
-            }
+            {(call.pallet_index, call.index): call for call in calls}, spec_version
         )
         self._event_codec = EventCodec(
             event for definition in definitions for event in definition.events
@@ -150,6 +120,7 @@ class Runtime:
     def initialise(self, configure: Callable[[], None]) -> dict[bytes, bytes]:
         """Return the storage of genesis: what `configure` writes through the pallets' methods."""
         with self._block({}, GENESIS_CONTEXT, ZERO_HASH):
+            self._upgrades.begin()
             configure()
             self._run_hooks(Hook.INVARIANT)
             changes = self._overlay.changes()
@@ -160,45 +131,74 @@ class Runtime:
         state: StateReader,
         context: BlockContext,
         genesis_hash: bytes,
-        extrinsics: Sequence[CheckedExtrinsic],
+        extrinsics: Sequence[CheckedExtrinsic | CheckedInherent],
         *,
         skip_invalid: bool,
+        offered: Mapping[str, bytes] | None = None,
     ) -> BlockOutcome:
         """Return the effects of a block on `state`, which is left as it is.
 
-        With `skip_invalid` an extrinsic that may not enter is left out (building a block); without
-        it, it raises `InvalidBlock` (importing one).
+        With `skip_invalid` (building a block) the pallets provide the inherents, from what the node
+        has `offered` by name, and an extrinsic that may not enter is left out; without it
+        (importing one), it raises `InvalidBlock`.
         """
+        block = _BlockInProgress(skip_invalid=skip_invalid)
         with self._block(state, context, genesis_hash):
-            self._run_hooks(Hook.INITIALIZE)
-            included, results = self._apply_all(extrinsics, skip_invalid=skip_invalid)
+            migrating = self._upgrades.advance(self._hook_runner(Hook.RUNTIME_UPGRADE))
+            if not migrating:
+                self._run_hooks(Hook.INITIALIZE)
+                block.schedule = self._fees.schedule() if self._fees else FREE
+                provided = self._provide(offered or {}) if skip_invalid else ()
+                self._apply_all(block, [*provided, *extrinsics])
+            elif extrinsics and not skip_invalid:
+                message = "The block has extrinsics while migrations are not finished."
+                raise InvalidBlock(message, remedy="Reject the block.")
+            else:
+                block.left_out = {each.hash: block_full(0) for each in extrinsics}
             self._environment.extrinsic_index = None
-            self._run_hooks(Hook.FINALIZE)
-            emitted = self._overlay.events
-            encodings = tuple([event.encode() for event in emitted])
+            self._overlay.unmeter()
+            self._settle(block)
+            if not migrating:
+                self._run_idle(block)
+                self._run_hooks(Hook.FINALIZE)
             return BlockOutcome(
                 changes=self._overlay.changes(),
-                included=tuple(included),
-                results=tuple(results),
-                events=tuple([event.record() for event in emitted]),
-                encoded_events=join(encodings),
-                extrinsics_root=list_root(included),
-                events_root=list_root(encodings),
+                changed=self._overlay.changed,
+                included=tuple(block.included),
+                results=tuple(block.results),
+                emitted=tuple(self._overlay.events),
+                left_out=block.left_out,
             )
+
+    def check(self, raw: bytes, genesis_hash: bytes) -> CheckedExtrinsic:
+        """Decode a signed extrinsic and verify its signature; see `check_extrinsic`."""
+        return check_extrinsic(raw, genesis_hash, self.call_codec)
+
+    def check_any(self, raw: bytes, genesis_hash: bytes) -> CheckedExtrinsic | CheckedInherent:
+        """The same for what stands in a block, where inherents are too."""
+        if is_inherent(raw):
+            return check_inherent(raw, self.call_codec)
+        return check_extrinsic(raw, genesis_hash, self.call_codec)
 
     def validate(self, state: StateReader, checked: CheckedExtrinsic, height: int) -> None:
         """Raise `InvalidTransaction` for an extrinsic that cannot enter a block soon.
 
         Its nonce may be ahead of the account's; `height` is the next block's.
         """
-        self._resolve(checked)
-        _check_era(checked, height)
+        check_era(checked, height)
         with self.reading(state):
-            nonce = self._system.nonces[checked.signer]
+            nonce = self._keeper.next_nonce(checked.signer)
             if checked.nonce < nonce:
-                raise _wrong_nonce(checked, nonce)
-            if checked.tip:
-                _check_tip(checked, self._currency_for(checked))
+                raise wrong_nonce(checked.nonce, nonce)
+            charge = self._fee_of(checked) + checked.tip
+            free = self._keeper.free_balance(checked.signer)
+            if free < charge:
+                raise cannot_pay(charge, free)
+
+    def fee(self, state: StateReader, checked: CheckedExtrinsic) -> int:
+        """What the extrinsic would pay in the block after `state`, tip apart, in 10**-18 OPEN."""
+        with self.reading(state):
+            return self._fee_of(checked)
 
     # Reading
 
@@ -263,128 +263,194 @@ class Runtime:
             self._overlay.detach()
 
     def _run_hooks(self, hook: Hook) -> None:
-        self._overlay.meter(HOOK_WEIGHT.reads, HOOK_WEIGHT.writes)
+        self._overlay.meter(HOOK_WEIGHT)
         for pallet in self._ordered:
             for function in pallet.definition.hooks[hook]:
-                try:
-                    function(pallet)
-                except _HALTING:
-                    raise
-                except Exception as error:
-                    where = f"{pallet.definition.name}.{function.__name__}"
-                    raise _bug(where, error) from error
+                _run_hook(pallet, function)
+
+    def _hook_runner(self, hook: Hook) -> Callable[[], None]:
+        return lambda: self._run_hooks(hook)
+
+    def _run_idle(self, block: _BlockInProgress) -> None:
+        """Let pallets use what is left of the block; one that takes more is rolled back."""
+        overlay = self._overlay
+        left = BLOCK_UNITS_MAX - block.space.units
+        for pallet in self._ordered:
+            for function in pallet.definition.hooks[Hook.IDLE]:
+                overlay.meter(HOOK_WEIGHT)
+                mark = overlay.mark()
+                _run_hook(pallet, function, left)
+                used = units_of(*overlay.metered)
+                if used > left:
+                    overlay.rollback(mark)
+                left -= min(used, left)
+
+    def _provide(self, offered: Mapping[str, bytes]) -> list[CheckedInherent]:
+        """The inherents that the pallets make, for a block that is being built."""
+        self._overlay.meter(HOOK_WEIGHT)
+        found = []
+        for pallet in self._ordered:
+            for function in pallet.definition.hooks[Hook.INHERENT]:
+                call = _run_hook(pallet, function, offered)
+                if call is not None:
+                    raw = encode_inherent(call, self.spec_version)
+                    found.append(check_inherent(raw, self.call_codec))
+        return found
 
     def _apply_all(
-        self, extrinsics: Sequence[CheckedExtrinsic], *, skip_invalid: bool
-    ) -> tuple[list[bytes], list[ExtrinsicResult]]:
-        included: list[bytes] = []
-        results: list[ExtrinsicResult] = []
-        size_bytes = 0
+        self, block: _BlockInProgress, extrinsics: Sequence[CheckedExtrinsic | CheckedInherent]
+    ) -> None:
+        included = block.included
+        environment = self._environment
         for position, extrinsic in enumerate(extrinsics):
-            mark = self._overlay.mark()
-            self._environment.extrinsic_index = len(included)
+            environment.extrinsic_index = len(included)
             try:
-                self._check_room(len(included), size_bytes + len(extrinsic.raw))
-                definition, arguments = self._admit(extrinsic)
+                if isinstance(extrinsic, CheckedInherent):
+                    result = self._apply_inherent(block, extrinsic)
+                else:
+                    result = self._apply(block, extrinsic)
             except InvalidTransaction as error:
-                if not skip_invalid:
+                if not block.skip_invalid:
                     message = f"Extrinsic {position} may not be in the block: {error.message}"
                     raise InvalidBlock(message, remedy="Reject the block.") from error
-                self._overlay.rollback(mark)
+                block.left_out[extrinsic.hash] = error
                 continue
-            results.append(self._dispatch(extrinsic, definition, arguments))
+            block.results.append(result)
             included.append(extrinsic.raw)
-            size_bytes += len(extrinsic.raw)
-        return included, results
 
-    def _admit(self, extrinsic: CheckedExtrinsic) -> tuple[CallDefinition, list[Any]]:
-        """Take the nonce and the tip; raises `InvalidTransaction` for what may not enter."""
-        definition, arguments = self._resolve(extrinsic)
-        _check_era(extrinsic, self._environment.block.height)
-        self._overlay.meter(ADMISSION_WEIGHT.reads, ADMISSION_WEIGHT.writes)
-        nonces = self._system.nonces
-        nonce = nonces[extrinsic.signer]
-        if extrinsic.nonce != nonce:
-            raise _wrong_nonce(extrinsic, nonce)
-        nonces[extrinsic.signer] = nonce + 1
-        self._pay_tip(extrinsic)
-        return definition, arguments
+    def _apply_inherent(
+        self, block: _BlockInProgress, inherent: CheckedInherent
+    ) -> ExtrinsicResult:
+        weight = inherent.definition.weigh(inherent.arguments)
+        if inherent.spec_version != self.spec_version or block.space.count != len(block.inherents):
+            message = f"The inherent {inherent.definition} is not in front of all extrinsics."
+            raise InvalidBlock(message, remedy="Reject the block.")
+        if inherent.definition in block.inherents:
+            message = f"The inherent {inherent.definition} is in the block twice."
+            raise InvalidBlock(message, remedy="Reject the block.")
+        block.inherents.append(inherent.definition)
+        block.space.take(len(inherent.raw), weight.units)
+        result = self._dispatch(inherent, None, weight, 0)
+        if not result.ok:
+            message = f"The inherent {inherent.definition} fails: {result.message}"
+            raise InvalidBlock(message, remedy="Reject the block.")
+        return result
 
-    def _resolve(self, extrinsic: CheckedExtrinsic) -> tuple[CallDefinition, list[Any]]:
+    def _apply(self, block: _BlockInProgress, extrinsic: CheckedExtrinsic) -> ExtrinsicResult:
+        """Admit an extrinsic and dispatch its call; raises `InvalidTransaction`."""
+        definition = extrinsic.definition
         if extrinsic.spec_version != self.spec_version:
-            message = (
-                f"The extrinsic is for spec version {extrinsic.spec_version}, "
-                f"and the runtime's is {self.spec_version}."
-            )
+            message = f"The extrinsic is for spec version {extrinsic.spec_version}."
             raise InvalidTransaction(message, remedy="Sign it again for this spec version.")
-        try:
-            definition, arguments = self.call_codec.resolve(extrinsic.call)
-        except DecodeError as error:
-            raise InvalidTransaction(error.message, remedy=error.remedy) from error
-        if definition.origin is not Marker.SIGNED:
-            message = f"{definition} is a call of the chain itself."
-            raise WrongOrigin(message, remedy="It cannot be signed by an account.")
-        return definition, arguments
-
-    def _check_room(self, count: int, size_bytes: int) -> None:
-        """Raise `InvalidTransaction` if the block has no room for one more extrinsic."""
-        full = len(self._overlay.events) > EVENTS_AT_ADMISSION_MAX
-        if full or count >= BLOCK_EXTRINSICS_MAX or size_bytes > BLOCK_BYTES_MAX:
-            message = f"The block is full at {count} extrinsics."
-            raise InvalidTransaction(message, remedy="It fits into a later block.")
-
-    def _pay_tip(self, extrinsic: CheckedExtrinsic) -> None:
-        if not extrinsic.tip:
-            return
-        currency = self._currency_for(extrinsic)
-        _check_tip(extrinsic, currency)
-        proposer = self._environment.block.proposer
-        try:
-            currency.move(extrinsic.signer, proposer, extrinsic.tip)
-        except _HALTING:
-            raise
-        except OpenLedgerError as error:
-            raise _tip_refused(extrinsic, error.message) from error
-
-    def _currency_for(self, extrinsic: CheckedExtrinsic) -> Currency:
-        if self._currency is None:
-            raise _tip_refused(extrinsic, "The runtime has no pallet named Balances.")
-        return self._currency
+        if extrinsic.era is not None:
+            check_era(extrinsic, self._environment.block.height)
+        weight = definition.weigh(extrinsic.arguments)
+        units = EXTRINSIC_UNITS + weight.units
+        length_bytes = len(extrinsic.raw)
+        block.space.check(length_bytes, units, operational=definition.operational)
+        overlay = self._overlay
+        if len(overlay.events) > EVENTS_AT_ADMISSION_MAX:
+            raise block_full(block.space.count)
+        overlay.unmeter()
+        fee = block.schedule.fee(length_bytes, units)
+        self._keeper.admit(extrinsic.signer, extrinsic.nonce, fee + extrinsic.tip)
+        block.space.take(length_bytes, units)
+        block.fees += fee
+        block.tips += extrinsic.tip
+        return self._dispatch(extrinsic, extrinsic.signer, weight, fee)
 
     def _dispatch(
-        self, extrinsic: CheckedExtrinsic, definition: CallDefinition, arguments: list[Any]
+        self,
+        extrinsic: CheckedExtrinsic | CheckedInherent,
+        signer: bytes | None,
+        weight: Weight,
+        fee: int,
     ) -> ExtrinsicResult:
+        """Carry out an admitted call, metered; a failing one is rolled back and noted."""
         overlay = self._overlay
-        weight = definition.weigh(arguments)
-        overlay.meter(weight.reads, weight.writes)
+        overlay.meter(weight)
         mark = overlay.mark()
-        error_name = message = remedy = ""
+        definition = extrinsic.definition
+        failure = _NO_FAILURE
         try:
-            definition.function(self.pallets[definition.pallet], extrinsic.signer, *arguments)
-        except _HALTING:
+            definition.function(self.pallets[definition.pallet], signer, *extrinsic.arguments)
+        except HALTING:
             raise
         except OpenLedgerError as error:
             overlay.rollback(mark)
-            error_name = _truncate(_name_of(error), NAME_BYTES_MAX)
-            message = _truncate(error.message, TEXT_BYTES_MAX)
-            remedy = _truncate(error.remedy, TEXT_BYTES_MAX)
+            failure = failure_of(error)
         except Exception as error:
-            where = f"{definition} of extrinsic {extrinsic.hash.hex()}"
-            raise _bug(where, error) from error
-        reads, writes = overlay.metered
-        if error_name:
+            raise bug(f"{definition} of extrinsic {extrinsic.hash.hex()}", error) from error
+        metered = overlay.metered
+        if failure is not _NO_FAILURE:
             report = self._system.ExtrinsicFailed
-            self._system.emit(report(error=error_name, message=message, remedy=remedy))
+            self._system.emit(report(**failure._asdict()))
         return ExtrinsicResult(
-            extrinsic_hash=extrinsic.hash,
-            ok=not error_name,
-            error=error_name,
-            message=message,
-            remedy=remedy,
-            weight=weight,
-            reads=reads,
-            writes=writes,
+            extrinsic.hash, failure is _NO_FAILURE, *failure, fee, weight, *metered
         )
+
+    def _dispatch_nested(self, call: RuntimeCall, origin: CallOrigin) -> None:
+        """Make a call inside another, or inside a hook; it leaves no trace when it raises."""
+        definition, arguments, _ = self.call_codec.resolve(self.call_codec.to_plain(call))
+        mark = self._overlay.mark()
+        try:
+            run_call(definition, self.pallets[definition.pallet], origin, arguments)
+        except OpenLedgerError:
+            self._overlay.rollback(mark)
+            raise
+
+    def _settle(self, block: _BlockInProgress) -> None:
+        """Pay the proposer out of what the admissions took; the rest is burned."""
+        reward = block.tips
+        if self._fees is not None:
+            reward = self._fees.settle(block.fees, block.tips, block.space.units)
+        charged = block.fees + block.tips
+        if charged:
+            self._keeper.collect(charged, self._environment.block.proposer, reward)
+
+    def _fee_of(self, extrinsic: CheckedExtrinsic) -> int:
+        schedule = self._fees.schedule() if self._fees else FREE
+        units = EXTRINSIC_UNITS + extrinsic.definition.weigh(extrinsic.arguments).units
+        return schedule.fee(len(extrinsic.raw), units)
+
+
+_NO_FAILURE = CallFailure("", "", "")
+
+
+class _BlockInProgress:
+    """What one block has taken so far."""
+
+    __slots__ = (
+        "fees",
+        "included",
+        "inherents",
+        "left_out",
+        "results",
+        "schedule",
+        "skip_invalid",
+        "space",
+        "tips",
+    )
+
+    def __init__(self, *, skip_invalid: bool) -> None:
+        self.skip_invalid = skip_invalid
+        self.schedule: FeeSchedule = FREE
+        self.space = BlockSpace()
+        self.included: list[bytes] = []
+        self.results: list[ExtrinsicResult] = []
+        self.inherents: list[Any] = []
+        self.left_out: dict[bytes, InvalidTransaction] = {}
+        self.fees = 0
+        self.tips = 0
+
+
+def _run_hook(pallet: Pallet, function: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return function(pallet, *arguments)
+    except HALTING:
+        raise
+    except Exception as error:
+        raise bug(f"{pallet.definition.name}.{function.__name__}", error) from error
 
 
 def _by_name(pallets: Sequence[Pallet]) -> dict[str, Pallet]:
@@ -405,48 +471,11 @@ def _by_name(pallets: Sequence[Pallet]) -> dict[str, Pallet]:
     return by_name
 
 
-def _find_system(pallets: Mapping[str, Any]) -> SystemPallet:
-    system = pallets.get("System")
-    if not hasattr(system, "nonces") or not hasattr(system, "ExtrinsicFailed"):
-        message = "The runtime has no pallet named System with nonces and ExtrinsicFailed."
-        raise DefinitionError(message, remedy="Compose pallets.system.pallet.System into it.")
-    return cast("SystemPallet", system)
-
-
-def _check_era(extrinsic: CheckedExtrinsic, height: int) -> None:
-    era = extrinsic.era
-    if era is not None and not era.holds(height):
-        message = (
-            f"The extrinsic may enter from height {era.birth_height} for {era.period_blocks} "
-            f"blocks, and this is height {height}."
-        )
-        raise InvalidTransaction(message, remedy="Sign it again with a new era.")
-
-
-def _check_tip(extrinsic: CheckedExtrinsic, currency: Currency) -> None:
-    free = currency.free_balance(extrinsic.signer)
-    if free < extrinsic.tip:
-        raise _tip_refused(extrinsic, f"The account has {free}.")
-
-
-def _tip_refused(extrinsic: CheckedExtrinsic, reason: str) -> InvalidTransaction:
-    message = f"The tip of {extrinsic.tip} cannot be paid. {reason}"
-    return InvalidTransaction(message, remedy="Sign it with a smaller tip.")
-
-
-def _wrong_nonce(extrinsic: CheckedExtrinsic, nonce: int) -> InvalidTransaction:
-    message = f"The extrinsic's nonce is {extrinsic.nonce}, and the account's next is {nonce}."
-    return InvalidTransaction(message, remedy=f"Sign it with nonce {nonce}.")
-
-
-def _bug(where: str, error: Exception) -> InvariantViolation:
-    message = f"{where} stopped with {type(error).__name__}: {error}"
-    return InvariantViolation(message, remedy="This is a bug: report it with the block.")
-
-
-def _name_of(error: OpenLedgerError) -> str:
-    return type(error).__qualname__.rsplit("<locals>.", 1)[-1]
-
-
-def _truncate(text: str, bytes_max: int) -> str:
-    return text.encode(errors="replace")[:bytes_max].decode(errors="ignore")
+def _find(pallets: Mapping[str, Any], name: str, *needed: str) -> Any:
+    pallet = pallets.get(name)
+    missing = [attribute for attribute in needed if not hasattr(pallet, attribute)]
+    if missing:
+        message = f"The runtime has no pallet named {name} with {', '.join(missing)}."
+        remedy = f"Compose pallets.{name.lower()}.pallet.{name} into it."
+        raise DefinitionError(message, remedy=remedy)
+    return pallet

@@ -1,35 +1,34 @@
-"""Extrinsics: signed calls on the wire.
+"""Extrinsics: calls on the wire, signed by an account, or put first into a block by its proposer.
 
     extrinsic = [version, signer, signature, body]
-    body      = [spec_version, era, nonce, tip, [pallet index, call index, [arguments]]]
+    body      = [spec_version, era, nonce, tip, call]
     era       = null | [birth_height, period_blocks]
+    inherent  = [version, spec_version, call]
+    call      = [pallet index, call index, [arguments]]
 
-Both are canonical CBOR; the signature is over the genesis hash followed by the body's bytes.  The
+All are canonical CBOR; the signature is over the genesis hash followed by the body's bytes.  The
 genesis hash ties an extrinsic to one chain, the nonce to one inclusion, the spec version to one
 meaning of its call, and the era, if there is one, to a range of heights.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 from runtime.block import EXTRINSIC_BYTES_MAX
-from runtime.calls import RuntimeCall
-from runtime.cbor import Plain, decode, encode_plain
+from runtime.calls import CallCodec, CallDefinition, RuntimeCall
+from runtime.cbor import Plain, check_length, encode_plain, head_bytes, integer_bytes, parse
 from runtime.codec import codec_of
 from runtime.errors import DecodeError, InvalidTransaction
 from runtime.hashing import hash_extrinsic
 from runtime.keys import Keypair, verify
-from runtime.types import U8, U32, U64, AccountId, Amount, Between, Signature
+from runtime.types import U32, U64, AccountId, Amount, Between, Marker, Signature
 
 EXTRINSIC_VERSION = 1
 PERIOD_BLOCKS_MAX = 65_536
 """The longest mortal era, in blocks."""
-
-_VERSION = codec_of(U8)
-_SIGNER = codec_of(AccountId)
-_SIGNATURE = codec_of(Signature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +43,22 @@ class Era:
         return self.birth_height <= height < self.birth_height + self.period_blocks
 
 
+_SIGNER = codec_of(AccountId)
+_SIGNATURE = codec_of(Signature)
+_SPEC_VERSION = codec_of(U32)
+_ERA = codec_of(Era)
 _FIELDS = codec_of(tuple[U32, Era | None, U64, Amount])
+_INHERENT_HEAD = encode_plain([None] * 3)[:1]
+_ENVELOPE_BYTES = len(encode_plain([EXTRINSIC_VERSION, bytes(32), bytes(64)]))
+"""Bytes of a canonical extrinsic in front of the head of its body."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedExtrinsic:
-    """A decoded extrinsic whose signature holds; its call is not decoded yet."""
+class WrongOrigin(InvalidTransaction):
+    """A call of the chain itself is signed by an account."""
+
+
+class CheckedExtrinsic(NamedTuple):
+    """An extrinsic whose signature holds, with its call as one runtime reads it."""
 
     raw: bytes
     hash: bytes
@@ -59,8 +68,19 @@ class CheckedExtrinsic:
     nonce: int
     tip: int
     """Paid to the proposer, in units of 10**-18 OPEN."""
-    call: Plain
-    """[pallet index, call index, [arguments]]."""
+    definition: CallDefinition
+    arguments: Sequence[Any]
+    """The values of the call's arguments in order."""
+
+
+class CheckedInherent(NamedTuple):
+    """A call that the proposer of a block makes on behalf of the chain."""
+
+    raw: bytes
+    hash: bytes
+    spec_version: int
+    definition: CallDefinition
+    arguments: Sequence[Any]
 
 
 def sign_extrinsic(
@@ -80,36 +100,107 @@ def sign_extrinsic(
     return encode_plain([EXTRINSIC_VERSION, keypair.account, signature, body])
 
 
-def check_extrinsic(raw: bytes, genesis_hash: bytes) -> CheckedExtrinsic:
-    """Decode an extrinsic and verify its signature.
+def encode_inherent(call: RuntimeCall, spec_version: int) -> bytes:
+    """Return the encoded inherent of a call; raises `OutOfBounds` for a bad argument."""
+    return encode_plain([EXTRINSIC_VERSION, spec_version, call.to_plain()])
 
-    Raises `DecodeError` for bytes that are no extrinsic, and `InvalidTransaction` for one that is
-    too large, of another version, or not signed for the chain of `genesis_hash`.
+
+def check_extrinsic(raw: bytes, genesis_hash: bytes, calls: CallCodec) -> CheckedExtrinsic:
+    """Decode an extrinsic and its call, and verify its signature.
+
+    Raises `DecodeError` for bytes that are no extrinsic of the runtime of `calls`, and
+    `InvalidTransaction` for one that is too large, of another version, of a call that no account
+    may sign, or not signed for the chain of `genesis_hash`.
     """
-    if len(raw) > EXTRINSIC_BYTES_MAX:
-        message = f"An extrinsic of {len(raw)} bytes is larger than {EXTRINSIC_BYTES_MAX}."
-        raise InvalidTransaction(message, remedy="Put content into the content store.")
-    version, signer, signature, body = _array(decode(raw), 4, "An extrinsic")
-    if _VERSION.from_plain(version) != EXTRINSIC_VERSION:
-        message = f"The extrinsic's version is {version}, not {EXTRINSIC_VERSION}."
-        raise InvalidTransaction(message, remedy="Sign it with the version of the node.")
-    _SIGNER.from_plain(signer)
-    _SIGNATURE.from_plain(signature)
-    if type(body) is not bytes:
+    signer, signature, body = _open(raw)
+    plain = parse(body)
+    if type(plain) is not list or len(plain) != 5:
         raise _malformed("An extrinsic's body")
-    *fields, call = _array(decode(body), 5, "An extrinsic's body")
-    spec_version, era, nonce, tip = _FIELDS.from_plain(fields)
+    spec_version, era, nonce, tip, call = plain
+    _check_spec_version(spec_version, calls)
+    definition, arguments, call_bytes = calls.resolve(call)
+    if definition.origin is not Marker.SIGNED:
+        message = f"{definition} is a call of the chain itself."
+        raise WrongOrigin(message, remedy="It cannot be signed by an account.")
+    fields = _FIELDS.check(plain[:4])
+    check_length(body, _FIELDS.size(fields) + call_bytes)
     if not verify(signer, genesis_hash + body, signature):
         message = "The extrinsic's signature does not hold on this chain."
         remedy = "Sign it with the account's key for this genesis hash."
         raise InvalidTransaction(message, remedy=remedy)
-    return CheckedExtrinsic(raw, hash_extrinsic(raw), signer, spec_version, era, nonce, tip, call)
+    return CheckedExtrinsic(
+        raw,
+        hash_extrinsic(raw),
+        signer,
+        spec_version,
+        None if era is None else _ERA.restore(fields[1]),
+        nonce,
+        tip,
+        definition,
+        arguments,
+    )
 
 
-def _array(plain: Plain, count: int, what: str) -> list[Plain]:
-    if type(plain) is not list or len(plain) != count:
-        raise _malformed(what)
-    return plain
+def is_inherent(raw: bytes) -> bool:
+    """Whether bytes of a block have the form of an inherent; they may still be malformed."""
+    return raw[:1] == _INHERENT_HEAD
+
+
+def check_inherent(raw: bytes, calls: CallCodec) -> CheckedInherent:
+    """Decode an inherent; raises `DecodeError` or `InvalidTransaction`."""
+    _check_size(raw)
+    plain = parse(raw)
+    if type(plain) is not list or len(plain) != 3:
+        raise _malformed("An inherent")
+    version, spec_version, call = plain
+    _check_version(version)
+    _check_spec_version(spec_version, calls)
+    definition, arguments, call_bytes = calls.resolve(call)
+    if definition.origin is not Marker.INHERENT:
+        message = f"{definition} is not a call that a block's proposer makes."
+        raise WrongOrigin(message, remedy="Sign it as an extrinsic.")
+    check_length(raw, 2 + integer_bytes(spec_version) + call_bytes)
+    return CheckedInherent(raw, hash_extrinsic(raw), spec_version, definition, arguments)
+
+
+def _open(raw: bytes) -> tuple[bytes, bytes, bytes]:
+    """Signer, signature and body of an extrinsic whose envelope is canonical."""
+    _check_size(raw)
+    plain = parse(raw)
+    if type(plain) is not list or len(plain) != 4:
+        raise _malformed("An extrinsic")
+    version, signer, signature, body = plain
+    _check_version(version)
+    _SIGNER.check(signer)
+    _SIGNATURE.check(signature)
+    # The types are right, and every other form of a head or of an integer is longer: bytes of the
+    # canonical length are the canonical bytes.
+    if type(body) is not bytes or len(raw) != _ENVELOPE_BYTES + head_bytes(len(body)) + len(body):
+        raise _malformed("An extrinsic")
+    return signer, signature, body
+
+
+def _check_size(raw: bytes) -> None:
+    if len(raw) > EXTRINSIC_BYTES_MAX:
+        message = f"An extrinsic of {len(raw)} bytes is larger than {EXTRINSIC_BYTES_MAX}."
+        raise InvalidTransaction(message, remedy="Put content into the content store.")
+
+
+def _check_version(version: Plain) -> None:
+    if type(version) is not int or version != EXTRINSIC_VERSION:
+        message = f"The extrinsic's version is not {EXTRINSIC_VERSION}."
+        raise InvalidTransaction(message, remedy="Sign it with the version of the node.")
+
+
+def _check_spec_version(spec_version: Plain, calls: CallCodec) -> None:
+    if spec_version != calls.spec_version:
+        _SPEC_VERSION.check(spec_version)
+        message = (
+            f"The extrinsic is for spec version {spec_version}, "
+            f"and the runtime's is {calls.spec_version}."
+        )
+        raise InvalidTransaction(message, remedy="Sign it again for this spec version.")
+    _SPEC_VERSION.check(spec_version)
 
 
 def _malformed(what: str) -> DecodeError:

@@ -39,6 +39,7 @@ def _describe_pallet(definition: PalletDefinition, constants: Mapping[str, Any])
     return {
         "name": definition.name,
         "index": definition.index,
+        "version": definition.version,
         "documentation": definition.documentation,
         "constants": [
             {
@@ -72,6 +73,10 @@ def _describe_pallet(definition: PalletDefinition, constants: Mapping[str, Any])
         "hooks": {
             hook.value: [function.__name__ for function in definition.hooks[hook]] for hook in Hook
         },
+        "migrations": [
+            {"name": each.name, "to_version": each.to_version, "documentation": each.documentation}
+            for each in definition.migrations
+        ],
     }
 
 

@@ -1,21 +1,25 @@
 """The changes of the block in progress, above the state it started from.
 
-One table holds the plain data of every key read or written; a journal remembers what each write
-replaced.  `mark` and `rollback` nest like transactions and are exact: values, the list of changed
-keys and events all return to what they were (prior art: the journal of go-ethereum's StateDB).
+One table holds the plain data of every key written, another what was read of the state; a journal
+remembers what each write replaced.  `mark` and `rollback` nest like transactions and are exact: the
+values, which keys are changed, and events all return to what they were (prior art: the journal of
+go-ethereum's StateDB).
 
 Values are immutable plain data and are encoded once, when the block ends.  Reads and writes are
 metered as distinct keys: what costs is the access to the store, not the look-up in the table.
-Nothing may depend on what the table already holds: metering looks at the call alone.
+Nothing may depend on what the tables already hold: metering looks at the call alone.  What was read
+is therefore kept from block to block where the state is a `CachedState`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
-from runtime.cbor import Plain, encode_plain, parse
-from runtime.errors import DecodeError, DispatchError, InvariantViolation, OpenLedgerError
+from runtime.cbor import Plain, encode_plain
+from runtime.errors import DispatchError, InvariantViolation, OpenLedgerError
+from runtime.weights import Weight
 
 EVENTS_PER_CALL_MAX = 4_096
 """The most events of one call or hook."""
@@ -26,6 +30,13 @@ class StateReader(Protocol):
 
     def get(self, key: bytes, /) -> bytes | None:
         """The encoded value of a storage key, or None."""
+
+
+class ScannableState(StateReader, Protocol):
+    """A state whose keys can be listed: what migrations need."""
+
+    def keys(self, prefix: bytes, after: bytes | None, limit: int) -> list[bytes]:
+        """The first `limit` keys with `prefix` that follow `after`, in order."""
 
 
 class WeightExceeded(DispatchError):
@@ -52,7 +63,8 @@ class Absence(Enum):
 
 ABSENT: Final = Absence.ABSENT
 _UNKNOWN: Final = object()
-_UNLIMITED: Final = 2**32
+UNLIMITED: Final = Weight(2**32, 2**32, 2**32, 2**48)
+"""The meter of what is not a call or a hook."""
 
 Mark = tuple[int, int]
 """A point to roll back to: lengths of the journal and of the events."""
@@ -72,18 +84,19 @@ class Overlay:
     """The working state of one runtime; `attach` begins, `detach` ends."""
 
     __slots__ = (
-        "_changed",
+        "_bytes",
         "_events",
         "_events_most",
+        "_hashes",
         "_journal",
+        "_most",
         "_open_edits",
         "_reads",
-        "_reads_most",
+        "_remembered",
         "_state",
         "_values",
         "_writable",
         "_writes",
-        "_writes_most",
         "attached",
     )
 
@@ -109,52 +122,80 @@ class Overlay:
     def _reset(self, state: StateReader, *, writable: bool) -> None:
         self._state = state
         self._writable = writable
+        # What was written, and what was only read: the former is what a block changes.
         self._values: dict[bytes, Plain] = {}
-        self._changed: dict[bytes, None] = {}
-        self._journal: list[tuple[bytes, Plain, bool]] = []
+        self._remembered: dict[bytes, Plain] = getattr(state, "plain", {})
+        self._journal: list[tuple[bytes, Plain]] = []
         self._events: list[Any] = []
         self._open_edits: dict[bytes, None] = {}
-        self.meter(_UNLIMITED, _UNLIMITED, _UNLIMITED)
+        self.meter(UNLIMITED, UNLIMITED.reads)
 
     # Metering
 
-    def meter(self, reads: int, writes: int, events: int = EVENTS_PER_CALL_MAX) -> None:
-        """Start a new account of keys touched and events, with the most that may be."""
+    def meter(self, most: Weight, events: int = EVENTS_PER_CALL_MAX) -> None:
+        """Start a new account of what a call or hook takes, with the most that may be."""
         self._reads: set[bytes] = set()
         self._writes: set[bytes] = set()
-        self._reads_most = reads
-        self._writes_most = writes
+        self._hashes = 0
+        self._bytes = 0
+        self._most = most
         self._events_most = len(self._events) + events
 
+    def unmeter(self) -> None:
+        """Lift the limits, for what the runtime does itself between two calls."""
+        self._most = UNLIMITED
+        self._events_most = UNLIMITED.reads
+
     @property
-    def metered(self) -> tuple[int, int]:
-        """The distinct keys read and written since `meter`."""
-        return len(self._reads), len(self._writes)
+    def metered(self) -> tuple[int, int, int, int]:
+        """Distinct keys read and written, hashes, and bytes hashed, since `meter`."""
+        return len(self._reads), len(self._writes), self._hashes, self._bytes
+
+    def note_hashes(self, count: int, size_bytes: int) -> None:
+        """Note that the call is about to hash; raises `WeightExceeded`."""
+        self._hashes += count
+        self._bytes += size_bytes
+        if self._hashes > self._most.hashes:
+            raise _weight_exceeded("computes", self._most.hashes, "hashes")
+        if self._bytes > self._most.bytes:
+            raise _weight_exceeded("hashes", self._most.bytes, "bytes")
 
     # Values
 
-    def read(self, key: bytes) -> Plain:
-        """The plain data of a key, or `ABSENT`."""
-        if key not in self._reads:
-            self._note_read(key)
+    def read(self, key: bytes, load: Callable[[bytes], Plain]) -> Plain:
+        """The plain data of a key, or `ABSENT`; `load` decodes and checks what the state holds."""
+        reads = self._reads
+        if key not in reads:
+            reads.add(key)
+            if len(reads) > self._most.reads:
+                raise _weight_exceeded("reads", self._most.reads, "storage entries")
         value = self._values.get(key, _UNKNOWN)
         if value is _UNKNOWN:
-            encoded = self._state.get(key)
-            value = ABSENT if encoded is None else _parse_stored(encoded)
-            self._values[key] = value
+            value = self._remembered.get(key, _UNKNOWN)
+            if value is _UNKNOWN:
+                encoded = self._state.get(key)
+                value = ABSENT if encoded is None else load(encoded)
+                self._remembered[key] = value
         return value
 
     def write(self, key: bytes, plain: Plain) -> None:
         """Set a key to plain data that its codec has checked, or remove it with `ABSENT`."""
-        if self._open_edits and key in self._open_edits:
+        if key in self._open_edits:
             raise _nested_edit()
-        if key not in self._writes:
-            self._note_write(key)
-        changed = key in self._changed
-        self._journal.append((key, self._values.get(key, _UNKNOWN), changed))
-        self._values[key] = plain
-        if not changed:
-            self._changed[key] = None
+        writes = self._writes
+        if key not in writes:
+            if not self._writable:
+                raise _read_only()
+            writes.add(key)
+            if len(writes) > self._most.writes:
+                raise _weight_exceeded("writes", self._most.writes, "storage entries")
+        values = self._values
+        self._journal.append((key, values.get(key, _UNKNOWN)))
+        values[key] = plain
+
+    def scan(self, prefix: bytes, cursor: bytes, limit: int) -> list[bytes]:
+        """The first `limit` keys with `prefix` behind `cursor` that the state had before."""
+        return cast("ScannableState", self._state).keys(prefix, cursor or None, limit)
 
     def open_edit(self, key: bytes) -> None:
         """Note that a copy of the key's value is being edited; raises `NestedEdit`."""
@@ -184,14 +225,13 @@ class Overlay:
     def rollback(self, mark: Mark) -> None:
         """Undo every write and event since `mark`."""
         journal_length, events_length = mark
+        values = self._values
         while len(self._journal) > journal_length:
-            key, previous, changed = self._journal.pop()
+            key, previous = self._journal.pop()
             if previous is _UNKNOWN:
-                del self._values[key]
+                del values[key]
             else:
-                self._values[key] = previous
-            if not changed:
-                del self._changed[key]
+                values[key] = previous
         del self._events[events_length:]
 
     @property
@@ -199,43 +239,31 @@ class Overlay:
         """The events so far, in order."""
         return self._events
 
+    @property
+    def changed(self) -> dict[bytes, Plain]:
+        """The plain data of every changed key, or `ABSENT` where it was removed."""
+        return self._values
+
     def changes(self) -> dict[bytes, bytes | None]:
-        """Every changed key, sorted, with its encoded value or None where it was removed."""
-        values = self._values
+        """Every changed key, with its encoded value or None where it was removed."""
         return {
-            key: None if values[key] is ABSENT else encode_plain(values[key])
-            for key in sorted(self._changed)
+            key: None if plain is ABSENT else encode_plain(plain)
+            for key, plain in self._values.items()
         }
 
-    def _note_read(self, key: bytes) -> None:
-        self._reads.add(key)
-        if len(self._reads) > self._reads_most:
-            raise WeightExceeded(
-                f"The call reads more than the {self._reads_most} storage entries it declares.",
-                remedy="Report it to the pallet's author: its Weight is too small.",
-            )
 
-    def _note_write(self, key: bytes) -> None:
-        if not self._writable:
-            raise ReadOnly(
-                "Storage cannot be written outside a block.",
-                remedy="Submit an extrinsic that makes the change.",
-            )
-        self._writes.add(key)
-        if len(self._writes) > self._writes_most:
-            raise WeightExceeded(
-                f"The call writes more than the {self._writes_most} storage entries it declares.",
-                remedy="Report it to the pallet's author: its Weight is too small.",
-            )
+def _read_only() -> ReadOnly:
+    return ReadOnly(
+        "Storage cannot be written outside a block.",
+        remedy="Submit an extrinsic that makes the change.",
+    )
 
 
-def _parse_stored(encoded: bytes) -> Plain:
-    try:
-        return parse(encoded)
-    except DecodeError as error:
-        # The bytes are ours: a call must not fail where another node's succeeds.
-        message = f"A stored value is damaged: {error.message}"
-        raise InvariantViolation(message, remedy="Restore the data directory.") from error
+def _weight_exceeded(verb: str, most: int, what: str) -> WeightExceeded:
+    return WeightExceeded(
+        f"The call {verb} more than the {most} {what} it declares.",
+        remedy="Report it to the pallet's author: its Weight is too small.",
+    )
 
 
 def _nested_edit() -> NestedEdit:

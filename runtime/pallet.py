@@ -18,17 +18,18 @@ only state is its storage; attributes cannot be set, because they would survive 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 from runtime.block import GENESIS_CONTEXT, BlockContext
-from runtime.calls import call
-from runtime.definition import Hook, PalletDefinition, read_pallet, sentence_of
-from runtime.errors import DefinitionError, DispatchError
+from runtime.calls import RuntimeCall, call
+from runtime.definition import MIGRATION_MARK, Hook, PalletDefinition, read_pallet, sentence_of
+from runtime.dispatch import HALTING, CallFailure, CallOrigin, failure_of
+from runtime.errors import DefinitionError, DispatchError, OpenLedgerError
 from runtime.events import EmittedEvent, Event
-from runtime.hashing import ZERO_HASH
+from runtime.hashing import ZERO_HASH, Hasher
 from runtime.keys import pallet_account
 from runtime.overlay import Overlay
 from runtime.weights import Weight
@@ -40,17 +41,58 @@ __all__ = [
     "Pallet",
     "Weight",
     "call",
+    "inherent",
     "invariant",
+    "migration",
     "on_finalize",
+    "on_idle",
     "on_initialize",
+    "on_runtime_upgrade",
 ]
 
 HookFunction = TypeVar("HookFunction", bound=Callable[[Any], None])
+IdleFunction = TypeVar("IdleFunction", bound=Callable[[Any, int], None])
+InherentFunction = TypeVar(
+    "InherentFunction", bound=Callable[[Any, Mapping[str, bytes]], RuntimeCall | None]
+)
+MigrationFunction = TypeVar("MigrationFunction", bound=Callable[[Any, bytes], bytes | None])
+
+
+def on_runtime_upgrade(function: HookFunction) -> HookFunction:
+    """Run a method once, in the first block of a new spec version, after all migrations."""
+    return Hook.RUNTIME_UPGRADE.mark(function)
 
 
 def on_initialize(function: HookFunction) -> HookFunction:
     """Run a method before the extrinsics of every block."""
     return Hook.INITIALIZE.mark(function)
+
+
+def inherent(function: InherentFunction) -> InherentFunction:
+    """Let a method provide a call of origin `Inherent` for a block that is being built, or None.
+
+    Its argument is what the proposer's node has to offer, by name.  The call itself must check what
+    it is given, and fails where another proposer lies: the block is then refused.
+    """
+    return Hook.INHERENT.mark(function)
+
+
+def on_idle(function: IdleFunction) -> IdleFunction:
+    """Run a method after the extrinsics of every block, with the weight units that are left.
+
+    What takes more than that is rolled back.
+    """
+    return Hook.IDLE.mark(function)
+
+
+def migration(to: int) -> Callable[[MigrationFunction], MigrationFunction]:
+    """Make a method the step to version `to` of the pallet's storage; see `runtime.upgrade`."""
+
+    def mark(function: MigrationFunction) -> MigrationFunction:
+        function.__dict__[MIGRATION_MARK] = to
+        return function
+
+    return mark
 
 
 def on_finalize(function: HookFunction) -> HookFunction:
@@ -95,10 +137,12 @@ class Error(DispatchError):
 class Environment:
     """What the pallets of one runtime share: the overlay and the block in progress."""
 
-    __slots__ = ("block", "extrinsic_index", "genesis_hash", "overlay")
+    __slots__ = ("block", "dispatch", "extrinsic_index", "genesis_hash", "overlay")
 
-    def __init__(self) -> None:
+    def __init__(self, dispatch: Callable[[RuntimeCall, CallOrigin], None]) -> None:
         self.overlay = Overlay()
+        self.dispatch = dispatch
+        """Makes a call inside another."""
         self.leave()
 
     def enter(self, block: BlockContext, genesis_hash: bytes) -> None:
@@ -118,9 +162,9 @@ class Pallet:
     definition: ClassVar[PalletDefinition]
     _environment: Environment
 
-    def __init_subclass__(cls, *, index: int) -> None:
+    def __init_subclass__(cls, *, index: int, version: int = 1) -> None:
         super().__init_subclass__()
-        cls.definition = read_pallet(cls, index, Event, Error)
+        cls.definition = read_pallet(cls, index, version, Event, Error)
 
     def __init__(self, **configuration: Any) -> None:
         """Take overridden constants and the needed siblings; raises `DefinitionError`."""
@@ -160,9 +204,37 @@ class Pallet:
 
     def emit(self, event: Event) -> None:
         """Note an event of the call or hook in progress; raises `OutOfBounds`."""
-        plain = event.event_definition.codec.to_plain(event)
+        definition = event.event_definition
+        fields = definition.codec.to_plain(event)
         environment = self._environment
-        environment.overlay.emit(EmittedEvent(environment.extrinsic_index, event, plain))
+        environment.overlay.emit(EmittedEvent(environment.extrinsic_index, definition, fields))
+
+    def hash(self, hasher: Hasher, data: bytes) -> bytes:
+        """Return the 32-byte hash of `data`, metered; raises `WeightExceeded`."""
+        self._environment.overlay.note_hashes(1, len(data))
+        return hasher(data)
+
+    def note_hashes(self, count: int, size_bytes: int) -> None:
+        """Note hashes that something else computes for the call; raises `WeightExceeded`."""
+        self._environment.overlay.note_hashes(count, size_bytes)
+
+    def dispatch(self, call: RuntimeCall, origin: CallOrigin) -> None:
+        """Make a call on behalf of `origin`: an account, `Marker.ROOT` or a `Track`.
+
+        Raises what the call raises, and `BadOrigin`; a call that fails leaves no trace.  Its weight
+        counts as the weight of the call in progress.
+        """
+        self._environment.dispatch(call, origin)
+
+    def attempt(self, call: RuntimeCall, origin: CallOrigin) -> CallFailure | None:
+        """Make a call as `dispatch` does; returns why it failed, or None."""
+        try:
+            self._environment.dispatch(call, origin)
+        except HALTING:
+            raise
+        except OpenLedgerError as error:
+            return failure_of(error)
+        return None
 
     def bind(self, environment: Environment) -> None:
         """Join a runtime; raises `DefinitionError` for a pallet that is in one already."""

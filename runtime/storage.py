@@ -10,12 +10,13 @@ canonical CBOR; a tuple is several parts.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, get_args, overload
 
-from runtime.cbor import Plain, encode_plain
+from runtime.cbor import Plain, encode_plain, parse
 from runtime.codec import Codec, TupleCodec, codec_of
 from runtime.errors import DecodeError, DefinitionError, DispatchError, InvariantViolation
 from runtime.overlay import ABSENT, Overlay
@@ -82,6 +83,10 @@ class Value(Generic[T]):
             return self
         raise _unbound(self.place)
 
+    def load(self, encoded: bytes) -> Plain:
+        """Return the plain data of a stored encoding; raises `InvariantViolation`."""
+        return _checked(self.place, self.codec, encoded)
+
     def bind(self, overlay: Overlay) -> BoundValue[T]:
         """Return the value as a pallet of one runtime sees it."""
         return BoundValue(self, overlay)
@@ -124,6 +129,10 @@ class Map(Generic[K, V]):
             return self
         raise _unbound(self.place)
 
+    def load(self, encoded: bytes) -> Plain:
+        """Return the plain data of a stored encoding; raises `InvariantViolation`."""
+        return _checked(self.place, self.codec, encoded)
+
     def bind(self, overlay: Overlay) -> BoundMap[K, V]:
         """Return the map as a pallet of one runtime sees it."""
         return BoundMap(self, overlay)
@@ -151,12 +160,19 @@ class BoundValue(Generic[T]):
     def get(self) -> T:
         """The value, or the default if none was put."""
         item = self._item
-        plain = self._overlay.read(item.prefix)
-        return _from_plain(item, item.default_plain if plain is ABSENT else plain)
+        plain = self._overlay.read(item.prefix, item.load)
+        return item.codec.restore(item.default_plain if plain is ABSENT else plain)
 
     def put(self, value: T) -> None:
         """Store a value; raises `OutOfBounds`."""
         self._overlay.write(self._item.prefix, self._item.codec.to_plain(value))
+
+    def translate(self, old: Any, convert: Callable[[Any], T | None]) -> None:
+        """Replace the stored value by what `convert` makes of it as the type `old`; None removes.
+
+        For migrations.  A value that was never put stays so.
+        """
+        _translate(self._item, self._overlay, self._item.prefix, codec_of(old), convert)
 
     def edit(self) -> Edit[T]:
         """Edit a copy: `with self.item.edit() as value:`; see `BoundMap.edit`."""
@@ -166,41 +182,63 @@ class BoundValue(Generic[T]):
 class BoundMap(Generic[K, V]):
     """A stored map inside a runtime; there is no iteration inside calls."""
 
-    __slots__ = ("_item", "_overlay", "_storage_keys")
+    __slots__ = ("_item", "_load", "_overlay", "_restore", "_storage_keys", "_to_plain")
 
     def __init__(self, item: Map[K, V], overlay: Overlay) -> None:
         self._item = item
         self._overlay = overlay
+        self._load = item.load
+        self._restore = item.codec.restore
+        self._to_plain = item.codec.to_plain
         self._storage_keys: dict[Any, bytes] = {}
 
     def __getitem__(self, key: K) -> V:
         """The entry or the default; raises `KeyMissing` where there is neither."""
-        item = self._item
-        return _read(item, self._overlay, self._storage_key(key), key)
+        plain = self._overlay.read(self._storage_key(key), self._load)
+        if plain is ABSENT:
+            plain = self._item.default_plain
+            if plain is ABSENT:
+                raise _key_missing(self._item, key)
+        return self._restore(plain)
 
     def get(self, key: K) -> V | None:
         """The entry, the default, or None."""
         item = self._item
-        plain = self._overlay.read(self._storage_key(key))
+        plain = self._overlay.read(self._storage_key(key), item.load)
         if plain is ABSENT:
             plain = item.default_plain
-        return None if plain is ABSENT else _from_plain(item, plain)
+        return None if plain is ABSENT else item.codec.restore(plain)
 
     def __contains__(self, key: K) -> bool:
         """Whether there is an entry; a default is none."""
-        return self._overlay.read(self._storage_key(key)) is not ABSENT
+        return self._overlay.read(self._storage_key(key), self._item.load) is not ABSENT
 
     def __setitem__(self, key: K, value: V) -> None:
         """Store an entry; raises `OutOfBounds`."""
-        item = self._item
-        self._overlay.write(self._storage_key(key), item.codec.to_plain(value))
+        self._overlay.write(self._storage_key(key), self._to_plain(value))
 
     def __delitem__(self, key: K) -> None:
         """Remove an entry; raises `KeyMissing` if there is none."""
         storage_key = self._storage_key(key)
-        if self._overlay.read(storage_key) is ABSENT:
+        if self._overlay.read(storage_key, self._item.load) is ABSENT:
             raise _key_missing(self._item, key)
         self._overlay.write(storage_key, ABSENT)
+
+    def translate(
+        self, old: Any, convert: Callable[[Any], V | None], cursor: bytes, *, limit: int
+    ) -> bytes | None:
+        """Replace `limit` entries by what `convert` makes of them as the type `old`; None removes.
+
+        For migrations: begins behind the entry `cursor` (empty: with the first one), and returns
+        the cursor to go on with, or None behind the last.  Only entries that were there before the
+        block are visited, in the order of their storage keys.
+        """
+        item = self._item
+        keys = self._overlay.scan(item.prefix, cursor, limit)
+        codec = codec_of(old)
+        for storage_key in keys:
+            _translate(item, self._overlay, storage_key, codec, convert)
+        return keys[-1] if len(keys) == limit else None
 
     def edit(self, key: K) -> Edit[V]:
         """Edit a copy of an entry: `with self.accounts.edit(sender) as account:`.
@@ -215,13 +253,13 @@ class BoundMap(Generic[K, V]):
         # Nothing but bytes: True would find the key of 1, and its type would not be checked.
         if type(key) is not bytes:
             return self._item.storage_key(key)
-        known = self._storage_keys.get(key)
-        if known is None:
-            known = self._item.storage_key(key)
+        try:
+            return self._storage_keys[key]
+        except KeyError:
             if len(self._storage_keys) >= CACHED_KEYS_MAX:
                 self._storage_keys.clear()
-            self._storage_keys[key] = known
-        return known
+            self._storage_keys[key] = known = self._item.storage_key(key)
+            return known
 
 
 class Edit(Generic[V]):
@@ -264,20 +302,34 @@ class Edit(Generic[V]):
 
 
 def _read(item: Value[V] | Map[Any, V], overlay: Overlay, storage_key: bytes, key: Any) -> V:
-    plain = overlay.read(storage_key)
+    plain = overlay.read(storage_key, item.load)
     if plain is ABSENT:
         plain = item.default_plain
         if plain is ABSENT:
             raise _key_missing(item, key)
-    return _from_plain(item, plain)
+    return item.codec.restore(plain)
 
 
-def _from_plain(item: Value[V] | Map[Any, V], plain: Plain) -> V:
+def _translate(
+    item: Value[V] | Map[Any, V],
+    overlay: Overlay,
+    storage_key: bytes,
+    old: Codec[Any],
+    convert: Callable[[Any], V | None],
+) -> None:
+    plain = overlay.read(storage_key, lambda encoded: _checked(item.place, old, encoded))
+    if plain is ABSENT:
+        return
+    new = convert(old.restore(plain))
+    overlay.write(storage_key, ABSENT if new is None else item.codec.to_plain(new))
+
+
+def _checked(place: Place, codec: Codec[Any], encoded: bytes) -> Plain:
     try:
-        return item.codec.from_plain(plain)
+        return codec.check(parse(encoded))
     except DecodeError as error:
         # The bytes are ours: a call must not fail where another node's succeeds.
-        message = f"The stored {item.place} does not decode: {error.message}"
+        message = f"The stored {place} does not decode: {error.message}"
         remedy = "Restore the data directory, or register the migration that is missing."
         raise InvariantViolation(message, remedy=remedy) from error
 

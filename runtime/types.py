@@ -47,8 +47,21 @@ class Marker(Enum):
 
     SIGNED = "signed"
     ROOT = "root"
+    INHERENT = "inherent"
     CONST = "const"
     NEEDS = "needs"
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """The origin of a call: a track of governance; `Annotated[None, Track("treasury")]`."""
+
+    name: str
+
+    @property
+    def value(self) -> str:
+        """As the metadata name the origin."""
+        return f"track {self.name}"
 
 
 U8 = Annotated[int, Between(0, 2**8 - 1)]
@@ -72,6 +85,8 @@ Signed = Annotated[bytes, Length(32), Marker.SIGNED]
 """The origin of a call: the account that signed the extrinsic."""
 Root = Annotated[None, Marker.ROOT]
 """The origin of a call: the chain itself (genesis, and governance once it lands)."""
+Inherent = Annotated[None, Marker.INHERENT]
+"""The origin of a call: the proposer of a block on behalf of the chain."""
 Const = Annotated[T, Marker.CONST]
 """A constant of a pallet, overridable where the runtime is composed: `Balances(deposit=10)`."""
 Needs = Annotated[T, Marker.NEEDS]

@@ -20,6 +20,11 @@ BYTE_NS = 2
 """Reference cost of one byte that is hashed, sent or stored."""
 
 
+def units_of(reads: int, writes: int, hashes: int, size_bytes: int) -> int:
+    """Return the weight units of what an overlay metered."""
+    return reads * READ_NS + writes * WRITE_NS + hashes * HASH_NS + size_bytes * BYTE_NS
+
+
 @dataclass(frozen=True, slots=True)
 class Weight:
     """The most a call costs: distinct storage keys read and written, hashes, bytes, computation."""
@@ -35,9 +40,8 @@ class Weight:
     """All of it in nanoseconds of the reference machine: what fees and block limits count."""
 
     def __post_init__(self) -> None:
-        counts = self.reads * READ_NS + self.writes * WRITE_NS
-        hashing = self.hashes * HASH_NS + self.bytes * BYTE_NS
-        object.__setattr__(self, "units", counts + hashing + self.time_ns)
+        units = units_of(self.reads, self.writes, self.hashes, self.bytes) + self.time_ns
+        object.__setattr__(self, "units", units)
 
     def __add__(self, other: Weight) -> Weight:
         """The weight of doing both."""

@@ -77,7 +77,7 @@ class Ledger:
 
     def has_waiting_extrinsics(self) -> bool:
         """Whether an extrinsic of this server waits for a block."""
-        in_blocks: int = self.client.read("System", "nonces", self.server)
+        in_blocks: int = self.client.read("Balances", "accounts", self.server).nonce
         return self.client.next_nonce(self.server) > in_blocks
 
     def find_batch(self, model: bytes, receipts_root: bytes) -> tuple[int, int] | None:

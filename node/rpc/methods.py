@@ -22,7 +22,6 @@ from node.rpc.parameters import hex_bytes, hex_list, whole_number
 from node.rpc.views import block_view, events_view, header_view, outcome_view
 from runtime.block import EXTRINSIC_BYTES_MAX, Block, Header
 from runtime.codec import codec_of
-from runtime.extrinsic import check_extrinsic
 from runtime.types import Between
 from runtime.wire.receipts import StateEntry
 
@@ -79,7 +78,7 @@ class NodeMethods:
     def submit_extrinsic(self, extrinsic: Any) -> str:
         """Queue a signed extrinsic; the same bytes again, waiting or included, are no error."""
         raw = hex_bytes(extrinsic, "extrinsic", bytes_max=EXTRINSIC_BYTES_MAX)
-        checked = check_extrinsic(raw, self.chain.genesis_hash)
+        checked = self.chain.check(raw)
         known = checked.hash in self.mempool or self.chain.store.locate_extrinsic(checked.hash)
         if not known:
             self.chain.validate(checked)

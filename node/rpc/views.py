@@ -7,7 +7,7 @@ from typing import Any
 from node.chain import Chain
 from node.json_values import to_json
 from runtime.block import Block, Header
-from runtime.extrinsic import check_extrinsic
+from runtime.extrinsic import CheckedExtrinsic
 
 FAILED = ("System", "ExtrinsicFailed")
 """The event that a failed call leaves: `error`, `message` and `remedy`."""
@@ -54,13 +54,16 @@ def outcome_view(chain: Chain, height: int, index: int) -> dict[str, Any]:
 
 
 def _extrinsic_view(chain: Chain, raw: bytes) -> dict[str, Any]:
-    checked = check_extrinsic(raw, chain.genesis_hash)
-    call = chain.runtime.call_codec.from_plain(checked.call)
-    return {
+    checked = chain.runtime.check_any(raw, chain.genesis_hash)
+    definition = checked.definition
+    view: dict[str, Any] = {
         "hash": checked.hash.hex(),
-        "signer": checked.signer.hex(),
-        "nonce": checked.nonce,
-        "tip": checked.tip,
-        "call": str(call.call_definition),
-        "arguments": to_json(call),
+        "call": str(definition),
+        "arguments": {
+            name: to_json(value)
+            for name, value in zip(definition.arguments.items, checked.arguments, strict=True)
+        },
     }
+    if isinstance(checked, CheckedExtrinsic):
+        view |= {"signer": checked.signer.hex(), "nonce": checked.nonce, "tip": checked.tip}
+    return view

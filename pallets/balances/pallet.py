@@ -9,8 +9,11 @@ Rules that everything below keeps:
 - Issuance is the sum of free and held over all accounts, exactly.  Only genesis issues; only
   `burn` takes away.
 - An account's held balance is the sum of its holds.
-- An account is empty and not stored, or holds at least the existential deposit: whatever would
-  leave less fails, so that no dust is ever lost to keep the state small.
+- An account is empty, or holds at least the existential deposit: whatever would leave less fails,
+  so that no dust is ever lost to keep the state small.  An empty account is not stored unless it
+  has signed something: its nonce is what keeps old extrinsics from being played again.
+- What the runtime charges for extrinsics leaves the accounts at once, and issuance or another
+  account at the end of the block.
 - Sending to oneself moves nothing, and sending nothing is allowed; both are noted by an event, as
   ERC-20 asks.
 """
@@ -36,6 +39,7 @@ from runtime import (
     Weight,
     call,
 )
+from runtime.admission import cannot_pay, wrong_nonce
 
 
 class Balances(Pallet, index=2):
@@ -146,10 +150,7 @@ class Balances(Pallet, index=2):
     @call(1, weight=Weight(reads=2, writes=2))
     def transfer_keep_alive(self, sender: Signed, receiver: AccountId, amount: Amount) -> None:
         """Move `amount` to `receiver`, if the signer keeps the existential deposit free."""
-        self.move(sender, receiver, amount)
-        free = self.accounts[sender].free
-        if free < self.existential_deposit:
-            raise self.NotKeptAlive(free=free)
+        self._move(sender, receiver, amount, free_least=self.existential_deposit)
 
     @call(2, weight=Weight(reads=1, writes=1))
     def approve(self, owner: Signed, spender: AccountId, amount: Amount) -> None:
@@ -193,12 +194,7 @@ class Balances(Pallet, index=2):
 
     def move(self, sender: bytes, receiver: bytes, amount: int) -> None:
         """Move free balance; raises `Insufficient` or `BelowExistentialDeposit`."""
-        paying = self._with_free(sender, amount)
-        if amount and sender != receiver:
-            paying.free -= amount
-            self._store(sender, paying)
-            self._add_free(receiver, amount)
-        self.emit(self.Transfer(sender=sender, receiver=receiver, amount=amount))
+        self._move(sender, receiver, amount, free_least=0)
 
     def hold(self, account: bytes, amount: int, reason: str) -> None:
         """Move free balance under a hold; raises `Insufficient`; nothing held is no hold."""
@@ -239,7 +235,48 @@ class Balances(Pallet, index=2):
         self._add_free(account, amount)
         self.issuance.put(self.issuance.get() + amount)
 
+    # Helpers: `AccountKeeper` for the runtime
+
+    def next_nonce(self, account: bytes) -> int:
+        """The nonce that the account's next extrinsic must have."""
+        return self.accounts[account].nonce
+
+    def admit(self, account: bytes, nonce: int, charge: int) -> None:
+        """Use a nonce and take `charge`; raises `InvalidTransaction` and changes nothing."""
+        paying = self.accounts[account]
+        if paying.nonce != nonce:
+            raise wrong_nonce(nonce, paying.nonce)
+        free = paying.free - charge
+        total = free + paying.held
+        if free < 0 or 0 < total < self.existential_deposit:
+            raise cannot_pay(charge, paying.free)
+        paying.nonce += 1
+        paying.free = free
+        self.accounts[account] = paying
+
+    def collect(self, charged: int, receiver: bytes, reward: int) -> None:
+        """Give `reward` of what the block charged to `receiver`, and burn the rest.
+
+        A reward that is no existential deposit to a new account is burned, too.
+        """
+        credited = self.accounts[receiver]
+        if reward and reward + credited.free + credited.held >= self.existential_deposit:
+            credited.free += reward
+            self.accounts[receiver] = credited
+            charged -= reward
+        self.issuance.put(self.issuance.get() - charged)
+
     # Helpers
+
+    def _move(self, sender: bytes, receiver: bytes, amount: int, free_least: int) -> None:
+        paying = self._with_free(sender, amount)
+        if amount and sender != receiver:
+            paying.free -= amount
+            self._store(sender, paying)
+            self._add_free(receiver, amount)
+        if paying.free < free_least:
+            raise self.NotKeptAlive(free=paying.free)
+        self.emit(self.Transfer(sender=sender, receiver=receiver, amount=amount))
 
     def _with_free(self, account: bytes, amount: int) -> Account:
         balance = self.accounts[account]
@@ -267,12 +304,12 @@ class Balances(Pallet, index=2):
 
     def _store(self, account: bytes, balance: Account) -> None:
         total = balance.free + balance.held
-        if total == 0:
+        if total == 0 and balance.nonce == 0:
             del self.accounts[account]
-        elif total < self.existential_deposit:
+            return
+        if 0 < total < self.existential_deposit:
             raise self.BelowExistentialDeposit(account=account, total=total)
-        else:
-            self.accounts[account] = balance
+        self.accounts[account] = balance
 
     def _set_allowance(self, owner: bytes, spender: bytes, amount: int) -> None:
         if amount:

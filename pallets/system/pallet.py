@@ -1,7 +1,7 @@
-"""Nonces of accounts, the fate of extrinsics, and remarks.
+"""The fate of extrinsics, which version the storage has, and remarks.
 
-The runtime admits an extrinsic only with its signer's next nonce, so each enters one block at
-most; it counts nonces here, and tells here when a call failed.
+The runtime tells here when a call failed, and keeps here how far an upgrade of the storage is
+(`runtime.upgrade`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from runtime import (
-    U64,
+    U16,
+    U32,
     AccountId,
     Event,
     Hash,
@@ -19,10 +20,12 @@ from runtime import (
     Pallet,
     ShortText,
     Signed,
+    Value,
     Weight,
     call,
 )
 from runtime.hashing import hash_text
+from runtime.upgrade import MigrationState
 
 REMARK_BYTES_MAX = 4_096
 """The longest remark, in bytes."""
@@ -33,16 +36,26 @@ class System(Pallet, index=0):
 
     # Storage
 
-    nonces = Map[AccountId, U64](0)
+    spec_version = Value[U32](0)
+    """The spec version whose storage the state has."""
+    storage_versions = Map[ShortText, U16]()
+    """The version of each pallet's storage, by the pallet's name."""
+    migration = Value[MigrationState | None](None)
+    """The migration in progress."""
 
     # Events
 
     class ExtrinsicFailed(Event):
-        """The call of an extrinsic failed and was rolled back; nonce and tip stay."""
+        """The call of an extrinsic failed and was rolled back; nonce, fee and tip stay."""
 
         error: ShortText
         message: LongText
         remedy: LongText
+
+    class Upgraded(Event):
+        """All storage is that of this spec version from now on."""
+
+        spec_version: U32
 
     class Remarked(Event):
         """An account left a remark; its bytes are in the extrinsic."""
@@ -55,4 +68,4 @@ class System(Pallet, index=0):
     @call(0, weight=Weight(reads=0, writes=0, hashes=1, bytes=REMARK_BYTES_MAX))
     def remark(self, sender: Signed, data: Annotated[bytes, Max(REMARK_BYTES_MAX)]) -> None:
         """Put bytes on record; they change no state."""
-        self.emit(self.Remarked(sender=sender, remark=hash_text(data)))
+        self.emit(self.Remarked(sender=sender, remark=self.hash(hash_text, data)))

@@ -15,7 +15,9 @@ def test_the_runtime_has_exactly_the_typed_pallets():
     assert by_name == [getattr(pallets, field.name) for field in fields(Pallets)]
     assert list(runtime.pallets) == [
         "System",
+        "Utility",
         "Balances",
+        "Fees",
         "Datanets",
         "Models",
         "Compute",
@@ -40,6 +42,8 @@ def test_indices_stay_for_ever():
     }
     assert numbers == {
         "System": (0, ["remark"]),
+        "Utility": (1, ["batch", "batch_all"]),
+        "Fees": (3, []),
         "Balances": (
             2,
             ["transfer", "transfer_keep_alive", "approve", "transfer_from", "burn"],

@@ -23,8 +23,8 @@ from pallets.balances.pallet import Balances
 from pallets.system.pallet import System
 from runtime.block import Block
 from runtime.codec import codec_of
-from runtime.extrinsic import check_extrinsic, sign_extrinsic
-from runtime.hashing import hash_content
+from runtime.extrinsic import sign_extrinsic
+from runtime.hashing import hash_content, hash_extrinsic
 from runtime.keys import Keypair
 from runtime.state.proof import verify_entry
 from runtime.storage import Map
@@ -222,4 +222,4 @@ def test_blocks_decode_for_people(client: NodeClient) -> None:
     assert client.call("chain_getBlock", block["id"])["height"] == inclusion.height
     stored = codec_of(Block).decode(bytes.fromhex(block["encoded"]))
     raw = stored.extrinsics[inclusion.index]
-    assert check_extrinsic(raw, client.genesis_hash).hash == inclusion.extrinsic_hash
+    assert hash_extrinsic(raw) == inclusion.extrinsic_hash

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from node import mempool as module
 from node.errors import MempoolFull, NonceTaken, NonceTooHigh
 from node.mempool import BLOCKS_MISSED_MAX, BLOCKS_WAITED_MAX, NONCES_AHEAD_MAX, Mempool
+from pallets.system.pallet import System
 from runtime.errors import InvalidTransaction
 from runtime.extrinsic import CheckedExtrinsic
 
@@ -20,7 +21,8 @@ ALICE, BOB = b"a" * 32, b"b" * 32
 def extrinsic(signer: bytes, nonce: int, tip: int = 0, size_bytes: int = 100) -> CheckedExtrinsic:
     """An extrinsic as admission leaves it; its hash says what it is."""
     name = b"%b %d %d %d" % (signer, nonce, tip, size_bytes)
-    return CheckedExtrinsic(bytes(size_bytes), name, signer, 1, None, nonce, tip, [0, 0, []])
+    call = System.remark.definition
+    return CheckedExtrinsic(bytes(size_bytes), name, signer, 1, None, nonce, tip, call, (b"",))
 
 
 def zero(_account: bytes) -> int:

@@ -24,7 +24,7 @@ from pallets.system.pallet import System
 from runtime.block import Block
 from runtime.codec import codec_of
 from runtime.errors import InvalidBlock, OpenLedgerError, StoreError
-from runtime.extrinsic import check_extrinsic, sign_extrinsic
+from runtime.extrinsic import sign_extrinsic
 
 VALIDATOR = development_keypair("validator")
 USER = development_keypair("user")
@@ -58,7 +58,7 @@ def producer_of(chain: Chain, directory: DataDirectory) -> Producer:
         nonce=0,
     )
     if chain.nonce_of(USER.account) == 0:
-        mempool.add(check_extrinsic(raw, chain.genesis_hash), 0, 0)
+        mempool.add(chain.check(raw), 0, 0)
     return Producer(
         chain=chain,
         engine=SoloEngine(chain.genesis_hash, chain.validators, VALIDATOR.account, VALIDATOR.sign),

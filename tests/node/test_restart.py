@@ -18,7 +18,6 @@ from node.errors import ClientError
 from pallets.system.pallet import System
 from runtime.block import Block
 from runtime.codec import codec_of
-from runtime.extrinsic import check_extrinsic
 
 KILLS = 4
 SENDERS = ("faucet", "user", "builder")
@@ -102,12 +101,11 @@ def test_a_killed_node_loses_and_doubles_nothing(start_node: Callable[..., Any])
     runtime = compose_runtime()
     for height, block in blocks.items():
         for index, raw in enumerate(block.extrinsics):
-            checked = check_extrinsic(raw, genesis_hash)
+            checked = runtime.check(raw, genesis_hash)
             places.setdefault(checked.hash, []).append((height, index))
             assert checked.nonce == nonces[checked.signer]
             nonces[checked.signer] += 1
-            call = runtime.call_codec.from_plain(checked.call)
-            remarks[call.to_plain()[2][0]] += 1
+            remarks[checked.arguments[0]] += 1
     assert set(remarks.values()) == {1}
     for load in loads:
         assert len(load.acknowledged) > 10, load.problems

@@ -9,14 +9,16 @@ from dataclasses import replace
 
 from genesis.chain_spec import ChainSpec, Parameters, dev_spec, genesis_block
 from genesis.compose import Pallets
+from pallets.balances.types import Account
 from runtime import RuntimeCall
 from runtime.block import BlockContext
 from runtime.codec import codec_of
+from runtime.dispatch import ExtrinsicResult
 from runtime.events import EventRecord
-from runtime.executive import BlockOutcome, ExtrinsicResult
-from runtime.extrinsic import check_extrinsic, sign_extrinsic
+from runtime.extrinsic import sign_extrinsic
 from runtime.hashing import ZERO_HASH, hash_text
 from runtime.keys import Keypair
+from runtime.outcome import BlockOutcome
 from runtime.storage import PREFIX_BYTES, storage_key
 from runtime.types import Amount
 
@@ -30,6 +32,9 @@ PARAMETERS = Parameters(
     revocation_blocks=30,
     payout_claim_blocks=5_000,
     rows_min=1,
+    base_price=0,
+    byte_price=0,
+    unit_price=0,
 )
 _ACCOUNT_PART_BYTES = 34
 
@@ -69,7 +74,7 @@ class Chain:
         """The call as an extrinsic with the account's next nonce."""
         if nonce is None:
             with self.reading() as pallets:
-                nonce = pallets.system.nonces[keypair.account]
+                nonce = pallets.balances.next_nonce(keypair.account)
         return sign_extrinsic(
             call,
             keypair,
@@ -88,7 +93,7 @@ class Chain:
             beacon=hash_text(self.height.to_bytes(8, "big")),
             parent_hash=ZERO_HASH,
         )
-        checked = [check_extrinsic(each, self.genesis_hash) for each in raw]
+        checked = [self.runtime.check_any(each, self.genesis_hash) for each in raw]
         outcome = self.runtime.execute(
             self.state, context, self.genesis_hash, checked, skip_invalid=False
         )
@@ -135,9 +140,14 @@ class Chain:
         assert result.error == error, f"{result.error or 'succeeded'}: {result.message}"
         assert result.remedy
         assert result.message
-        nonce = storage_key("System", "nonces", keypair.account)
+        account = storage_key("Balances", "accounts", keypair.account)
         changed = {key for key in before | self.state if before.get(key) != self.state.get(key)}
-        assert changed == {nonce}
+        assert changed == {account}
+        codec = self.pallets.balances.definition.storage["accounts"].codec
+        stored = before.get(account)
+        expected = codec.decode(stored) if stored else Account()
+        expected.nonce += 1
+        assert self.state[account] == codec.encode(expected)
 
     def free(self, account: bytes) -> int:
         """The free balance of an account."""
@@ -156,12 +166,24 @@ class Chain:
             key[PREFIX_BYTES:]: value for key, value in self.state.items() if key.startswith(prefix)
         }
 
+    def accounts(self) -> dict[bytes, Account]:
+        """All accounts, by their storage keys without the map's prefix."""
+        codec = self.pallets.balances.definition.storage["accounts"].codec
+        return {
+            key: codec.decode(value) for key, value in self.entries("Balances", "accounts").items()
+        }
+
+    def money(self) -> dict[bytes, tuple[int, int]]:
+        """What is free and held of every account that has anything."""
+        return {
+            key: (each.free, each.held)
+            for key, each in self.accounts().items()
+            if each.free or each.held
+        }
+
     def check_money(self) -> None:
         """Issuance is the sum of all balances, and every held unit has its hold."""
-        accounts = {
-            key: self.pallets.balances.definition.storage["accounts"].codec.decode(value)
-            for key, value in self.entries("Balances", "accounts").items()
-        }
+        accounts = self.accounts()
         with self.reading() as pallets:
             issuance = pallets.balances.issuance.get()
         assert sum(each.free + each.held for each in accounts.values()) == issuance
@@ -174,7 +196,7 @@ class Chain:
         """The same blocks on the same genesis change the same keys to the same bytes."""
         other = Chain(self.spec)
         for context, included, changes in self.blocks:
-            checked = [check_extrinsic(each, other.genesis_hash) for each in included]
+            checked = [other.runtime.check_any(each, other.genesis_hash) for each in included]
             outcome = other.runtime.execute(
                 other.state, context, other.genesis_hash, checked, skip_invalid=False
             )

@@ -224,7 +224,7 @@ def test_any_division_is_claimed_to_the_unit_in_any_order(weights, data):
     paid = [index for index, part in enumerate(parts) if part]
     order = data.draw(st.permutations(paid))
     with chain.reading() as pallets:
-        nonce = pallets.system.nonces[USER.account]
+        nonce = pallets.balances.next_nonce(USER.account)
     raws = [chain.sign(USER, payouts.claim(index), nonce + n) for n, index in enumerate(order)]
     again = chain.sign(USER, payouts.claim(order[0]), nonce + len(order))
     outcome = chain.execute(*raws, again)

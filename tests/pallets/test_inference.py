@@ -203,7 +203,7 @@ def test_the_largest_batch_stays_within_its_weight():
     chain = serving(Chain(), LIMIT)
     users = [key_of(f"user {number}") for number in range(CHARGES_MAX)]
     with chain.reading() as pallets:
-        nonce = pallets.system.nonces[CURATOR.account]
+        nonce = pallets.balances.next_nonce(CURATOR.account)
     gifts = [Balances.transfer.Call(receiver=user.account, amount=2 * OPEN) for user in users]
     blocks = (
         [chain.sign(CURATOR, gift, nonce + number) for number, gift in enumerate(gifts)],

@@ -51,9 +51,9 @@ def test_storage_is_described_for_an_explorer() -> None:
         "kind": "map",
         "prefix": "b66a65ba4933cc7d5cadc7739ea972f5",
         "key": "bytes[32]",
-        "type": "Account(free: u128, held: u128)",
-        "bytes_max": 37,
-        "default": [0, 0],
+        "type": "Account(free: u128, held: u128, nonce: u64)",
+        "bytes_max": 46,
+        "default": [0, 0, 0],
     }
     assert "default" not in described("Notes")["storage"][1]
 

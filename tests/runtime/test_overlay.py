@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from runtime.codec import encode
+from runtime.codec import decode, encode
 from runtime.errors import InvariantViolation
 from runtime.overlay import (
     ABSENT,
@@ -21,6 +21,7 @@ from runtime.overlay import (
     ReadOnly,
     WeightExceeded,
 )
+from runtime.weights import Weight
 
 KEYS = [bytes([number]) * 3 for number in range(6)]
 STATE = {KEYS[0]: encode(0), KEYS[1]: encode(b"one"), KEYS[2]: encode(None)}
@@ -32,6 +33,11 @@ def attached(state: dict[bytes, bytes] | None = None) -> Overlay:
     overlay = Overlay()
     overlay.attach(STATE if state is None else state, writable=True)
     return overlay
+
+
+def read(overlay: Overlay, key: bytes) -> Any:
+    """The value of a key."""
+    return overlay.read(key, decode)
 
 
 class AgainstDictionaries(RuleBasedStateMachine):
@@ -49,7 +55,7 @@ class AgainstDictionaries(RuleBasedStateMachine):
     def read(self, key: bytes) -> None:
         """Reads agree."""
         expected = self.values.get(key, MISSING)
-        found = self.overlay.read(key)
+        found = self.overlay.read(key, decode)
         assert (found is ABSENT) == (expected is MISSING)
         assert expected is MISSING or found == expected
 
@@ -96,12 +102,11 @@ class AgainstDictionaries(RuleBasedStateMachine):
 
     @invariant()
     def changes_agree(self) -> None:
-        """The changes are the changed keys, sorted, each with its present value."""
+        """The changes are the changed keys, each with its present value."""
         expected = {
-            key: encode(self.values[key]) if key in self.values else None
-            for key in sorted(self.changed)
+            key: encode(self.values[key]) if key in self.values else None for key in self.changed
         }
-        assert list(self.overlay.changes().items()) == list(expected.items())
+        assert self.overlay.changes() == expected
         assert self.overlay.events == self.events
 
 
@@ -112,29 +117,43 @@ TestAgainstDictionaries.settings = settings(max_examples=60, stateful_step_count
 def test_distinct_keys_are_metered() -> None:
     """A key counts once, however often it is read or written, and whatever was cached before."""
     overlay = attached()
-    overlay.read(KEYS[0])
-    overlay.meter(2, 1)
+    read(overlay, KEYS[0])
+    overlay.meter(Weight(reads=2, writes=1))
     for _ in range(3):
-        overlay.read(KEYS[0])
+        read(overlay, KEYS[0])
         overlay.write(KEYS[3], 1)
-        overlay.read(KEYS[3])
-    assert overlay.metered == (2, 1)
+        read(overlay, KEYS[3])
+    assert overlay.metered == (2, 1, 0, 0)
     with pytest.raises(WeightExceeded, match="reads more than the 2"):
-        overlay.read(KEYS[4])
+        read(overlay, KEYS[4])
     with pytest.raises(WeightExceeded, match="writes more than the 1"):
         overlay.write(KEYS[4], 1)
     assert KEYS[4] not in overlay.changes()
 
 
+def test_hashes_are_metered() -> None:
+    """Their number and their bytes, each with its own limit."""
+    overlay = attached()
+    overlay.meter(Weight(reads=0, writes=0, hashes=2, bytes=10))
+    overlay.note_hashes(1, 4)
+    assert overlay.metered == (0, 0, 1, 4)
+    with pytest.raises(WeightExceeded, match="hashes more than the 10 bytes"):
+        overlay.note_hashes(1, 7)
+    with pytest.raises(WeightExceeded, match="computes more than the 2 hashes"):
+        overlay.note_hashes(1, 0)
+    overlay.unmeter()
+    overlay.note_hashes(100, 1_000)
+
+
 def test_events_of_a_call_are_limited() -> None:
     """A loop that emits without end is stopped; the next call has its own limit."""
     overlay = attached()
-    overlay.meter(1, 1)
+    overlay.meter(Weight(reads=1, writes=1))
     for number in range(EVENTS_PER_CALL_MAX):
         overlay.emit(number)
     with pytest.raises(WeightExceeded, match="events"):
         overlay.emit(0)
-    overlay.meter(1, 1)
+    overlay.meter(Weight(reads=1, writes=1))
     overlay.emit(0)
     assert len(overlay.events) == EVENTS_PER_CALL_MAX + 1
 
@@ -156,7 +175,7 @@ def test_reading_only_forbids_writes() -> None:
     """Off-chain code cannot change the state by accident."""
     overlay = Overlay()
     overlay.attach(STATE, writable=False)
-    assert overlay.read(KEYS[1]) == b"one"
+    assert read(overlay, KEYS[1]) == b"one"
     with pytest.raises(ReadOnly):
         overlay.write(KEYS[1], 1)
 
@@ -165,14 +184,14 @@ def test_outside_a_block_there_is_no_state() -> None:
     """Before `attach` and after `detach` nothing can be read, and nothing is left over."""
     overlay = Overlay()
     with pytest.raises(NotReading):
-        overlay.read(KEYS[0])
+        read(overlay, KEYS[0])
     overlay.attach(STATE, writable=True)
     overlay.write(KEYS[0], 1)
     overlay.detach()
     with pytest.raises(NotReading):
-        overlay.read(KEYS[0])
+        read(overlay, KEYS[0])
     overlay.attach(STATE, writable=True)
-    assert overlay.read(KEYS[0]) == 0
+    assert read(overlay, KEYS[0]) == 0
     assert overlay.changes() == {}
 
 

@@ -211,7 +211,7 @@ def test_damaged_state_halts() -> None:
     with pytest.raises(InvariantViolation, match=r"stored Test\.item"):
         value.get()
     value, _ = bound(Value[U8](0), {key: b"\xff\xff"})
-    with pytest.raises(InvariantViolation, match="damaged"):
+    with pytest.raises(InvariantViolation, match=r"stored Test\.item"):
         value.get()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runtime import (
+    U16,
     U32,
     U64,
     AccountId,
@@ -29,7 +30,9 @@ from runtime import (
     on_finalize,
     on_initialize,
 )
+from runtime.admission import cannot_pay, wrong_nonce
 from runtime.traits import Currency
+from runtime.upgrade import MigrationState
 
 
 @dataclass(slots=True)
@@ -38,6 +41,7 @@ class Account:
 
     free: Amount = 0
     held: Amount = 0
+    nonce: U64 = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +53,16 @@ class Note:
 
 
 class System(Pallet, index=0):
-    """Nonces and failures."""
+    """Failures and versions."""
 
-    nonces = Map[AccountId, U64](0)
+    spec_version = Value[U32](0)
+    storage_versions = Map[ShortText, U16]()
+    migration = Value[MigrationState | None](None)
+
+    class Upgraded(Event):
+        """All storage is of this version."""
+
+        spec_version: U32
 
     class ExtrinsicFailed(Event):
         """A call was rolled back."""
@@ -102,6 +113,27 @@ class Balances(Pallet, index=2):
         if self.issuance.get() >= 2**127:
             message = "Too much was issued."
             raise InvariantViolation(message, remedy="Issue less.")
+
+    def next_nonce(self, account: bytes) -> int:
+        """As `AccountKeeper`."""
+        return self.accounts[account].nonce
+
+    def admit(self, account: bytes, nonce: int, charge: int) -> None:
+        """As `AccountKeeper`."""
+        paying = self.accounts[account]
+        if paying.nonce != nonce:
+            raise wrong_nonce(nonce, paying.nonce)
+        if paying.free < charge:
+            raise cannot_pay(charge, paying.free)
+        paying.nonce += 1
+        paying.free -= charge
+        self.accounts[account] = paying
+
+    def collect(self, charged: int, receiver: bytes, reward: int) -> None:
+        """As `AccountKeeper`."""
+        with self.accounts.edit(receiver) as account:
+            account.free += reward
+        self.issuance.put(self.issuance.get() - (charged - reward))
 
     def free_balance(self, account: bytes) -> int:
         """As `Currency`."""

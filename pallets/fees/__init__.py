@@ -1,0 +1,1 @@
+"""What extrinsics cost, and who receives it."""

@@ -1,0 +1,54 @@
+"""What a block does: changes of the state, results and events, and the roots of the latter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from runtime.cbor import Plain
+from runtime.dispatch import ExtrinsicResult
+from runtime.errors import InvalidTransaction
+from runtime.events import EmittedEvent, EventRecord, join
+from runtime.merkle import hashed_list_root, list_root
+
+
+@dataclass(frozen=True)
+class BlockOutcome:
+    """The effects of a block."""
+
+    changes: dict[bytes, bytes | None]
+    """None removes a key."""
+    changed: Mapping[bytes, Plain]
+    """The plain data of the same keys, for `CachedState.advance`."""
+    included: tuple[bytes, ...]
+    """The encoded extrinsics of the block."""
+    results: tuple[ExtrinsicResult, ...]
+    emitted: tuple[EmittedEvent, ...]
+    left_out: Mapping[bytes, InvalidTransaction]
+    """Why an extrinsic did not enter, by its hash; `BlockFull` for one that may enter later."""
+
+    @property
+    def events(self) -> tuple[EventRecord, ...]:
+        """The events as watchers see them."""
+        return tuple([event.record() for event in self.emitted])
+
+    @cached_property
+    def event_encodings(self) -> tuple[bytes, ...]:
+        """Each event's canonical bytes: the leaves of `events_root`."""
+        return tuple([event.encode() for event in self.emitted])
+
+    @cached_property
+    def encoded_events(self) -> bytes:
+        """What the store keeps and `Runtime.decode_events` reads."""
+        return join(self.event_encodings)
+
+    @cached_property
+    def extrinsics_root(self) -> bytes:
+        """The Merkle list of the hashes of the included extrinsics, 32 bytes."""
+        return hashed_list_root([result.extrinsic_hash for result in self.results])
+
+    @cached_property
+    def events_root(self) -> bytes:
+        """The Merkle list of the events, 32 bytes."""
+        return list_root(self.event_encodings)
