@@ -1,7 +1,7 @@
 """The state machine framework: pallets, storage, calls, blocks; it imports nothing of ours."""
 
 from runtime.calls import RuntimeCall, call
-from runtime.errors import DispatchError, InvariantViolation
+from runtime.errors import DefinitionError, DispatchError, InvariantViolation
 from runtime.events import Event
 from runtime.executive import Runtime
 from runtime.pallet import (
@@ -59,6 +59,7 @@ __all__ = [
     "Between",
     "BlockNumber",
     "Const",
+    "DefinitionError",
     "DispatchError",
     "Error",
     "Event",

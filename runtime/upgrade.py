@@ -103,17 +103,16 @@ class Upgrades:
         """
         store = self._store
         stored = store.spec_version.get()
-        pending = store.migration.get()
-        if stored == self._spec_version and pending is None:
+        if stored == self._spec_version:
             return False
         if stored > self._spec_version:
             message = f"The state is of spec version {stored}, newer than {self._spec_version}."
             raise InvariantViolation(message, remedy="Install the newer version of OpenLedger.")
-        store.spec_version.put(self._spec_version)
         left = MIGRATION_UNITS_MAX
         for _ in range(STEPS_MAX):
             pending = store.migration.get() or self._next_migration()
             if pending is None:
+                store.spec_version.put(self._spec_version)
                 on_runtime_upgrade()
                 store.emit(store.Upgraded(spec_version=self._spec_version))
                 return False
