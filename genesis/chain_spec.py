@@ -22,6 +22,7 @@ from genesis.allocation import (
     published_allocation,
 )
 from genesis.compose import SPEC_VERSION, Pallets, compose
+from genesis.pallet_packages import PACKAGES_MAX, PalletPackage, load_pallets
 from genesis.toml_records import InvalidChainSpec, read_record, write_record
 from pallets.attribution.pallet import Attribution
 from pallets.compute.pallet import Compute
@@ -107,6 +108,8 @@ class ChainSpec:
     buckets: Annotated[tuple[Bucket, ...], Max(BUCKETS_MAX)]
     endowments: Annotated[tuple[Endowment, ...], Max(ENDOWMENTS_MAX)]
     parameters: Parameters
+    pallets: Annotated[tuple[PalletPackage, ...], Max(PACKAGES_MAX)] = ()
+    """The pallets from packages, in the order of their hooks, behind the built-in ones."""
 
     def __post_init__(self) -> None:
         """Raise `InvalidChainSpec` or `InvalidAllocation` unless the spec describes a chain."""
@@ -201,9 +204,16 @@ def dev_spec() -> ChainSpec:
 def genesis_block(spec: ChainSpec) -> tuple[Block, dict[bytes, bytes | None], Runtime]:
     """Return block 0, the storage it begins with, and a new runtime of the chain.
 
-    The block's id is the chain's genesis hash.
+    The block's id is the chain's genesis hash.  Raises `PalletPackageError` where a package that
+    the spec names is not installed as it was, and `DefinitionError` where two pallets clash.
     """
-    runtime, pallets = compose()
+    return genesis_of(spec, *compose(load_pallets(spec.pallets)))
+
+
+def genesis_of(
+    spec: ChainSpec, runtime: Runtime, pallets: Pallets
+) -> tuple[Block, dict[bytes, bytes | None], Runtime]:
+    """Return `genesis_block` for a runtime that is composed already."""
     storage = runtime.initialise(lambda: _configure(spec, pallets))
     tree = Tree().update(
         (hash_state_key(key), hash_state_value(value)) for key, value in storage.items()

@@ -1,8 +1,14 @@
-"""Which pallets the chain is made of, and what each of them knows of the others."""
+"""Which pallets the chain is made of, and what each of them knows of the others.
+
+A pallet that is built in has a field in `Pallets` and a line in `compose`.  Pallets from packages
+come from the chain spec (`genesis.pallet_packages`) and are given their needs by name.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 from pallets.attribution.pallet import Attribution
 from pallets.balances.pallet import Balances
@@ -13,7 +19,9 @@ from pallets.inference.pallet import Inference
 from pallets.models.pallet import Models
 from pallets.system.pallet import System
 from pallets.utility.pallet import Utility
+from runtime.errors import DefinitionError
 from runtime.executive import Runtime
+from runtime.pallet import Pallet
 
 SPEC_VERSION = 1
 RUNTIME_NAME = "openledger"
@@ -34,11 +42,12 @@ class Pallets:
     attribution: Attribution
 
 
-def compose() -> tuple[Runtime, Pallets]:
-    """Return a new runtime and its pallets; the order is that of their hooks.
+def compose(extra: Sequence[type[Pallet]] = ()) -> tuple[Runtime, Pallets]:
+    """Return a new runtime and its built-in pallets; the order is that of their hooks.
 
-    Nothing here depends on a chain spec, so that a client composes what every node runs; what a
-    spec chooses is in the state from genesis on.
+    `extra` are the pallets from packages, which come last.  Nothing else of a chain spec matters
+    here, so that a client composes what every node runs; what a spec chooses beside them is in the
+    state from genesis on.  Raises `DefinitionError`.
     """
     balances = Balances()
     datanets = Datanets(currency=balances)
@@ -49,22 +58,33 @@ def compose() -> tuple[Runtime, Pallets]:
     pallets = Pallets(
         System(), Utility(), balances, Fees(), datanets, models, compute, inference, attribution
     )
+    offered = {
+        "currency": balances,
+        "datanets": datanets,
+        "models": models,
+        "workers": compute,
+        "pool": attribution,
+    }
     runtime = Runtime(
-        pallets.system,
-        pallets.utility,
-        pallets.balances,
-        pallets.fees,
-        pallets.datanets,
-        pallets.models,
-        pallets.compute,
-        pallets.inference,
-        pallets.attribution,
+        *(getattr(pallets, field.name) for field in fields(Pallets)),
+        *(_with_needs(pallet, offered) for pallet in extra),
         spec_version=SPEC_VERSION,
         name=RUNTIME_NAME,
     )
     return runtime, pallets
 
 
-def compose_runtime() -> Runtime:
+def compose_runtime(extra: Sequence[type[Pallet]] = ()) -> Runtime:
     """Return a new runtime; its pallets are in `Runtime.pallets`."""
-    return compose()[0]
+    return compose(extra)[0]
+
+
+def _with_needs(pallet: type[Pallet], offered: Mapping[str, Any]) -> Pallet:
+    """The pallet with what it needs, by the names of its needs; raises `DefinitionError`."""
+    needs = pallet.definition.needs
+    for name in needs:
+        if name not in offered:
+            message = f"{pallet.definition.name} needs {name}, which no pallet offers."
+            remedy = f"Name the need as one of {', '.join(offered)}."
+            raise DefinitionError(message, remedy=remedy)
+    return pallet(**{name: offered[name] for name in needs})

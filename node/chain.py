@@ -15,6 +15,7 @@ import trio
 
 from genesis.chain_spec import ChainSpec, genesis_block
 from genesis.compose import compose_runtime
+from genesis.pallet_packages import load_pallets
 from node.beacon import Beacon, check_beacon, make_beacon
 from node.config import DataDirectory
 from node.errors import ConfigError
@@ -61,7 +62,7 @@ class Chain:
         self.spec = spec
         self.store = store
         self.genesis_hash = genesis.header.id()
-        self.runtime: Runtime = compose_runtime()
+        self.runtime: Runtime = compose_runtime(load_pallets(spec.pallets))
         self.committing = trio.Lock()
         """Held while a block is committed: proofs, which walk several tables, wait for it."""
         self._keypair = keypair

@@ -23,6 +23,7 @@ from typing import Any, Self
 import httpx
 
 from genesis.compose import Pallets, compose
+from genesis.pallet_packages import PalletPackage, load_pallets
 from node.errors import (
     CallFailed,
     ClientError,
@@ -229,11 +230,14 @@ class NodeClient:
 
     @cached_property
     def _composed(self) -> tuple[Runtime, Pallets]:
-        return compose()
+        return compose(load_pallets([_package_of(each) for each in self.properties["pallets"]]))
 
     @property
     def runtime(self) -> Runtime:
-        """This client's own copy of the runtime; it decodes what the node answers."""
+        """This client's own copy of the node's runtime; it decodes what the node answers.
+
+        Raises `PalletPackageError` where a package that the chain runs is not installed here.
+        """
         return self._composed[0]
 
     @contextmanager
@@ -481,6 +485,11 @@ _NONCE_REFUSALS = frozenset({"NonceTaken", "InvalidTransaction"})
 """What the node says of a nonce that belongs to another extrinsic, waiting or in a block."""
 _PASSING_REFUSALS = frozenset({"MempoolFull", "NonceTooHigh"})
 """What the node says while it is busy: sending again later is all it takes."""
+
+
+def _package_of(answer: Mapping[str, Any]) -> PalletPackage:
+    source_hash = bytes.fromhex(answer["source_hash"])
+    return PalletPackage(answer["name"], answer["index"], answer["package"], source_hash)
 
 
 def _head_of(answer: Mapping[str, Any]) -> Head:

@@ -64,19 +64,22 @@ class DataDirectory:
         Raises `ConfigError` when there is none, when the two differ, or when the directory holds
         something else.
         """
+        if given is not None:
+            return self.take_spec(ChainSpec.load(given))
         if self.spec.exists():
-            spec = ChainSpec.load(self.spec)
-            if given is not None and ChainSpec.load(given) != spec:
-                message = f"{self.root} belongs to another chain than {given} describes."
-                remedy = "Leave --chain out to go on with it, or choose another --data directory."
-                raise ConfigError(message, remedy=remedy)
-            return spec
-        if given is None:
-            message = f"{self.root} holds no chain yet."
-            remedy = "Give a chain spec with --chain, or use `openledger dev`."
+            return ChainSpec.load(self.spec)
+        message = f"{self.root} holds no chain yet."
+        remedy = "Give a chain spec with --chain, or use `openledger dev`."
+        raise ConfigError(message, remedy=remedy)
+
+    def take_spec(self, spec: ChainSpec) -> ChainSpec:
+        """Make a new directory one of `spec`; raises `ConfigError` if it is another chain's."""
+        if not self.spec.exists():
+            self.begin(spec)
+        elif ChainSpec.load(self.spec) != spec:
+            message = f"{self.root} belongs to another chain than is asked for."
+            remedy = "Leave --chain and --pallet out to go on with it, or choose another --data."
             raise ConfigError(message, remedy=remedy)
-        spec = ChainSpec.load(given)
-        self.begin(spec)
         return spec
 
     def begin(self, spec: ChainSpec) -> None:

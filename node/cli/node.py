@@ -6,14 +6,18 @@ import contextlib
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from node.cli.key_choice import KeyOption, PasswordFile, choose_key, dev_keypair
 from node.cli.output import JsonFlag, print_fields, print_json
+
+if TYPE_CHECKING:
+    from genesis.chain_spec import ChainSpec
 
 DEFAULT_RPC_PORT = 9944
 GIB = 1024**3
@@ -30,6 +34,10 @@ AllowHost = Annotated[
     typer.Option(help="Also answer requests for this host name; may be repeated."),
 ]
 ContentQuota = Annotated[int, typer.Option(help="Limit of all stored content, in GiB.", min=1)]
+AddPallet = Annotated[
+    list[str] | None,
+    typer.Option("--pallet", help="Also run this installed pallet; may be repeated."),
+]
 LogLevel = Annotated[str, typer.Option(help="debug, info, warning or error.")]
 LogFile = Annotated[Path | None, typer.Option(help="Write logs here instead of stderr.")]
 
@@ -71,6 +79,7 @@ def run_dev(
         Path | None,
         typer.Option(help="Keep the chain here; by default it is deleted at the end."),
     ] = None,
+    pallet: AddPallet = None,
     rpc_port: RpcPort = DEFAULT_RPC_PORT,
     log_level: LogLevel = "warning",
     log_file: LogFile = None,
@@ -94,8 +103,8 @@ def run_dev(
 
     with _kept_or_temporary(data) as folder:
         directory = DataDirectory(folder)
-        if not directory.spec.exists():
-            directory.begin(dev_spec())
+        if pallet or not directory.spec.exists():
+            directory.take_spec(_with_pallets(dev_spec(), pallet))
         spec = directory.load_spec(None)
         run(NodeConfig(rpc_port=rpc_port), directory, spec, dev_keypair(validator), ready)
 
@@ -105,16 +114,31 @@ def init(
     chain: Annotated[
         Path, typer.Option("--chain", help="Chain spec to start from.", metavar="SPEC.toml")
     ],
+    pallet: AddPallet = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Prepare a data directory for a chain, and print the chain's genesis hash."""
-    from genesis.chain_spec import genesis_block
+    """Prepare a data directory for a chain, and print the chain's genesis hash.
+
+    Each --pallet is written into the directory's chain.toml, behind those of the chain spec.
+    """
+    from genesis.chain_spec import ChainSpec, genesis_block
     from node.config import DataDirectory
 
-    spec = DataDirectory(data).load_spec(chain)
+    spec = DataDirectory(data).take_spec(_with_pallets(ChainSpec.load(chain), pallet))
     block = genesis_block(spec)[0]
     fields = {"chain": spec.name, "genesis_hash": block.header.id(), "data": str(data)}
     (print_json if as_json else print_fields)(fields)
+
+
+def _with_pallets(spec: ChainSpec, names: Sequence[str] | None) -> ChainSpec:
+    """The spec with installed pallets added; raises `PalletPackageError`, `DefinitionError`."""
+    from genesis.compose import compose
+    from genesis.pallet_packages import describe_pallet, load_pallets
+
+    extended = replace(spec, pallets=spec.pallets + tuple(map(describe_pallet, names or ())))
+    # Now, before anything is written: a clash of two pallets must not leave a directory behind.
+    compose(load_pallets(extended.pallets))
+    return extended
 
 
 def _ready(url: str, genesis_hash: bytes, as_json: bool) -> None:

@@ -42,20 +42,20 @@ def submit(
     """Send a call and wait for its block: openledger tx PALLET CALL --argument value ...
 
     Amounts may be written as 2.5OPEN, accounts as the name of a key or dev:bob, records and tuples
-    as JSON.  Without CALL, the calls are listed.
+    as JSON.  Without CALL, the calls of the node's runtime are listed.
     """
-    from genesis.compose import compose_runtime
     from node.cli.arguments import options_of, typed_arguments
     from node.client import NodeClient
 
-    definitions = _calls(compose_runtime(), pallet)
-    if call is None:
-        _list_calls(definitions, as_json)
-        return
-    definition = _find(definitions, call)
-    arguments = typed_arguments(definition.arguments.items, options_of(context.args), account_of)
-    keypair = choose_key(key, password_file)
     with NodeClient(node) as client:
+        definitions = _calls(client.runtime, pallet)
+        if call is None:
+            _list_calls(definitions, as_json)
+            return
+        definition = _find(definitions, call)
+        options = options_of(context.args)
+        arguments = typed_arguments(definition.arguments.items, options, account_of)
+        keypair = choose_key(key, password_file)
         value = definition.arguments.record(**arguments)
         inclusion = client.submit(value, keypair, tip=tip, timeout_s=timeout_s)
     if as_json:

@@ -16,6 +16,7 @@ import trio
 from node.chain import Chain
 from node.content import HASH_BYTES, ContentStore
 from node.errors import NotFound, RequestError
+from node.json_values import to_json
 from node.mempool import Mempool
 from node.rpc.dispatch import Method, signature_text
 from node.rpc.parameters import hex_bytes, hex_list, whole_number
@@ -199,6 +200,7 @@ class NodeMethods:
             "token": TOKEN,
             "decimals": DECIMALS,
             "validators": self.chain.validators.encode().hex(),
+            "pallets": to_json(self.chain.spec.pallets),
         }
 
     # content

@@ -58,7 +58,7 @@ def test_a_transfer_and_its_effect(dev_node: Any, openledger: Run) -> None:
 def test_people_get_text(dev_node: Any, openledger: Run) -> None:
     """Without --json the same commands print lines and tables."""
     node = ("--node", dev_node.url)
-    calls = openledger("tx")
+    calls = openledger("tx", *node)
     assert "Balances.transfer" in calls.stdout
     assert "--receiver --amount" in calls.stdout
     items = openledger("query", *node)
