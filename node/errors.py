@@ -3,6 +3,7 @@
 OpenLedgerError                      a sentence and a remedy (`runtime.errors`)
  `- NodeError
      |- ConfigError                  an option, a file or a data directory that cannot be used
+     |- BenchmarkError               a pallet's benchmark cases cannot be run
      |- PortInUse                    another process listens there already
      |- KeystoreError                a key file is missing, damaged, or the password is wrong
      |- ContentError                 the content store refuses
@@ -36,6 +37,10 @@ class NodeError(OpenLedgerError):
 
 class ConfigError(NodeError):
     """An option, a file or a data directory cannot be used."""
+
+
+class BenchmarkError(NodeError):
+    """The benchmark cases of a pallet are missing, incomplete, or do not run."""
 
 
 class PortInUse(NodeError):

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from node.cli import demo, keys, node, query, receipt, serve, tx, worker
+from node.cli import demo, keys, node, pallet, query, receipt, serve, tx, worker
 from node.cli.output import print_error
 from runtime.errors import OpenLedgerError
 
@@ -33,6 +33,7 @@ app.command("query")(query.query)
 app.command("status")(query.status)
 app.add_typer(keys.app, name="keys")
 
+app.add_typer(pallet.app, name="pallet")
 app.add_typer(receipt.app, name="receipt")
 app.add_typer(serve.app, name="serve")
 app.add_typer(worker.app, name="worker")

@@ -1,0 +1,1 @@
+"""`openledger pallet new`: the files of a new pallet package, filled in from templates."""

@@ -1,0 +1,1 @@
+"""`openledger pallet bench`: measures the calls of a pallet and writes their weights."""
