@@ -7,26 +7,29 @@
     with sandbox.reading():
         greetings = sandbox.pallet(Greeter).greetings[alice.account]
 
-It is the development chain of `openledger dev`, with the same funded accounts.  Every call is
-signed, admitted, metered and executed as in a node; every invariant is checked after each block.
+It is the development chain of `openledger dev`, with the same funded accounts but without fees, so
+that balances are easy to count.  Every call is signed, admitted, metered and executed as in a node;
+every invariant is checked after each block.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TypeVar
 
 from genesis.chain_spec import ChainSpec, dev_spec, development_keypair, genesis_of
 from genesis.compose import Pallets, compose
 from runtime.block import BlockContext
 from runtime.calls import RuntimeCall
+from runtime.dispatch import ExtrinsicResult
 from runtime.errors import OpenLedgerError
 from runtime.events import EventRecord
-from runtime.executive import BlockOutcome, ExtrinsicResult
-from runtime.extrinsic import check_extrinsic, sign_extrinsic
+from runtime.extrinsic import sign_extrinsic
 from runtime.hashing import ZERO_HASH, hash_text
 from runtime.keys import Keypair
+from runtime.outcome import BlockOutcome
 from runtime.pallet import Pallet
 
 P = TypeVar("P", bound=Pallet)
@@ -42,7 +45,7 @@ class Sandbox:
 
     def __init__(self, *extra: type[Pallet], spec: ChainSpec | None = None) -> None:
         """Begin at height 0 with the built-in pallets and `extra`; raises `DefinitionError`."""
-        self.spec = spec or dev_spec()
+        self.spec = spec or _without_fees(dev_spec())
         runtime, self.pallets = compose(extra)
         block, changes, self.runtime = genesis_of(self.spec, runtime, self.pallets)
         self.genesis_hash = block.header.id()
@@ -68,7 +71,7 @@ class Sandbox:
     def nonce(self, account: bytes) -> int:
         """The account's next nonce."""
         with self.reading() as pallets:
-            return pallets.system.nonces[account]
+            return pallets.balances.next_nonce(account)
 
     def sign(self, keypair: Keypair, call: RuntimeCall, nonce: int | None = None) -> bytes:
         """The call as an extrinsic, by default with the account's next nonce."""
@@ -96,7 +99,7 @@ class Sandbox:
         Raises `InvalidBlock` for an extrinsic that may not enter, `InvariantViolation` for a bug.
         """
         self.height = self.height + 1 if height is None else height
-        checked = [check_extrinsic(each, self.genesis_hash) for each in raw]
+        checked = [self.runtime.check_any(each, self.genesis_hash) for each in raw]
         outcome = self.runtime.execute(
             self.state, self.context(self.height), self.genesis_hash, checked, skip_invalid=False
         )
@@ -147,3 +150,8 @@ class Sandbox:
             message = f"{call.call_definition} ended with {result.error or 'success'}, not {error}."
             raise UnexpectedResult(message, remedy=result.message)
         return result
+
+
+def _without_fees(spec: ChainSpec) -> ChainSpec:
+    free = replace(spec.parameters, base_price=0, byte_price=0, unit_price=0)
+    return replace(spec, parameters=free)

@@ -2,13 +2,15 @@
 
 Counts are integers and exact: each slope is the steepest step between two points, and the base is
 what the slopes leave at the worst point, so the fitted count is nowhere below a measured one.
-Times are fitted by least squares over all samples; the standard errors are those of ordinary least
-squares (Montgomery, Peck and Vining, Introduction to Linear Regression Analysis, section 3.2).
+Times are fitted by weighted least squares over all samples: a sample's weight is the inverse square
+of its point's median, so that a long list does not drown what a short one says; the standard errors
+follow (Montgomery, Peck and Vining, Introduction to Linear Regression Analysis, section 5.5).
 """
 
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -96,9 +98,12 @@ def _steepest(values: Sequence[tuple[tuple[int, ...], int]], place: int) -> int:
 
 def _fit_time(points: Sequence[Point], components: int) -> tuple[list[int], list[int]]:
     """Base and slopes of the time, and their standard errors, in picoseconds."""
+    # Dividing a row and its time by the median is the weighting.
+    medians = [statistics.median(point.times_ns) for point in points for _ in point.times_ns]
     rows = [(1, *point.sizes) for point in points for _ in point.times_ns]
-    times = np.array([sample for point in points for sample in point.times_ns], dtype=float)
-    design = np.array(rows, dtype=float).reshape(len(rows), components + 1)
+    samples = [sample for point in points for sample in point.times_ns]
+    times = np.array(samples, dtype=float) / medians
+    design = np.array(rows, dtype=float) / np.array(medians).reshape(len(rows), 1)
     inverse = np.linalg.inv(design.T @ design)
     coefficients = inverse @ design.T @ times
     freedom = max(1, len(rows) - components - 1)

@@ -150,11 +150,11 @@ def _linear(base: int, slopes: dict[str, int]) -> str:
 
 
 def _time(base: Term, slopes: dict[str, Term]) -> str:
-    """Whole nanoseconds; the slopes are in picoseconds, and divided in the end."""
+    """Whole nanoseconds; slopes that are no whole nanoseconds are divided in the end."""
     base_ns = -(-base.time_ps // PICO)
+    if all(term.time_ps % PICO == 0 for term in slopes.values()):
+        return _linear(base_ns, {text: term.time_ps // PICO for text, term in slopes.items()})
     sloped = _linear(0, {text: term.time_ps for text, term in slopes.items()})
-    if sloped == "0":
-        return _number(base_ns)
     grouped = f"({sloped})" if " " in sloped else sloped
     return f"{_number(base_ns)} + {grouped} // {_number(PICO)}"
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
+from pallets.attribution import weights
 from pallets.pots import TREASURY
 from runtime import (
     U32,
@@ -33,7 +34,6 @@ from runtime import (
     ShortText,
     Signed,
     Value,
-    Weight,
     call,
     invariant,
 )
@@ -46,7 +46,6 @@ from runtime.wire.records import JobState, PayoutLeaf, Settlement
 
 LEAVES_PER_WORD = 64
 """Leaves whose claims share one stored word of the bitmap."""
-_PATH_HASHES_MAX = 34
 
 
 class Attribution(Pallet, index=24):
@@ -188,8 +187,7 @@ class Attribution(Pallet, index=24):
 
     # Calls
 
-    # Three parameters, the pool, the settlement, the model, its version, the worker's record.
-    @call(0, weight=Weight(reads=8, writes=2))
+    @call(0, weight=weights.commit)
     def commit(  # noqa: PLR0913, PLR0917 # the fields of a settlement
         self,
         worker: Signed,
@@ -234,7 +232,7 @@ class Attribution(Pallet, index=24):
             self.Committed(model=model, epoch=epoch, worker=worker, pool=pool, deadline=deadline)
         )
 
-    @call(1, weight=Weight(reads=1, writes=1))
+    @call(1, weight=weights.settle)
     def settle(self, _origin: Signed, model: Hash, epoch: U32) -> None:
         """Let the payouts be claimed, once their window is over."""
         settlement = self._settlement(model, epoch, JobState.COMMITTED)
@@ -243,7 +241,7 @@ class Attribution(Pallet, index=24):
         self.settlements[model, epoch] = replace(settlement, state=JobState.SETTLED)
         self.emit(self.Settled(model=model, epoch=epoch, payout_root=settlement.payout_root))
 
-    @call(2, weight=Weight(reads=6, writes=5, hashes=_PATH_HASHES_MAX))
+    @call(2, weight=weights.claim)
     def claim(
         self,
         _origin: Signed,
@@ -265,7 +263,7 @@ class Attribution(Pallet, index=24):
             self.Claimed(model=model, epoch=epoch, leaf=path.index, owner=owner, amount=amount)
         )
 
-    @call(3, weight=Weight(reads=6, writes=4))
+    @call(3, weight=weights.sweep)
     def sweep(self, _origin: Signed, model: Hash, epoch: U32) -> None:
         """Send what nobody claimed in time to the treasury, whoever asks."""
         settlement = self._settlement(model, epoch, JobState.SETTLED)

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pallets.balances import weights
 from pallets.balances.types import Account
 from runtime import (
     AccountId,
@@ -36,7 +37,6 @@ from runtime import (
     ShortText,
     Signed,
     Value,
-    Weight,
     call,
 )
 from runtime.admission import cannot_pay, wrong_nonce
@@ -142,17 +142,17 @@ class Balances(Pallet, index=2):
 
     # Calls
 
-    @call(0, weight=Weight(reads=2, writes=2))
+    @call(0, weight=weights.transfer)
     def transfer(self, sender: Signed, receiver: AccountId, amount: Amount) -> None:
         """Move `amount` (in 10**-18 OPEN) from the signer to `receiver`; may empty the signer."""
         self.move(sender, receiver, amount)
 
-    @call(1, weight=Weight(reads=2, writes=2))
+    @call(1, weight=weights.transfer_keep_alive)
     def transfer_keep_alive(self, sender: Signed, receiver: AccountId, amount: Amount) -> None:
         """Move `amount` to `receiver`, if the signer keeps the existential deposit free."""
         self._move(sender, receiver, amount, free_least=self.existential_deposit)
 
-    @call(2, weight=Weight(reads=1, writes=1))
+    @call(2, weight=weights.approve)
     def approve(self, owner: Signed, spender: AccountId, amount: Amount) -> None:
         """Let `spender` move up to `amount` of the signer's free balance, in place of what was.
 
@@ -162,7 +162,7 @@ class Balances(Pallet, index=2):
         self._set_allowance(owner, spender, amount)
         self.emit(self.Approval(owner=owner, spender=spender, amount=amount))
 
-    @call(3, weight=Weight(reads=3, writes=3))
+    @call(3, weight=weights.transfer_from)
     def transfer_from(
         self, spender: Signed, owner: AccountId, receiver: AccountId, amount: Amount
     ) -> None:
@@ -173,7 +173,7 @@ class Balances(Pallet, index=2):
         self._set_allowance(owner, spender, allowance - amount)
         self.move(owner, receiver, amount)
 
-    @call(4, weight=Weight(reads=2, writes=2))
+    @call(4, weight=weights.burn)
     def burn(self, account: Signed, amount: Positive[Amount]) -> None:
         """Destroy `amount` of the signer's free balance for ever; issuance goes down by it."""
         balance = self._with_free(account, amount)

@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
+from pallets.compute import weights
 from pallets.compute.types import Worker
 from runtime import (
     OPEN,
@@ -36,7 +37,6 @@ from runtime import (
     ShortText,
     Signed,
     Value,
-    Weight,
     call,
 )
 from runtime.arithmetic import apply_ppb
@@ -237,7 +237,7 @@ class Compute(Pallet, index=22):
 
     # Calls
 
-    @call(0, weight=Weight(reads=3, writes=3))
+    @call(0, weight=weights.register_worker)
     def register_worker(self, worker: Signed, bond: Amount) -> None:
         """Hold `bond` of the signer, who may then claim jobs."""
         known = self.workers.get(worker)
@@ -249,7 +249,7 @@ class Compute(Pallet, index=22):
         self.workers[worker] = Worker(bond=bond, open_jobs=0, bonded_until=self.block.height)
         self.emit(self.WorkerRegistered(worker=worker, bond=bond))
 
-    @call(1, weight=Weight(reads=3, writes=3))
+    @call(1, weight=weights.unbond)
     def unbond(self, worker: Signed) -> None:
         """Give the signer its bond back, once nothing is open that it could answer for."""
         record = self._worker(worker)
@@ -259,7 +259,7 @@ class Compute(Pallet, index=22):
         self.currency.release(worker, record.bond, BOND)
         self.emit(self.WorkerUnbonded(worker=worker, bond=record.bond))
 
-    @call(2, weight=Weight(reads=6, writes=4))
+    @call(2, weight=weights.submit_training)
     def submit_training(
         self,
         owner: Signed,
@@ -295,7 +295,7 @@ class Compute(Pallet, index=22):
         )
         self.emit(self.TrainingSubmitted(job=job, owner=owner, fee=fee))
 
-    @call(3, weight=Weight(reads=3, writes=2))
+    @call(3, weight=weights.claim)
     def claim(self, worker: Signed, job: U32) -> None:
         """Take an open job; the signer must be bonded and commit before the deadline."""
         order = self._job(job, JobState.OPEN)
@@ -315,7 +315,7 @@ class Compute(Pallet, index=22):
         )
         self.emit(self.Claimed(job=job, worker=worker, deadline=deadline))
 
-    @call(4, weight=Weight(reads=2, writes=1))
+    @call(4, weight=weights.commit_result)
     def commit_result(self, worker: Signed, job: U32, outcome: TrainingOutcome) -> None:
         """Commit to the result of a claimed job; the window in which it is looked at begins."""
         order = self._job(job, JobState.CLAIMED)
@@ -332,8 +332,7 @@ class Compute(Pallet, index=22):
             self.ResultCommitted(job=job, worker=worker, adapter=outcome.adapter, deadline=deadline)
         )
 
-    # The job, the worker, the fee's hold, three accounts, and the model with its index and counter.
-    @call(5, weight=Weight(reads=8, writes=9))
+    @call(5, weight=weights.settle)
     def settle(self, _origin: Signed, job: U32) -> None:
         """Pay the worker, less the levy, and register the adapter for the job's owner."""
         order = self._job(job, JobState.COMMITTED)
@@ -351,7 +350,7 @@ class Compute(Pallet, index=22):
         self.training_jobs[job] = replace(order, state=JobState.SETTLED)
         self.emit(self.Settled(job=job, worker=worker, paid=order.fee - levy, levy=levy))
 
-    @call(6, weight=Weight(reads=4, writes=4))
+    @call(6, weight=weights.refund)
     def refund(self, _origin: Signed, job: U32) -> None:
         """Give the owner of a job that nobody claimed, or committed to, in time its fee back."""
         order = self._job(job, JobState.OPEN, JobState.CLAIMED)

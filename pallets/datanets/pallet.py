@@ -26,8 +26,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
+from pallets.datanets import weights
 from pallets.datanets.types import (
-    VERDICT_COUNTS_MAX,
     Datanet,
     Submission,
     SubmissionState,
@@ -51,7 +51,6 @@ from runtime import (
     ShortText,
     Signed,
     Value,
-    Weight,
     call,
 )
 from runtime.hashing import hasher
@@ -282,7 +281,7 @@ class Datanets(Pallet, index=20):
 
     # Calls
 
-    @call(0, weight=Weight(reads=4, writes=5, hashes=1))
+    @call(0, weight=weights.create)
     def create(
         self,
         owner: Signed,
@@ -308,13 +307,13 @@ class Datanets(Pallet, index=20):
         if sponsor_budget:
             self._set_budget(datanet, owner, sponsor_budget)
 
-    @call(1, weight=Weight(reads=4, writes=3))
+    @call(1, weight=weights.set_sponsor_budget)
     def set_sponsor_budget(self, owner: Signed, datanet: U32, budget: Amount) -> None:
         """Set what is left for sponsoring; the difference is held, or released, at the owner's."""
         self._require_owner(owner, datanet)
         self._set_budget(datanet, owner, budget)
 
-    @call(2, weight=Weight(reads=5, writes=5))
+    @call(2, weight=weights.commit)
     def commit(
         self,
         contributor: Signed,
@@ -363,7 +362,7 @@ class Datanets(Pallet, index=20):
             )
         )
 
-    @call(3, weight=Weight(reads=2, writes=1, hashes=1))
+    @call(3, weight=weights.reveal)
     def reveal(
         self,
         contributor: Signed,
@@ -391,9 +390,7 @@ class Datanets(Pallet, index=20):
             self.Revealed(datanet=datanet, submission=submission, rows_root=rows_root, blob=blob)
         )
 
-    # A reviewed submission takes its record, its contributor's account and hold; beside them come
-    # the Datanet, its version records and budget, the owner's account and hold, and the treasury.
-    @call(4, weight=Weight(reads=3 * VERDICT_COUNTS_MAX + 7, writes=3 * VERDICT_COUNTS_MAX + 6))
+    @call(4, weight=weights.publish_version)
     def publish_version(
         self,
         curator: Signed,
@@ -436,7 +433,7 @@ class Datanets(Pallet, index=20):
             )
         )
 
-    @call(5, weight=Weight(reads=8, writes=5))
+    @call(5, weight=weights.expire)
     def expire(self, _origin: Signed, datanet: U32, submission: U32) -> None:
         """End an overdue submission, whoever asks.
 

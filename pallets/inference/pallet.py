@@ -20,7 +20,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
-from pallets.inference.types import CHARGES_MAX, Authorization, Charges
+from pallets.inference import weights
+from pallets.inference.types import Authorization, Charges
 from pallets.pots import STAKERS, TREASURY
 from runtime import (
     OPEN,
@@ -38,7 +39,6 @@ from runtime import (
     Positive,
     Signed,
     Value,
-    Weight,
     call,
 )
 from runtime.arithmetic import split_by_largest_remainder
@@ -225,21 +225,21 @@ class Inference(Pallet, index=23):
 
     # Calls
 
-    @call(0, weight=Weight(reads=3, writes=3))
+    @call(0, weight=weights.deposit)
     def deposit(self, user: Signed, amount: Positive[Amount]) -> None:
         """Put `amount` of the signer's free balance into escrow."""
         self.currency.hold(user, amount, ESCROW)
         self.unreserved[user] += amount
         self.emit(self.Deposited(user=user, amount=amount))
 
-    @call(1, weight=Weight(reads=3, writes=3))
+    @call(1, weight=weights.withdraw)
     def withdraw(self, user: Signed, amount: Positive[Amount]) -> None:
         """Take `amount` out of the signer's escrow, as far as no server's is reserved."""
         self._reserve(user, amount)
         self.currency.release(user, amount, ESCROW)
         self.emit(self.Withdrawn(user=user, amount=amount))
 
-    @call(2, weight=Weight(reads=3, writes=2))
+    @call(2, weight=weights.authorize)
     def authorize(self, user: Signed, server: AccountId, limit: Amount) -> None:
         """Let `server` charge the signer up to `limit` from now on, and reserve that much.
 
@@ -254,7 +254,7 @@ class Inference(Pallet, index=23):
         self.authorizations[user, server] = Authorization(remaining=limit)
         self.emit(self.Authorized(user=user, server=server, limit=limit))
 
-    @call(3, weight=Weight(reads=2, writes=1))
+    @call(3, weight=weights.revoke)
     def revoke(self, user: Signed, server: AccountId) -> None:
         """Ask for what is reserved for `server`; it has `revocation_blocks` to settle."""
         record = self.authorizations[user, server]
@@ -267,7 +267,7 @@ class Inference(Pallet, index=23):
         reclaimable_at = height + self.revocation_blocks.get()
         self.emit(self.Revoked(user=user, server=server, reclaimable_at=reclaimable_at))
 
-    @call(4, weight=Weight(reads=3, writes=2))
+    @call(4, weight=weights.reclaim)
     def reclaim(self, user: Signed, server: AccountId) -> None:
         """Unreserve what is left of a revoked authorisation."""
         record = self.authorizations[user, server]
@@ -280,7 +280,7 @@ class Inference(Pallet, index=23):
         self.unreserved[user] += record.remaining
         self.emit(self.Reclaimed(user=user, server=server, amount=record.remaining))
 
-    @call(5, weight=Weight(reads=1, writes=1))
+    @call(5, weight=weights.register_server)
     def register_server(self, server: Signed) -> None:
         """Register the signer as a server, whom users can then authorise."""
         if server in self.servers:
@@ -288,10 +288,7 @@ class Inference(Pallet, index=23):
         self.servers[server] = self.block.height
         self.emit(self.ServerRegistered(server=server))
 
-    # A charge takes its authorisation and the user's account and hold.  Beside them come the
-    # server, the model, the receipts root, the batch counter, six accounts, the length of an epoch,
-    # and the pool with its total.
-    @call(6, weight=Weight(reads=3 * CHARGES_MAX + 13, writes=3 * CHARGES_MAX + 11))
+    @call(6, weight=weights.settle_batch)
     def settle_batch(
         self,
         server: Signed,

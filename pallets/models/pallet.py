@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
+from pallets.models import weights
 from pallets.models.types import BaseModel
 from runtime import (
     OPEN,
@@ -31,7 +32,6 @@ from runtime import (
     ShortText,
     Signed,
     Value,
-    Weight,
     call,
 )
 from runtime.wire.records import Model, Prices, ShareInPpb, Shares
@@ -151,7 +151,7 @@ class Models(Pallet, index=21):
 
     # Calls
 
-    @call(0, weight=Weight(reads=1, writes=1))
+    @call(0, weight=weights.register_base)
     def register_base(self, registrant: Signed, content_hash: Hash, name: ShortText) -> None:
         """Register a base model by the manifest hash of its files."""
         if content_hash in self.base_models:
@@ -161,7 +161,7 @@ class Models(Pallet, index=21):
         )
         self.emit(self.BaseRegistered(base_model=content_hash, name=name, registrant=registrant))
 
-    @call(1, weight=Weight(reads=1, writes=1))
+    @call(1, weight=weights.publish)
     def publish(self, owner: Signed, model: Hash) -> None:
         """Let everybody use the model, for good."""
         record = self._require_owner(owner, model)
@@ -170,7 +170,7 @@ class Models(Pallet, index=21):
         self.models[model] = replace(record, public=True)
         self.emit(self.Published(model=model))
 
-    @call(2, weight=Weight(reads=1, writes=1))
+    @call(2, weight=weights.set_price)
     def set_price(
         self, owner: Signed, model: Hash, input_per_1000: Amount, output_per_1000: Amount
     ) -> None:
@@ -180,7 +180,7 @@ class Models(Pallet, index=21):
         self.models[model] = replace(record, prices=prices)
         self.emit(self.PriceSet(model=model, prices=prices))
 
-    @call(3, weight=Weight(reads=1, writes=1))
+    @call(3, weight=weights.set_shares)
     def set_shares(
         self,
         owner: Signed,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from pallets.system import weights
 from runtime import (
     U16,
     U32,
@@ -21,7 +22,6 @@ from runtime import (
     ShortText,
     Signed,
     Value,
-    Weight,
     call,
 )
 from runtime.hashing import hash_text
@@ -65,7 +65,7 @@ class System(Pallet, index=0):
 
     # Calls
 
-    @call(0, weight=Weight(reads=0, writes=0, hashes=1, bytes=REMARK_BYTES_MAX))
+    @call(0, weight=weights.remark)
     def remark(self, sender: Signed, data: Annotated[bytes, Max(REMARK_BYTES_MAX)]) -> None:
         """Put bytes on record; they change no state."""
         self.emit(self.Remarked(sender=sender, remark=self.hash(hash_text, data)))

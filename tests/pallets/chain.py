@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
-from genesis.chain_spec import ChainSpec, Parameters, dev_spec, genesis_block
-from genesis.compose import Pallets
+from genesis.chain_spec import ChainSpec, Parameters, dev_spec
+from genesis.sandbox import Sandbox
 from pallets.balances.types import Account
 from runtime import RuntimeCall
 from runtime.block import BlockContext
 from runtime.codec import codec_of
 from runtime.dispatch import ExtrinsicResult
-from runtime.events import EventRecord
-from runtime.extrinsic import sign_extrinsic
-from runtime.hashing import ZERO_HASH, hash_text
+from runtime.hashing import hash_text
 from runtime.keys import Keypair
 from runtime.outcome import BlockOutcome
 from runtime.storage import PREFIX_BYTES, storage_key
@@ -49,95 +45,38 @@ def key_of(name: str) -> Keypair:
     return Keypair.from_seed(hash_text(b"test account: " + name.encode()))
 
 
-class Chain:
-    """Executes blocks of signed extrinsics from a genesis, and keeps what it takes to replay them."""
+class Chain(Sandbox):
+    """A sandbox that keeps what it takes to replay its blocks, and what each call was metered at."""
 
     def __init__(self, chain_spec: ChainSpec | None = None) -> None:
         """Begin at height 0."""
-        self.spec = chain_spec or spec()
-        block, changes, self.runtime = genesis_block(self.spec)
-        self.genesis_hash = block.header.id()
-        self.state = {key: value for key, value in changes.items() if value is not None}
-        self.height = 0
+        super().__init__(spec=chain_spec or spec())
         self.blocks: list[tuple[BlockContext, tuple[bytes, ...], dict[bytes, bytes | None]]] = []
         self.metered: dict[str, ExtrinsicResult] = {}
-        by_name = self.runtime.pallets
-        self.pallets = Pallets(*(by_name[name.capitalize()] for name in Pallets.__slots__))
-
-    @contextmanager
-    def reading(self) -> Iterator[Pallets]:
-        """The pallets, bound to the state."""
-        with self.runtime.reading(self.state):
-            yield self.pallets
-
-    def sign(self, keypair: Keypair, call: RuntimeCall, nonce: int | None = None) -> bytes:
-        """The call as an extrinsic with the account's next nonce."""
-        if nonce is None:
-            with self.reading() as pallets:
-                nonce = pallets.balances.next_nonce(keypair.account)
-        return sign_extrinsic(
-            call,
-            keypair,
-            genesis_hash=self.genesis_hash,
-            spec_version=self.runtime.spec_version,
-            nonce=nonce,
-        )
 
     def execute(self, *raw: bytes, height: int | None = None) -> BlockOutcome:
-        """Execute a block at `height`, by default the next one; heights may be left out."""
-        self.height = self.height + 1 if height is None else height
-        context = BlockContext(
-            height=self.height,
-            time_ms=self.height * 500,
-            proposer=ZERO_HASH,
-            beacon=hash_text(self.height.to_bytes(8, "big")),
-            parent_hash=ZERO_HASH,
-        )
-        checked = [self.runtime.check_any(each, self.genesis_hash) for each in raw]
-        outcome = self.runtime.execute(
-            self.state, context, self.genesis_hash, checked, skip_invalid=False
-        )
-        self.apply(outcome.changes)
-        self.blocks.append((context, outcome.included, outcome.changes))
+        """Execute a block and remember it."""
+        outcome = super().execute(*raw, height=height)
+        self.blocks.append((self.context(self.height), outcome.included, outcome.changes))
         return outcome
-
-    def apply(self, changes: dict[bytes, bytes | None]) -> None:
-        """Write a block's changes."""
-        for key, value in changes.items():
-            if value is None:
-                self.state.pop(key, None)  # a key may come and go within one block
-            else:
-                self.state[key] = value
 
     def send(
         self, keypair: Keypair, call: RuntimeCall, height: int | None = None
     ) -> ExtrinsicResult:
         """Execute one call in a block of its own, check all money, return its result."""
-        outcome = self.execute(self.sign(keypair, call), height=height)
-        self.events = outcome.events
+        result = super().send(keypair, call, height)
         self.check_money()
-        self.runtime.check_invariants(self.state)
-        (result,) = outcome.results
         name = str(call.call_definition)
         if name not in self.metered or self.metered[name].reads < result.reads:
             self.metered[name] = result
         return result
 
-    def ok(
-        self, keypair: Keypair, call: RuntimeCall, height: int | None = None
-    ) -> dict[str, EventRecord]:
-        """Execute a call that succeeds; returns its events by name, the last of each."""
-        result = self.send(keypair, call, height)
-        assert result.ok, f"{result.error}: {result.message} {result.remedy}"
-        return {f"{event.pallet}.{event.name}": event for event in self.events}
-
     def fails(
         self, keypair: Keypair, call: RuntimeCall, error: str, height: int | None = None
-    ) -> None:
+    ) -> ExtrinsicResult:
         """Execute a call that fails with this error, and changes nothing but the nonce."""
         before = dict(self.state)
-        result = self.send(keypair, call, height)
-        assert result.error == error, f"{result.error or 'succeeded'}: {result.message}"
+        result = super().fails(keypair, call, error, height)
         assert result.remedy
         assert result.message
         account = storage_key("Balances", "accounts", keypair.account)
@@ -148,6 +87,7 @@ class Chain:
         expected = codec.decode(stored) if stored else Account()
         expected.nonce += 1
         assert self.state[account] == codec.encode(expected)
+        return result
 
     def free(self, account: bytes) -> int:
         """The free balance of an account."""

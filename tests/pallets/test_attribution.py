@@ -8,16 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pallets.attribution.pallet import Attribution
-from pallets.compute.pallet import Compute
-from pallets.pots import TREASURY
-from runtime.arithmetic import split_by_largest_remainder
-from runtime.errors import InvariantViolation
-from runtime.keys import pallet_account
-from runtime.storage import storage_key
-from runtime.types import OPEN
-from runtime.wire.records import JobState, PayoutLeaf
-from tests.pallets.actors import (
+from genesis.scenes import (
     ADAPTER,
     ALICE,
     BOB,
@@ -29,6 +20,15 @@ from tests.pallets.actors import (
     settle_batch,
     settle_payouts,
 )
+from pallets.attribution.pallet import Attribution
+from pallets.compute.pallet import Compute
+from pallets.pots import TREASURY
+from runtime.arithmetic import split_by_largest_remainder
+from runtime.errors import InvariantViolation
+from runtime.keys import pallet_account
+from runtime.storage import storage_key
+from runtime.types import OPEN
+from runtime.wire.records import JobState, PayoutLeaf
 from tests.pallets.chain import Chain, key_of, spec
 
 CAROL = key_of("carol")

@@ -8,15 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pallets.compute.pallet import BOND as BOND_REASON
-from pallets.compute.pallet import FEE as FEE_REASON
-from pallets.compute.pallet import Compute
-from pallets.models.pallet import Models
-from runtime.hashing import hash_text
-from runtime.keys import pallet_account
-from runtime.types import OPEN
-from runtime.wire.records import JobState
-from tests.pallets.actors import (
+from genesis.scenes import (
     ADAPTER,
     ALICE,
     BASE_MODEL,
@@ -35,6 +27,14 @@ from tests.pallets.actors import (
     reveal,
     submit_training,
 )
+from pallets.compute.pallet import BOND as BOND_REASON
+from pallets.compute.pallet import FEE as FEE_REASON
+from pallets.compute.pallet import Compute
+from pallets.models.pallet import Models
+from runtime.hashing import hash_text
+from runtime.keys import pallet_account
+from runtime.types import OPEN
+from runtime.wire.records import JobState
 from tests.pallets.chain import Chain
 
 AUDITS = pallet_account("Compute")

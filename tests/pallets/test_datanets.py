@@ -6,13 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pallets.balances.pallet import Balances
-from pallets.datanets.pallet import BOND, SPONSOR, Datanets
-from pallets.datanets.types import VERDICT_COUNTS_MAX, SubmissionState
-from pallets.pots import TREASURY
-from runtime.hashing import hash_text
-from runtime.wire.rows import submission_commitment
-from tests.pallets.actors import (
+from genesis.scenes import (
     ALICE,
     BLOB,
     BOB,
@@ -25,6 +19,12 @@ from tests.pallets.actors import (
     publish,
     reveal,
 )
+from pallets.balances.pallet import Balances
+from pallets.datanets.pallet import BOND, SPONSOR, Datanets
+from pallets.datanets.types import VERDICT_COUNTS_MAX, SubmissionState
+from pallets.pots import TREASURY
+from runtime.hashing import hash_text
+from runtime.wire.rows import submission_commitment
 from tests.pallets.chain import Chain, key_of
 
 NEWCOMER = key_of("newcomer")

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pallets.balances.pallet import Balances
-from pallets.inference.pallet import ESCROW, Inference
-from pallets.inference.types import CHARGES_MAX, Authorization
-from pallets.pots import STAKERS, TREASURY
-from runtime.hashing import hash_text
-from runtime.keys import pallet_account
-from runtime.types import OPEN
-from tests.pallets.actors import (
+from genesis.scenes import (
     ADAPTER,
     ALICE,
     BOB,
@@ -26,6 +21,13 @@ from tests.pallets.actors import (
     settle_batch,
     trained,
 )
+from pallets.balances.pallet import Balances
+from pallets.inference.pallet import ESCROW, Inference
+from pallets.inference.types import CHARGES_MAX, Authorization
+from pallets.pots import STAKERS, TREASURY
+from runtime.hashing import hash_text
+from runtime.keys import pallet_account
+from runtime.types import OPEN
 from tests.pallets.chain import Chain, key_of
 
 LIMIT = 10 * OPEN
@@ -166,9 +168,10 @@ def test_a_private_model_charges_its_owner_only():
 
 def unsorted(*charges):
     call = settle_batch(*charges, answers=2)
-    return Inference.settle_batch.Call(
-        **{name: getattr(call, name) for name in call.__slots__} | {"charges": charges}
-    )
+    fields: dict[str, Any] = {
+        name: getattr(call, name) for name in call.call_definition.arguments.items
+    }
+    return Inference.settle_batch.Call(**fields | {"charges": charges})
 
 
 HIGH, LOW = sorted((USER.account, ALICE.account), reverse=True)

@@ -6,12 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pallets.compute.pallet import Compute
-from pallets.models.pallet import Models
-from runtime.hashing import hash_text
-from runtime.types import PPB
-from runtime.wire.records import Prices, Shares
-from tests.pallets.actors import (
+from genesis.scenes import (
     ADAPTER,
     ALICE,
     BASE_MODEL,
@@ -22,6 +17,11 @@ from tests.pallets.actors import (
     submit_training,
     trained,
 )
+from pallets.compute.pallet import Compute
+from pallets.models.pallet import Models
+from runtime.hashing import hash_text
+from runtime.types import PPB
+from runtime.wire.records import Prices, Shares
 from tests.pallets.chain import Chain
 
 NOWHERE = hash_text(b"nowhere")

@@ -8,6 +8,26 @@ from functools import cache
 import pytest
 
 from genesis.chain_spec import genesis_block
+from genesis.scenes import (
+    ADAPTER,
+    ALICE,
+    BASE_MODEL,
+    BOB,
+    BOND,
+    BOND_PER_ROW,
+    BUILDER,
+    CURATOR,
+    PLATFORM_FEE,
+    SALT,
+    SERVER,
+    USER,
+    WORKER,
+    Payouts,
+    create,
+    outcome,
+    settle_payouts,
+    submit_training,
+)
 from pallets.attribution.pallet import Attribution
 from pallets.balances.pallet import Balances
 from pallets.compute.pallet import Compute
@@ -31,26 +51,6 @@ from runtime.wire.receipts import UNSIGNED, InferenceReceipt, PayoutReceipt, Sta
 from runtime.wire.records import PayoutLeaf, ScoreLeaf
 from runtime.wire.rows import Row, RowRecord, Verdict, submission_commitment
 from runtime.wire.verify import verify_payout
-from tests.pallets.actors import (
-    ADAPTER,
-    ALICE,
-    BASE_MODEL,
-    BOB,
-    BOND,
-    BOND_PER_ROW,
-    BUILDER,
-    CURATOR,
-    PLATFORM_FEE,
-    SALT,
-    SERVER,
-    USER,
-    WORKER,
-    Payouts,
-    create,
-    outcome,
-    settle_payouts,
-    submit_training,
-)
 from tests.pallets.chain import Chain, key_of
 
 NEWCOMER = key_of("newcomer")
@@ -283,10 +283,10 @@ def state_tree(chain: Chain) -> Tree:
 def test_weights_are_honest_and_not_generous():
     """Each call of the story reads and writes what it declares, and little less."""
     for name, result in story().chain.metered.items():
-        if name in {"Datanets.publish_version", "Inference.settle_batch"}:
-            continue  # their weight is for the longest list
-        assert result.reads <= result.weight.reads <= result.reads + 1, (name, result)
-        assert result.writes <= result.weight.writes <= result.writes + 1, (name, result)
+        # A version of sponsored and other submissions is weighed as if each sort cost its most.
+        spare = 3 if name == "Datanets.publish_version" else 1
+        assert result.reads <= result.weight.reads <= result.reads + spare, (name, result)
+        assert result.writes <= result.weight.writes <= result.writes + spare, (name, result)
 
 
 def payout_receipt(told: Story, owner: bytes) -> PayoutReceipt:

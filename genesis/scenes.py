@@ -1,16 +1,21 @@
-"""Who does what in the pallets' tests, and the calls of the main job with their usual arguments."""
+"""Who does what in the tests and benchmarks of the built-in pallets.
+
+The calls of the main job with their usual arguments, and the states it goes through.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from genesis.chain_spec import development_keypair
+from genesis.sandbox import Sandbox
 from pallets.attribution.pallet import Attribution
 from pallets.compute.pallet import Compute
 from pallets.datanets.pallet import Datanets
 from pallets.inference.pallet import Inference
 from pallets.models.pallet import Models
+from runtime.calls import RuntimeCall
 from runtime.codec import codec_of
 from runtime.hashing import hash_text
 from runtime.keys import Keypair
@@ -19,7 +24,8 @@ from runtime.types import OPEN
 from runtime.wire.receipts import SumPath
 from runtime.wire.records import PayoutLeaf, TrainingOutcome, TrainingParameters
 from runtime.wire.rows import submission_commitment
-from tests.pallets.chain import Chain
+
+S = TypeVar("S", bound=Sandbox)
 
 CURATOR = development_keypair("faucet")
 BUILDER = development_keypair("builder")
@@ -61,7 +67,8 @@ def outcome(adapter: bytes = ADAPTER, steps: int = 12) -> TrainingOutcome:
     return TrainingOutcome(adapter, ROOT, BLOB, steps, 2, 1)
 
 
-def create(sponsor_budget: int = 0, bond_per_row: int = BOND_PER_ROW):
+def create(sponsor_budget: int = 0, bond_per_row: int = BOND_PER_ROW) -> RuntimeCall:
+    """A new Datanet."""
     return Datanets.create.Call(
         name="medicine",
         description="Questions and answers.",
@@ -71,7 +78,16 @@ def create(sponsor_budget: int = 0, bond_per_row: int = BOND_PER_ROW):
     )
 
 
-def commit(who: Keypair, rows: int = 5, *, sponsored=False, bond=None, root=ROOT, salt=SALT):
+def commit(  # what the tests vary
+    who: Keypair,
+    rows: int = 5,
+    *,
+    sponsored: bool = False,
+    bond: int | None = None,
+    root: bytes = ROOT,
+    salt: bytes = SALT,
+) -> RuntimeCall:
+    """Rows of `who` for Datanet 0."""
     return Datanets.commit.Call(
         datanet=0,
         commitment=submission_commitment(who.account, root, salt),
@@ -81,13 +97,21 @@ def commit(who: Keypair, rows: int = 5, *, sponsored=False, bond=None, root=ROOT
     )
 
 
-def reveal(submission: int = 0, *, root=ROOT, salt=SALT):
+def reveal(submission: int = 0, *, root: bytes = ROOT, salt: bytes = SALT) -> RuntimeCall:
+    """What `commit` committed to."""
     return Datanets.reveal.Call(
         datanet=0, submission=submission, rows_root=root, salt=salt, blob=BLOB
     )
 
 
-def publish(*verdict_counts, row_count=None, reviewed_count=None, rows_before=0, reviewed_before=0):
+def publish(
+    *verdict_counts: tuple[int, int, int, int],
+    row_count: int | None = None,
+    reviewed_count: int | None = None,
+    rows_before: int = 0,
+    reviewed_before: int = 0,
+) -> RuntimeCall:
+    """The next version of Datanet 0."""
     accepted = rows_before + sum(counts[1] for counts in verdict_counts)
     reviewed = reviewed_before + sum(sum(counts[1:]) for counts in verdict_counts)
     return Datanets.publish_version.Call(
@@ -101,7 +125,8 @@ def publish(*verdict_counts, row_count=None, reviewed_count=None, rows_before=0,
     )
 
 
-def submit_training(fee: int = FEE, **changed):
+def submit_training(fee: int = FEE, **changed: Any) -> RuntimeCall:
+    """A training job on version 1 of Datanet 0."""
     arguments: dict[str, Any] = {
         "base_model": BASE_MODEL,
         "datanet": 0,
@@ -112,7 +137,15 @@ def submit_training(fee: int = FEE, **changed):
     return Compute.submit_training.Call(**arguments | changed)
 
 
-def settle_batch(*charges, model=ADAPTER, answers=1, fees=None, platform_fees=None, root=ROOT):
+def settle_batch(  # what the tests vary
+    *charges: tuple[bytes, int],
+    model: bytes = ADAPTER,
+    answers: int = 1,
+    fees: int | None = None,
+    platform_fees: int | None = None,
+    root: bytes = ROOT,
+) -> RuntimeCall:
+    """A batch of answers with what each user is charged."""
     return Inference.settle_batch.Call(
         model=model,
         receipts_root=root,
@@ -134,7 +167,8 @@ class Payouts:
     def __post_init__(self) -> None:
         self.pairs = [(codec_of(PayoutLeaf).encode(leaf), leaf.amount) for leaf in self.leaves]
 
-    def commit(self, model: bytes = ADAPTER, epoch: int = 0, **changed):
+    def commit(self, model: bytes = ADAPTER, epoch: int = 0, **changed: Any) -> RuntimeCall:
+        """The worker's commitment to the tree."""
         arguments: dict[str, Any] = {
             "model": model,
             "epoch": epoch,
@@ -148,9 +182,13 @@ class Payouts:
         return Attribution.commit.Call(**arguments | changed)
 
     def path(self, index: int) -> SumPath:
+        """What proves a leaf."""
         return sum_path(self.pairs, index)
 
-    def claim(self, index: int, model: bytes = ADAPTER, epoch: int = 0, **changed):
+    def claim(
+        self, index: int, model: bytes = ADAPTER, epoch: int = 0, **changed: Any
+    ) -> RuntimeCall:
+        """The claim of a leaf."""
         leaf = self.leaves[index]
         arguments: dict[str, Any] = {
             "model": model,
@@ -162,11 +200,12 @@ class Payouts:
         return Attribution.claim.Call(**arguments | changed)
 
 
-def settle_payouts(epoch: int = 0):
+def settle_payouts(epoch: int = 0) -> RuntimeCall:
+    """The end of an attribution's window."""
     return Attribution.settle.Call(model=ADAPTER, epoch=epoch)
 
 
-def published(chain: Chain, rows: int = 5) -> Chain:
+def published(chain: S, rows: int = 5) -> S:
     """With version 1 of Datanet 0: rows of Alice, all accepted; and the base model."""
     chain.ok(CURATOR, create())
     chain.ok(ALICE, commit(ALICE, rows))
@@ -176,7 +215,7 @@ def published(chain: Chain, rows: int = 5) -> Chain:
     return chain
 
 
-def trained(chain: Chain) -> Chain:
+def trained(chain: S) -> S:
     """With a settled training job: the builder owns the private model `ADAPTER`."""
     published(chain)
     chain.ok(WORKER, Compute.register_worker.Call(bond=BOND))
@@ -188,7 +227,7 @@ def trained(chain: Chain) -> Chain:
     return chain
 
 
-def serving(chain: Chain, limit: int = 10 * OPEN) -> Chain:
+def serving(chain: S, limit: int = 10 * OPEN) -> S:
     """With a public model, a registered server, and a user's escrow reserved for it."""
     trained(chain)
     chain.ok(BUILDER, Models.publish.Call(model=ADAPTER))

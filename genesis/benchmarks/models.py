@@ -1,0 +1,43 @@
+"""The cases of `Models`, on a model that was trained."""
+
+from __future__ import annotations
+
+from genesis.benchmark import Benchmark, Scene
+from genesis.sandbox import Sandbox
+from genesis.scenes import ADAPTER, BASE_MODEL, BUILDER, trained
+from pallets.models.pallet import Models
+from runtime.types import OPEN
+
+_SHARES = Models.default_shares
+_TEXT_BYTES_MAX = 64
+
+
+def _register_base(_sandbox: Sandbox) -> Scene:
+    call = Models.register_base.Call(content_hash=BASE_MODEL, name="n" * _TEXT_BYTES_MAX)
+    return Scene(BUILDER, call)
+
+
+def _publish(sandbox: Sandbox) -> Scene:
+    trained(sandbox)
+    return Scene(BUILDER, Models.publish.Call(model=ADAPTER))
+
+
+def _set_price(sandbox: Sandbox) -> Scene:
+    trained(sandbox)
+    call = Models.set_price.Call(model=ADAPTER, input_per_1000=OPEN, output_per_1000=2 * OPEN)
+    return Scene(BUILDER, call)
+
+
+def _set_shares(sandbox: Sandbox) -> Scene:
+    trained(sandbox)
+    call = Models.set_shares.Call(
+        model=ADAPTER,
+        owner_ppb=_SHARES.owner_ppb,
+        stakers_ppb=_SHARES.stakers_ppb,
+        worker_ppb=_SHARES.worker_ppb,
+        contributors_ppb=_SHARES.contributors_ppb,
+    )
+    return Scene(BUILDER, call)
+
+
+BENCHMARKS = tuple(map(Benchmark, (_register_base, _publish, _set_price, _set_shares)))
