@@ -1,0 +1,1 @@
+"""Bounties: a pallet for OpenLedger chains, and a model for yours."""
