@@ -19,7 +19,7 @@ only state is its storage; attributes cannot be set, because they would survive 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
@@ -127,7 +127,7 @@ class Error(DispatchError):
         self.__post_init__()
 
     def __post_init__(self) -> None:
-        values = [(name, getattr(self, name)) for name in self.__dataclass_fields__]
+        values = [(each.name, getattr(self, each.name)) for each in fields(self)]
         details = ", ".join(f"{name}: {_display(value)}" for name, value in values)
         sentence = sentence_of(type(self))
         message = f"{sentence.rstrip('.')} ({details})." if details else sentence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import pytest
 
@@ -61,6 +61,19 @@ def test_an_error_is_a_sentence_with_its_values_and_a_remedy() -> None:
     refused = Notes.Refused()
     assert str(refused) == "This note is not wanted. Write another one."
     assert refused.remedy == "Write another one."
+
+
+def test_an_annotated_remedy_is_no_field() -> None:
+    """A `ClassVar` is not among the values that the message lists."""
+
+    class Refused(Error):
+        """It is refused."""
+
+        remedy: ClassVar[str] = "Ask again."
+        count: U8
+
+    assert Refused(count=3).message == "It is refused (count: 3)."
+    assert Refused(count=3).remedy == "Ask again."
 
 
 def test_an_error_can_be_raised_with_a_cause() -> None:
