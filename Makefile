@@ -6,7 +6,7 @@ BIN := .venv/bin
 DEMO_OPTIONS := $(if $(DATA),--data $(DATA)) $(if $(FULL),--full)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format lock clean
+.PHONY: help setup demo test lint format weights lock clean
 
 help: ## Print this help.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -29,6 +29,12 @@ lint: setup ## Check format, rules, types, layers.
 format: setup ## Format and mend what can be mended.
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+weights: setup ## Measure the weights of all built-in pallets anew, on an idle machine.
+	@for file in pallets/*/weights.py; do \
+	  $(BIN)/openledger pallet bench $$(basename $$(dirname $$file)) --output $$file || exit 1; \
+	done
+	@$(BIN)/python -m genesis.metadata_lock
 
 lock: setup ## Resolve pyproject.toml again into requirements.lock (with hashes, without torch).
 	@$(BIN)/python -m pip install --quiet pip-tools

@@ -44,7 +44,7 @@ class CallWeight:
     arguments: tuple[str, ...]
     base: Term
     slopes: dict[str, Term]
-    """By the component's text, such as `len(data)`."""
+    """By the component's text, such as `len(data)`; only those that cost something."""
 
 
 def fit_calls(cases: Iterable[Case]) -> list[CallWeight]:
@@ -69,7 +69,11 @@ def fit(case: Case) -> CallWeight:
         name=case.definition.name,
         arguments=tuple(case.definition.arguments.items),
         base=base,
-        slopes=dict(zip(case.terms, slopes, strict=True)),
+        slopes={
+            text: term
+            for text, term in zip(case.terms, slopes, strict=True)
+            if any(term.counts) or term.time_ps
+        },
     )
 
 

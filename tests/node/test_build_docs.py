@@ -124,4 +124,4 @@ def test_the_tutorial_works(
         named = FILE.search(before)
         assert named, before
         (newcomer.edit if language == "diff" else newcomer.write)(named[1], text)
-    assert "def greet(" in (tmp_path / "greeter" / "greeter" / "weights.py").read_text()
+    assert "greet = Weight(" in (tmp_path / "greeter" / "greeter" / "weights.py").read_text()

@@ -74,6 +74,13 @@ def test_several_cases_are_covered_by_one_weight() -> None:
     assert weight.slopes["len(data)"].counts[3] == 3
 
 
+def test_a_component_that_costs_nothing_is_left_out() -> None:
+    """The weight is then a constant, without an argument that nobody uses."""
+    fitted = fit(case(((0,), 7, 1_000), ((1_000,), 7, 900)))
+    assert fitted.slopes == {}
+    assert "remark = Weight(" in render("System", [fitted], HERE)
+
+
 def test_the_grid_varies_one_component_at_a_time() -> None:
     """The others are at their most; the least of all is there too."""
     points = grid([Component("a", 0, 4), Component("b", 1, 1)])
