@@ -153,8 +153,9 @@ def _count(sandbox: Sandbox, scene: Scene) -> Counts:
             raise BenchmarkError(message, remedy="Correct the case in benchmarks.py.") from error
         finally:
             sys.setprofile(None)
-        reads, writes = sandbox.runtime._overlay.metered  # noqa: SLF001 # as in `_block`
-    return Counts(reads, writes, len(hashed), sum(hashed))
+        reads, writes, *metered = sandbox.runtime._overlay.metered  # noqa: SLF001 # as in `_block`
+    # What is hashed by the way is noted here; the rest is what the pallet says that it hashes.
+    return Counts(reads, writes, max(len(hashed), metered[0]), max(sum(hashed), metered[1]))
 
 
 @contextmanager

@@ -46,6 +46,9 @@ from runtime.wire.records import JobState, PayoutLeaf, Settlement
 
 LEAVES_PER_WORD = 64
 """Leaves whose claims share one stored word of the bitmap."""
+_NODE_BYTES = 96
+_LEAF_AND_ROOT_BYTES = 128
+"""Hashed for each sibling of a path, and for its ends, at most (`runtime.merkle`)."""
 
 
 class Attribution(Pallet, index=24):
@@ -327,6 +330,8 @@ class Attribution(Pallet, index=24):
         if path.count != settlement.leaf_count:
             raise self.WrongPath(leaf=path.index)
         leaf = codec_of(PayoutLeaf).encode(PayoutLeaf(owner=owner, amount=amount))
+        siblings = len(path.siblings)
+        self.note_hashes(siblings + 2, siblings * _NODE_BYTES + _LEAF_AND_ROOT_BYTES)
         try:
             verify_sum(settlement.payout_root, settlement.pool, leaf, amount, path)
         except InvalidProof as error:

@@ -3,14 +3,14 @@
 date     2026-11-21
 cpu      AMD EPYC
 python   3.11.7
-samples  20 at each of up to 5 sizes, each the fastest of 3 runs
+samples  30 at each of up to 5 sizes, each the fastest of 3 runs
 
 call    per                 reads  writes  hashes  bytes   time   +-
-commit  call                    8       2       0      0  37300  689
-settle  call                    1       1       0      0  16000  406
-claim   call                    6       5       2    116  37200  957
-        len(path.siblings)      0       0       1     96   1500  148
-sweep   call                    6       4       0      0  25000  413
+commit  call                    8       2       0      0  55400  636
+settle  call                    1       1       0      0  24200  287
+claim   call                    6       5       2    128  54500  737
+        len(path.siblings)      0       0       1     96   2320  119
+sweep   call                    6       4       0      0  39700  498
 
 Times are in nanoseconds, +- is their standard error.
 """
@@ -26,14 +26,14 @@ commit = Weight(
     writes=2,
     hashes=0,
     bytes=0,
-    time_ns=37_300,
+    time_ns=55_400,
 )
 settle = Weight(
     reads=1,
     writes=1,
     hashes=0,
     bytes=0,
-    time_ns=16_000,
+    time_ns=24_200,
 )
 
 
@@ -49,8 +49,8 @@ def claim(
         reads=6,
         writes=5,
         hashes=2 + len(path.siblings),
-        bytes=116 + 96 * len(path.siblings),
-        time_ns=37_200 + (1_500_000 * len(path.siblings)) // 1_000,
+        bytes=128 + 96 * len(path.siblings),
+        time_ns=54_500 + 2_320 * len(path.siblings),
     )
 
 
@@ -59,5 +59,5 @@ sweep = Weight(
     writes=4,
     hashes=0,
     bytes=0,
-    time_ns=25_000,
+    time_ns=39_700,
 )

@@ -3,16 +3,16 @@
 date     2026-11-21
 cpu      AMD EPYC
 python   3.11.7
-samples  20 at each of up to 5 sizes, each the fastest of 3 runs
+samples  30 at each of up to 5 sizes, each the fastest of 3 runs
 
-call             per   reads  writes  hashes  bytes   time   +-
-register_worker  call      3       3       0      0  16100  562
-unbond           call      3       3       0      0  18200  391
-submit_training  call      6       4       0      0  32000  518
-claim            call      3       2       0      0  28400  473
-commit_result    call      2       1       0      0  22100  306
-settle           call      8       9       0      0  73000  643
-refund           call      4       4       0      0  39400  487
+call             per   reads  writes  hashes  bytes   time    +-
+register_worker  call      3       3       0      0  14300   452
+unbond           call      3       3       0      0  17400   395
+submit_training  call      6       4       0      0  30900   482
+claim            call      3       2       0      0  26500   344
+commit_result    call      2       1       0      0  23200   534
+settle           call      8       9       0      0  70800  2380
+refund           call      4       4       0      0  43000  1530
 
 Times are in nanoseconds, +- is their standard error.
 """
@@ -26,47 +26,47 @@ register_worker = Weight(
     writes=3,
     hashes=0,
     bytes=0,
-    time_ns=16_100,
+    time_ns=14_300,
 )
 unbond = Weight(
     reads=3,
     writes=3,
     hashes=0,
     bytes=0,
-    time_ns=18_200,
+    time_ns=17_400,
 )
 submit_training = Weight(
     reads=6,
     writes=4,
     hashes=0,
     bytes=0,
-    time_ns=32_000,
+    time_ns=30_900,
 )
 claim = Weight(
     reads=3,
     writes=2,
     hashes=0,
     bytes=0,
-    time_ns=28_400,
+    time_ns=26_500,
 )
 commit_result = Weight(
     reads=2,
     writes=1,
     hashes=0,
     bytes=0,
-    time_ns=22_100,
+    time_ns=23_200,
 )
 settle = Weight(
     reads=8,
     writes=9,
     hashes=0,
     bytes=0,
-    time_ns=73_000,
+    time_ns=70_800,
 )
 refund = Weight(
     reads=4,
     writes=4,
     hashes=0,
     bytes=0,
-    time_ns=39_400,
+    time_ns=43_000,
 )

@@ -381,6 +381,7 @@ class Datanets(Pallet, index=20):
             raise self.TooEarly(earliest=record.committed_at + 1)
         if self.block.height > self._reveal_deadline(record):
             raise self.TooLate(latest=self._reveal_deadline(record))
+        self.note_hashes(1, len(contributor) + len(rows_root) + len(salt))
         if submission_commitment(contributor, rows_root, salt) != record.commitment:
             raise self.WrongCommitment(submission=submission)
         self.submissions[datanet, submission] = replace(
@@ -473,9 +474,8 @@ class Datanets(Pallet, index=20):
 
     def _draw_seed(self, datanet: int) -> int:
         block = self.block
-        drawn = _hash_minhash_seed(
-            block.beacon + block.parent_hash + datanet.to_bytes(_SEED_BYTES, "big")
-        )
+        number = datanet.to_bytes(_SEED_BYTES, "big")
+        drawn = self.hash(_hash_minhash_seed, block.beacon + block.parent_hash + number)
         return int.from_bytes(drawn[:_SEED_BYTES], "big")
 
     def _datanet(self, datanet: int) -> Datanet:

@@ -3,16 +3,16 @@
 date     2026-11-21
 cpu      AMD EPYC
 python   3.11.7
-samples  20 at each of up to 5 sizes, each the fastest of 3 runs
+samples  30 at each of up to 5 sizes, each the fastest of 3 runs
 
 call                per                  reads  writes  hashes  bytes   time    +-
-create              call                     4       5       1     68  24400   656
-set_sponsor_budget  call                     4       3       0      0  20900   345
-commit              call                     5       5       0      0  33000   429
-reveal              call                     2       1       1     96  16500   321
-publish_version     call                     6       6       0      0  24800   420
-                    len(verdict_counts)      3       3       0      0  42300   129
-expire              call                     6       4       0      0  39300  1040
+create              call                     4       5       1     68  22200   561
+set_sponsor_budget  call                     4       3       0      0  20000   257
+commit              call                     5       5       0      0  38800   470
+reveal              call                     2       1       1     96  17800   330
+publish_version     call                     6       6       0      0  18600  1430
+                    len(verdict_counts)      3       3       0      0  46600   729
+expire              call                     6       4       0      0  35800   386
 
 Times are in nanoseconds, +- is their standard error.
 """
@@ -28,28 +28,28 @@ create = Weight(
     writes=5,
     hashes=1,
     bytes=68,
-    time_ns=24_400,
+    time_ns=22_200,
 )
 set_sponsor_budget = Weight(
     reads=4,
     writes=3,
     hashes=0,
     bytes=0,
-    time_ns=20_900,
+    time_ns=20_000,
 )
 commit = Weight(
     reads=5,
     writes=5,
     hashes=0,
     bytes=0,
-    time_ns=33_000,
+    time_ns=38_800,
 )
 reveal = Weight(
     reads=2,
     writes=1,
     hashes=1,
     bytes=96,
-    time_ns=16_500,
+    time_ns=17_800,
 )
 
 
@@ -68,7 +68,7 @@ def publish_version(
         writes=6 + 3 * len(verdict_counts),
         hashes=0,
         bytes=0,
-        time_ns=24_800 + (42_300_000 * len(verdict_counts)) // 1_000,
+        time_ns=18_600 + 46_600 * len(verdict_counts),
     )
 
 
@@ -77,5 +77,5 @@ expire = Weight(
     writes=4,
     hashes=0,
     bytes=0,
-    time_ns=39_300,
+    time_ns=35_800,
 )

@@ -3,13 +3,13 @@
 date     2026-11-21
 cpu      AMD EPYC
 python   3.11.7
-samples  20 at each of up to 5 sizes, each the fastest of 3 runs
+samples  30 at each of up to 5 sizes, each the fastest of 3 runs
 
-call           per   reads  writes  hashes  bytes   time    +-
-register_base  call      1       1       0      0   5180   186
-publish        call      1       1       0      0  15700   520
-set_price      call      1       1       0      0  15300   288
-set_shares     call      1       1       0      0  20200  1160
+call           per   reads  writes  hashes  bytes   time   +-
+register_base  call      1       1       0      0   4070  118
+publish        call      1       1       0      0  14400  228
+set_price      call      1       1       0      0  15000  130
+set_shares     call      1       1       0      0  16400  238
 
 Times are in nanoseconds, +- is their standard error.
 """
@@ -23,26 +23,26 @@ register_base = Weight(
     writes=1,
     hashes=0,
     bytes=0,
-    time_ns=5_180,
+    time_ns=4_070,
 )
 publish = Weight(
     reads=1,
     writes=1,
     hashes=0,
     bytes=0,
-    time_ns=15_700,
+    time_ns=14_400,
 )
 set_price = Weight(
     reads=1,
     writes=1,
     hashes=0,
     bytes=0,
-    time_ns=15_300,
+    time_ns=15_000,
 )
 set_shares = Weight(
     reads=1,
     writes=1,
     hashes=0,
     bytes=0,
-    time_ns=20_200,
+    time_ns=16_400,
 )

@@ -6,9 +6,9 @@ python   3.11.7
 samples  20 at each of up to 5 sizes, each the fastest of 3 runs
 
 call          per   reads  writes  hashes  bytes   time   +-
-post          call      7       9       0      0  36600  501
-raise_reward  call      4       4       0      0  22800  461
-award         call      6       6       0      0  26200  538
+post          call      7       9       0      0  34600  542
+raise_reward  call      4       4       0      0  22800  513
+award         call      6       6       0      0  26900  554
 
 Times are in nanoseconds, +- is their standard error.
 """
@@ -22,7 +22,7 @@ post = Weight(
     writes=9,
     hashes=0,
     bytes=0,
-    time_ns=36_600,
+    time_ns=34_600,
 )
 raise_reward = Weight(
     reads=4,
@@ -36,5 +36,5 @@ award = Weight(
     writes=6,
     hashes=0,
     bytes=0,
-    time_ns=26_200,
+    time_ns=26_900,
 )
