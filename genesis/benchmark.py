@@ -41,17 +41,18 @@ class Component:
 
     def size_in(self, call: RuntimeCall) -> int:
         """The component's size in a call."""
-        value: Any = call
-        for name in self.argument.split("."):
-            value = getattr(value, name)
+        value = self._value_in(call)
         return len(value) if isinstance(value, Sized) else int(value)
 
     def is_length(self, call: RuntimeCall) -> bool:
         """Whether the size is a length."""
+        return isinstance(self._value_in(call), Sized)
+
+    def _value_in(self, call: RuntimeCall) -> Any:
         value: Any = call
         for name in self.argument.split("."):
             value = getattr(value, name)
-        return isinstance(value, Sized)
+        return value
 
 
 class Benchmark:

@@ -21,7 +21,7 @@ from genesis.allocation import (
     opening_balances,
     published_allocation,
 )
-from genesis.compose import SPEC_VERSION, Pallets, compose
+from genesis.compose import SPEC_VERSION, Pallets, compose, compose_runtime
 from genesis.pallet_packages import PACKAGES_MAX, PalletPackage, load_pallets
 from genesis.toml_records import InvalidChainSpec, read_record, write_record
 from pallets.attribution.pallet import Attribution
@@ -154,6 +154,10 @@ class ChainSpec:
     def save(self, path: Path) -> None:
         """Write the spec to a file; raises `OSError`."""
         path.write_text(self.to_toml(), encoding="utf-8")
+
+    def runtime(self) -> Runtime:
+        """A new runtime of the chain; raises `PalletPackageError` or `DefinitionError`."""
+        return compose_runtime(load_pallets(self.pallets))
 
     def validator_set(self) -> ValidatorSet:
         """The validators in the order in which consensus knows them."""

@@ -109,7 +109,7 @@ def source_hash(module: str) -> bytes:
 def _sources(root: Path) -> Iterator[tuple[str, bytes]]:
     count = 0
     for path in sorted(root.rglob("*")):
-        if _CACHE_FOLDER in path.parts or not path.is_file():
+        if not path.is_file() or _is_cache(path):
             continue
         if path.name.endswith(_NOT_SOURCE):
             message = f"{path} can be imported and is no source."
@@ -121,6 +121,15 @@ def _sources(root: Path) -> Iterator[tuple[str, bytes]]:
                 remedy = "Keep what is no pallet in another package."
                 raise PalletPackageError(message, remedy=remedy)
             yield path.relative_to(root).as_posix(), path.read_bytes()
+
+
+def _is_cache(path: Path) -> bool:
+    """Whether Python wrote the file beside a source: `pallet.cpython-311.pyc`.
+
+    Any other file in a cache folder can be imported as `package.__pycache__.name`, and is not left
+    out.
+    """
+    return path.parent.name == _CACHE_FOLDER and path.suffix == ".pyc" and "." in path.stem
 
 
 def _load_pallet(package: PalletPackage) -> type[Pallet]:

@@ -14,8 +14,6 @@ from typing import Self
 import trio
 
 from genesis.chain_spec import ChainSpec, genesis_block
-from genesis.compose import compose_runtime
-from genesis.pallet_packages import load_pallets
 from node.beacon import Beacon, check_beacon, make_beacon
 from node.config import DataDirectory
 from node.errors import ConfigError
@@ -62,7 +60,7 @@ class Chain:
         self.spec = spec
         self.store = store
         self.genesis_hash = genesis.header.id()
-        self.runtime: Runtime = compose_runtime(load_pallets(spec.pallets))
+        self.runtime: Runtime = spec.runtime()
         self.committing = trio.Lock()
         """Held while a block is committed: proofs, which walk several tables, wait for it."""
         self._keypair = keypair

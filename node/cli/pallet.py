@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 EXIT_DRIFT = 1
 INDEX_DEFAULT = 100
+"""Above the indices of the built-in pallets."""
 SAMPLES_DEFAULT = 20
 TIME_DRIFT_MAX_DEFAULT = 50
 

@@ -15,8 +15,6 @@ from typing import Final
 from node.errors import ConfigError
 
 NAME_CHARACTERS_MAX = 40
-INDEX_DEFAULT = 100
-"""Above the indices of the built-in pallets."""
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _SUFFIX: Final = ".txt"
 _PACKAGE_FOLDER: Final = "package"
@@ -58,7 +56,7 @@ def check_name(name: str) -> PackageNames:
     return PackageNames(module)
 
 
-def write_package(parent: Path, name: str, index: int = INDEX_DEFAULT) -> Path:
+def write_package(parent: Path, name: str, index: int) -> Path:
     """Write the package `name` into a new folder of `parent`, and return that folder.
 
     Raises `ConfigError` if the name cannot be used or the folder exists.

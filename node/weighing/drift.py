@@ -10,8 +10,6 @@ from node.weighing.fit import COUNT_NAMES
 from node.weighing.measure import Case
 
 PER_CENT = 100
-TIME_DRIFT_MAX_DEFAULT = 50
-"""How far a measured time may be above the declared one, in per cent of the declared."""
 
 
 @dataclass(frozen=True, slots=True)

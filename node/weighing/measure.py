@@ -29,7 +29,6 @@ from runtime.pallet import Pallet
 
 POINTS = 5
 """Sizes at which each component is measured, the least and the most among them."""
-SAMPLES_DEFAULT = 20
 RUNS = 3
 """Runs of which the fastest is a sample."""
 _HASH_CODE: CodeType = hashing.hash_text.__code__

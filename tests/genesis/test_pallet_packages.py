@@ -116,13 +116,19 @@ def test_what_is_hashed(install):
     (folder / "__pycache__").mkdir(exist_ok=True)
     (folder / "__pycache__" / "pallet.cpython-311.pyc").write_bytes(b"x")
     assert source_hash("greeter") == first
+    (folder / "__pycache__" / "hidden.py").write_text("x")
+    hidden = source_hash("greeter")
+    (folder / "__pycache__" / "hidden.py").unlink()
+    assert hidden != first
     (folder / "a.py").write_text("x")
     second = source_hash("greeter")
     (folder / "a.py").rename(folder / "b.py")
     assert len({first, second, source_hash("greeter")}) == 3
 
 
-@pytest.mark.parametrize("name", ["fast.so", "fast.cpython-311-x86_64-linux-gnu.so", "old.pyc"])
+@pytest.mark.parametrize(
+    "name", ["fast.so", "__pycache__/evil.pyc", "fast.cpython-311-x86_64-linux-gnu.so", "old.pyc"]
+)
 def test_a_module_without_source_is_refused(install, name):
     """What the hash could not cover may not be there."""
     install("greeter", files=[(name, b"")])
