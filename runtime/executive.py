@@ -47,10 +47,12 @@ from runtime.events import Event, EventCodec, EventRecord, join
 from runtime.extrinsic import (
     CheckedExtrinsic,
     CheckedInherent,
+    OpenedExtrinsic,
     check_extrinsic,
     check_inherent,
     encode_inherent,
     is_inherent,
+    open_extrinsic,
 )
 from runtime.fees import EXTRINSIC_UNITS, FREE, FeeSchedule
 from runtime.hashing import ZERO_HASH
@@ -173,6 +175,10 @@ class Runtime:
     def check(self, raw: bytes, genesis_hash: bytes) -> CheckedExtrinsic:
         """Decode a signed extrinsic and verify its signature; see `check_extrinsic`."""
         return check_extrinsic(raw, genesis_hash, self.call_codec)
+
+    def open(self, raw: bytes, genesis_hash: bytes) -> OpenedExtrinsic:
+        """Decode a signed extrinsic, and leave its signature to be verified elsewhere."""
+        return open_extrinsic(raw, genesis_hash, self.call_codec)
 
     def check_any(self, raw: bytes, genesis_hash: bytes) -> CheckedExtrinsic | CheckedInherent:
         """The same for what stands in a block, where inherents are too."""

@@ -73,6 +73,21 @@ class CheckedExtrinsic(NamedTuple):
     """The values of the call's arguments in order."""
 
 
+class Signed(NamedTuple):
+    """What `runtime.keys.verify` takes."""
+
+    account: bytes
+    payload: bytes
+    signature: bytes
+
+
+class OpenedExtrinsic(NamedTuple):
+    """A decoded extrinsic, and the signature that must hold before anybody uses it."""
+
+    claimed: CheckedExtrinsic
+    signed: Signed
+
+
 class CheckedInherent(NamedTuple):
     """A call that the proposer of a block makes on behalf of the chain."""
 
@@ -105,12 +120,12 @@ def encode_inherent(call: RuntimeCall, spec_version: int) -> bytes:
     return encode_plain([EXTRINSIC_VERSION, spec_version, call.to_plain()])
 
 
-def check_extrinsic(raw: bytes, genesis_hash: bytes, calls: CallCodec) -> CheckedExtrinsic:
-    """Decode an extrinsic and its call, and verify its signature.
+def open_extrinsic(raw: bytes, genesis_hash: bytes, calls: CallCodec) -> OpenedExtrinsic:
+    """Decode an extrinsic and its call, and leave the signature to be verified.
 
     Raises `DecodeError` for bytes that are no extrinsic of the runtime of `calls`, and
-    `InvalidTransaction` for one that is too large, of another version, of a call that no account
-    may sign, or not signed for the chain of `genesis_hash`.
+    `InvalidTransaction` for one that is too large, of another version, or of a call that no account
+    may sign.
     """
     signer, signature, body = _open(raw)
     plain = parse(body)
@@ -124,21 +139,38 @@ def check_extrinsic(raw: bytes, genesis_hash: bytes, calls: CallCodec) -> Checke
         raise WrongOrigin(message, remedy="It cannot be signed by an account.")
     fields = _FIELDS.check(plain[:4])
     check_length(body, _FIELDS.size(fields) + call_bytes)
-    if not verify(signer, genesis_hash + body, signature):
-        message = "The extrinsic's signature does not hold on this chain."
-        remedy = "Sign it with the account's key for this genesis hash."
-        raise InvalidTransaction(message, remedy=remedy)
-    return CheckedExtrinsic(
+    checked_era = None if era is None else _ERA.restore(fields[1])
+    claimed = CheckedExtrinsic(
         raw,
         hash_extrinsic(raw),
         signer,
         spec_version,
-        None if era is None else _ERA.restore(fields[1]),
+        checked_era,
         nonce,
         tip,
         definition,
         arguments,
     )
+    return OpenedExtrinsic(claimed, Signed(signer, genesis_hash + body, signature))
+
+
+def check_extrinsic(raw: bytes, genesis_hash: bytes, calls: CallCodec) -> CheckedExtrinsic:
+    """Decode an extrinsic and its call, and verify its signature.
+
+    Raises what `open_extrinsic` raises, and `InvalidTransaction` for one that is not signed for the
+    chain of `genesis_hash`.
+    """
+    claimed, signed = open_extrinsic(raw, genesis_hash, calls)
+    if not verify(*signed):
+        raise not_signed()
+    return claimed
+
+
+def not_signed() -> InvalidTransaction:
+    """The error of an extrinsic whose signature does not hold."""
+    message = "The extrinsic's signature does not hold on this chain."
+    remedy = "Sign it with the account's key for this genesis hash."
+    return InvalidTransaction(message, remedy=remedy)
 
 
 def is_inherent(raw: bytes) -> bool:

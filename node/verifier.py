@@ -1,0 +1,165 @@
+"""The process that verifies signatures beside the node: half of a transfer's cost leaves its core.
+
+The node decodes what arrives, sends what must be verified in chunks, and goes on with other work
+until the answer comes.  What arrives while the process is busy waits and goes together, so that a
+burst costs few messages; how much waits is limited by who asks: an HTTP server's open requests.
+
+    request = count (4 bytes), then account (32), signature (64), payload length (4), payload
+    answer  = one byte for each: 1 where the signature holds
+
+The process ends when its input does: when the node stops, or is killed.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import IO, Self
+
+import trio
+
+from runtime.errors import OpenLedgerError
+from runtime.extrinsic import Signed
+from runtime.keys import ACCOUNT_BYTES, SIGNATURE_BYTES, verify
+
+CHUNK_MAX = 4_096
+"""The most signatures of one request."""
+ALONE_MAX = 2
+"""So few signatures are verified at once here: a request costs more."""
+_LENGTH_BYTES = 4
+_STOP_TIMEOUT_S = 10
+
+
+class VerifierStopped(OpenLedgerError):
+    """The process that verifies signatures has ended."""
+
+
+class VerifierProcess:
+    """The process, and the thread that talks to it; use it as a context manager."""
+
+    def __init__(self) -> None:
+        """Start the process."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "node.verifier"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        self._talker = ThreadPoolExecutor(1, thread_name_prefix="verifier")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process."""
+        self._talker.shutdown(wait=True, cancel_futures=True)
+        # Closes the pipes, which ends the process, and waits for it.
+        self._process.communicate(timeout=_STOP_TIMEOUT_S)
+
+    def start(self, claims: Sequence[Signed]) -> Future[list[bool]]:
+        """Begin to verify signatures; the result may raise `VerifierStopped`."""
+        return self._talker.submit(self._ask, claims)
+
+    def _ask(self, claims: Sequence[Signed]) -> list[bool]:
+        requests, answers = self._process.stdin, self._process.stdout
+        answer = b""
+        try:
+            if requests is not None and answers is not None:
+                requests.write(_encode(claims))
+                requests.flush()
+                answer = answers.read(len(claims))
+        except (OSError, ValueError):  # the pipe is broken, or closed here
+            answer = b""
+        if len(answer) != len(claims):
+            message = "The process that verifies signatures has ended."
+            raise VerifierStopped(message, remedy="Restart the node; see its log.")
+        return [byte == 1 for byte in answer]
+
+
+class Verifier:
+    """Signatures of concurrent requests, verified together; `run` it once, under trio."""
+
+    def __init__(self, process: VerifierProcess) -> None:
+        self._process = process
+        self._waiting: list[_Request] = []
+        self._arrived = trio.Event()
+
+    async def holds(self, claim: Signed) -> bool:
+        """Whether a signature holds."""
+        request = _Request(claim)
+        self._waiting.append(request)
+        self._arrived.set()
+        await request.answered.wait()
+        return request.valid
+
+    async def run(self) -> None:
+        """Answer until cancelled."""
+        while True:
+            await self._arrived.wait()
+            self._arrived = trio.Event()
+            while self._waiting:
+                chunk, self._waiting = self._waiting[:CHUNK_MAX], self._waiting[CHUNK_MAX:]
+                for request, valid in zip(chunk, await self._verify(chunk), strict=True):
+                    request.valid = valid
+                    request.answered.set()
+
+    async def _verify(self, chunk: Sequence[_Request]) -> list[bool]:
+        claims = [request.claim for request in chunk]
+        if len(claims) > ALONE_MAX:
+            try:
+                return await trio.to_thread.run_sync(self._process.start(claims).result)
+            except VerifierStopped:
+                pass  # slower, and right: everything is verified here from now on
+        return [verify(*claim) for claim in claims]
+
+
+class _Request:
+    __slots__ = ("answered", "claim", "valid")
+
+    def __init__(self, claim: Signed) -> None:
+        self.claim = claim
+        self.valid = False
+        self.answered = trio.Event()
+
+
+def _encode(claims: Sequence[Signed]) -> bytes:
+    parts = [_number(len(claims))]
+    for account, payload, signature in claims:
+        parts += account, signature, _number(len(payload)), payload
+    return b"".join(parts)
+
+
+def _number(count: int) -> bytes:
+    return count.to_bytes(_LENGTH_BYTES, "big")
+
+
+def _read_claims(requests: IO[bytes], count: int) -> Iterator[Signed]:
+    for _ in range(count):
+        account = requests.read(ACCOUNT_BYTES)
+        signature = requests.read(SIGNATURE_BYTES)
+        length = int.from_bytes(requests.read(_LENGTH_BYTES), "big")
+        yield Signed(account, requests.read(length), signature)
+
+
+def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
+    """Answer requests until there are no more."""
+    while head := requests.read(_LENGTH_BYTES):
+        # The whole request first: the node must not wait while signatures are verified.
+        claims = list(_read_claims(requests, int.from_bytes(head, "big")))
+        answers.write(bytes([verify(*claim) for claim in claims]))
+        answers.flush()
+
+
+if __name__ == "__main__":
+    # The node decides when to end: Ctrl-C reaches every process of the terminal.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _serve(sys.stdin.buffer, sys.stdout.buffer)
