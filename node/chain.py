@@ -7,7 +7,7 @@ their own; everything else is quick, runs on the event loop and reads finalised 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -23,8 +23,8 @@ from runtime.codec import codec_of
 from runtime.errors import InvalidBlock, StoreError
 from runtime.events import EventRecord
 from runtime.executive import Runtime
-from runtime.extrinsic import CheckedExtrinsic
-from runtime.hashing import ZERO_HASH, hash_commit
+from runtime.extrinsic import CheckedExtrinsic, CheckedInherent
+from runtime.hashing import ZERO_HASH, hash_commit, hash_extrinsic
 from runtime.keys import Keypair
 from runtime.outcome import BlockOutcome
 from runtime.state.cache import CachedState
@@ -34,6 +34,8 @@ BlockEvents = dict[int | None, list[EventRecord]]
 """The events of each extrinsic of a block, by its index; None: those of the block itself."""
 RECENT_EVENTS_MAX = 16
 """Heights whose decoded events are kept: clients ask for the status of every extrinsic."""
+Admitted = Callable[[bytes], CheckedExtrinsic | None]
+"""The waiting extrinsic of a hash, whose signature was verified when it was admitted."""
 _NO_EVENTS = b"\x80"
 
 
@@ -143,14 +145,17 @@ class Chain:
         header = self._header(context, beacon, outcome, prepared)
         return self._candidate(Block(header, outcome.included), outcome, prepared)
 
-    def execute(self, encoded: bytes) -> Candidate:
-        """Execute a block of ours again; raises `InvalidBlock` unless its header holds."""
+    def execute(self, encoded: bytes, admitted: Admitted | None = None) -> Candidate:
+        """Execute a block that was made before; raises `InvalidBlock` unless its header holds.
+
+        Extrinsics that are `admitted` already, by their hashes, are not checked again.
+        """
         block = codec_of(Block).decode(encoded)
         claimed = block.header
         beacon = Beacon(claimed.beacon, claimed.beacon_proof)
         check_beacon(beacon, claimed.proposer, self.genesis_hash, claimed.height, self.head.beacon)
         context = self._context(claimed.time_ms, claimed.proposer, beacon)
-        checked = [self._executor.check_any(raw, self.genesis_hash) for raw in block.extrinsics]
+        checked = [self._checked(raw, admitted) for raw in block.extrinsics]
         outcome = self._executor.execute(
             self._state, context, self.genesis_hash, checked, skip_invalid=False
         )
@@ -161,6 +166,10 @@ class Chain:
             remedy = "Install the version of OpenLedger that made the block, and start again."
             raise InvalidBlock(message, remedy=remedy)
         return self._candidate(block, outcome, prepared)
+
+    def _checked(self, raw: bytes, admitted: Admitted | None) -> CheckedExtrinsic | CheckedInherent:
+        known = admitted(hash_extrinsic(raw)) if admitted else None
+        return known or self._executor.check_any(raw, self.genesis_hash)
 
     def commit(self, candidate: Candidate, commit: bytes) -> None:
         """Write a block, its effects and its certificate in one synced batch."""

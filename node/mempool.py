@@ -58,6 +58,11 @@ class Mempool:
     def __contains__(self, extrinsic_hash: object) -> bool:
         return extrinsic_hash in self._by_hash
 
+    def get(self, extrinsic_hash: bytes) -> CheckedExtrinsic | None:
+        """The waiting extrinsic of a hash."""
+        waiting = self._by_hash.get(extrinsic_hash)
+        return None if waiting is None else waiting.extrinsic
+
     @property
     def size_bytes(self) -> int:
         """The sum of the sizes of all waiting extrinsics."""

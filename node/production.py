@@ -125,7 +125,9 @@ class Producer:
         candidate = self._candidate
         if candidate is None or candidate.block_id != final.block_id:
             # Signed before a crash, and not executed by this process yet.
-            candidate = await trio.to_thread.run_sync(self.chain.execute, final.block)
+            candidate = await trio.to_thread.run_sync(
+                self.chain.execute, final.block, self.mempool.get
+            )
         async with self.chain.committing:
             await trio.to_thread.run_sync(self.chain.commit, candidate, final.commit.encode())
         self.chain.advance(candidate)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -17,6 +16,7 @@ from node.config import DataDirectory, NodeConfig
 from node.content import ContentStore
 from node.http.server import bound_port, open_listeners, serve
 from node.lifetime import cause_of, stop_on_signal
+from node.memory import settle_memory
 from node.mempool import Mempool
 from node.metrics import Metrics
 from node.production import Producer
@@ -41,8 +41,7 @@ def run(
     """Run a node until SIGINT or SIGTERM; raises a typed error if it cannot start or go on."""
     with closing(Chain.open(directory, spec, keypair)) as chain:
         content = ContentStore(directory.content, quota_bytes=config.content_quota_bytes)
-        # What is loaded by now stays; the collector need not walk the state's tree again and again.
-        gc.freeze()
+        settle_memory()
         try:
             trio.run(_serve, config, directory, chain, keypair, content, announce)
         except BaseExceptionGroup as group:

@@ -170,7 +170,9 @@ def test_migrations_take_several_blocks_and_survive_a_restart(
     run_block(compose(second_ledger(), 2), expected)
     state = old_state()
     monkeypatch.setattr("runtime.upgrade.MIGRATION_UNITS_MAX", 1)
-    for blocks in range(1, 20):
+    blocks = 0
+    for _ in range(20):
+        blocks += 1
         ledger = second_ledger()
         runtime = compose(ledger, 2)
         outcome = run_block(runtime, state)

@@ -1,0 +1,17 @@
+"""What every benchmark prints: a line for each figure, or one JSON object with `--json`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+
+
+def report(name: str, figures: Mapping[str, float]) -> None:
+    """Print the figures; with `--json` as one object on the last line."""
+    if "--json" in sys.argv[1:]:
+        rounded = {key: round(value, 4) for key, value in figures.items()}
+        sys.stdout.write(json.dumps({"bench": name} | rounded) + "\n")
+        return
+    for key, value in figures.items():
+        sys.stdout.write(f"{key:32s} {value:10.3f}\n")
