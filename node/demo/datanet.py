@@ -10,7 +10,9 @@ from node.client import NodeClient
 from node.demo.corpus import Contribution, Corpus, CorpusError
 from node.demo.people import People
 from node.demo.stages import Bar
+from pallets.balances.pallet import Balances
 from pallets.datanets.pallet import Datanets
+from pallets.utility.pallet import BATCH_CALLS_MAX, Utility
 from runtime.keys import Keypair
 from runtime.merkle import list_root
 from runtime.types import OPEN
@@ -18,6 +20,8 @@ from runtime.wire.blobs import encode_blob
 from runtime.wire.rows import RowRecord, submission_commitment
 
 BOND_PER_ROW = OPEN // 1_000
+FEE_MONEY = OPEN // 100
+"""What a newcomer is given: some dozens of extrinsics."""
 ROWS_ACCEPTED_MIN = 20
 """With fewer there is nothing to train on and to hold out."""
 SALT_BYTES = 32
@@ -54,7 +58,19 @@ def create_datanet(client: NodeClient, people: People, corpus: Corpus) -> int:
         sponsor_budget=BOND_PER_ROW * corpus.row_count(),
     )
     created = client.submit(call, people.curator).fields("Datanets", "Created")
+    welcome(client, people)
     return int(created["datanet"])
+
+
+def welcome(client: NodeClient, people: People) -> None:
+    """The curator sends every contributor a little OPEN for the fees of extrinsics, in batches."""
+    payments = [
+        Balances.transfer.Call(receiver=keypair.account, amount=FEE_MONEY)
+        for keypair in people.contributors.values()
+    ]
+    for start in range(0, len(payments), BATCH_CALLS_MAX):
+        batch = tuple(payments[start : start + BATCH_CALLS_MAX])
+        client.submit(Utility.batch_all.Call(calls=batch), people.curator)
 
 
 def commit(

@@ -12,7 +12,7 @@ from runtime.keys import Keypair
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """The cast's keys; contributors begin without any OPEN."""
+    """The cast's keys; contributors begin without OPEN, and the curator gives them a little."""
 
     validator: Keypair
     curator: Keypair

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -257,7 +258,7 @@ def test_migrations_end_at_the_version_without_a_gap(version: int, steps: tuple[
     def define() -> None:
         namespace: dict[str, Any] = {"__module__": __name__, "__qualname__": "Bad"}
         for position, to in enumerate(steps):
-            copy = type(step)(step.__code__, step.__globals__, f"step_{position}")
+            copy = FunctionType(step.__code__, step.__globals__, f"step_{position}")
             namespace[f"step_{position}"] = migration(to)(copy)
         type("Bad", (Pallet,), namespace, index=6, version=version)
 
