@@ -8,6 +8,7 @@ queue is memory only: a client whose node restarts sends the same bytes again.
 - 512 nonces ahead per sender.  consensus.md says 64 for a public network, where a sender costs
   others bandwidth; behind a loopback RPC one worker settles hundreds of claims from one account.
 - 1,200 blocks waited, ten minutes of empty blocks: a gap in the nonces is not closing any more.
+- An era that is over: it can enter no block, and its nonce is free again.
 - 3 blocks missed: ready, offered and not taken; its sender must hear of it.
 """
 
@@ -112,7 +113,7 @@ class Mempool:
     def settle(
         self, offered: Sequence[CheckedExtrinsic], included: frozenset[bytes], height: int
     ) -> None:
-        """After the block of `height`: forget what it has, and what waited or missed too long."""
+        """After the block of `height`: forget what it has, and what has no chance any more."""
         for extrinsic_hash in included:
             waiting = self._by_hash.get(extrinsic_hash)
             if waiting is not None:
@@ -124,6 +125,10 @@ class Mempool:
             waiting.missed += 1
             if waiting.missed >= BLOCKS_MISSED_MAX:
                 self.drop(extrinsic.hash, _missed())
+        for waiting in list(self._by_hash.values()):
+            era = waiting.extrinsic.era
+            if era is not None and era.is_over(height + 1):
+                self.drop(waiting.extrinsic.hash, _too_late(era.last_height))
         # In order of arrival: the first that has not waited too long ends the search.
         for oldest in list(self._by_hash.values()):
             if height - oldest.height < BLOCKS_WAITED_MAX:
@@ -175,6 +180,11 @@ def _priority(waiting: _Waiting) -> tuple[int, int, _Waiting]:
 def _missed() -> InvalidTransaction:
     message = f"{BLOCKS_MISSED_MAX} blocks in a row could not take the extrinsic."
     return InvalidTransaction(message, remedy="Check that the account can pay its tip.")
+
+
+def _too_late(last_height: int) -> InvalidTransaction:
+    message = f"No block took the extrinsic up to height {last_height}, where its era ended."
+    return InvalidTransaction(message, remedy="Sign it again with a new era.")
 
 
 def _expired() -> InvalidTransaction:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
-from node.client import NodeClient, ReadProof
+from node.client import NodeClient
+from node.connection import ReadProof
 from node.errors import NotFound
 from runtime.codec import codec_of
 from runtime.merkle import list_path, sum_path

@@ -38,9 +38,18 @@ class Era:
     birth_height: Annotated[int, Between(0, 2**63 - 1)]
     period_blocks: Annotated[int, Between(1, PERIOD_BLOCKS_MAX)]
 
+    @property
+    def last_height(self) -> int:
+        """The last height at which a block may include the extrinsic."""
+        return self.birth_height + self.period_blocks - 1
+
     def holds(self, height: int) -> bool:
         """Whether a block of `height` may include the extrinsic."""
-        return self.birth_height <= height < self.birth_height + self.period_blocks
+        return self.birth_height <= height <= self.last_height
+
+    def is_over(self, height: int) -> bool:
+        """Whether no block of `height`, nor any later one, may include the extrinsic."""
+        return height > self.last_height
 
 
 _SIGNER = codec_of(AccountId)

@@ -16,15 +16,25 @@ from node.cli.output import (
     print_table,
 )
 from node.errors import ConfigError
+from runtime.extrinsic import PERIOD_BLOCKS_MAX
 from runtime.types import OPEN
 
 if TYPE_CHECKING:
     from runtime.calls import CallDefinition
     from runtime.executive import Runtime
 
+ERA_BLOCKS_MAX = PERIOD_BLOCKS_MAX - 1
 PalletName = Annotated[str | None, typer.Argument(help="Pallet, e.g. Balances.")]
 CallName = Annotated[str | None, typer.Argument(help="Call, e.g. transfer.")]
 Timeout = Annotated[float, typer.Option(help="Seconds to wait for the block.", min=1)]
+EraBlocks = Annotated[
+    str,
+    typer.Option(
+        "--era",
+        help=f"How many of the next blocks may take it (1 to {ERA_BLOCKS_MAX}), or `immortal`.",
+        metavar="BLOCKS",
+    ),
+]
 Tip = Annotated[int, typer.Option(help=f"Paid to the block's proposer; 1 OPEN is {OPEN}.", min=0)]
 
 
@@ -36,6 +46,7 @@ def submit(
     password_file: PasswordFile = None,
     node: NodeUrl = DEFAULT_NODE_URL,
     tip: Tip = 0,
+    era: EraBlocks = "1024",
     timeout_s: Timeout = 30,
     as_json: JsonFlag = False,
 ) -> None:
@@ -47,6 +58,7 @@ def submit(
     from node.cli.arguments import options_of, typed_arguments
     from node.client import NodeClient
 
+    era_blocks = _era_blocks(era)
     with NodeClient(node) as client:
         definitions = _calls(client.runtime, pallet)
         if call is None:
@@ -57,7 +69,9 @@ def submit(
         arguments = typed_arguments(definition.arguments.items, options, account_of)
         keypair = choose_key(key, password_file)
         value = definition.arguments.record(**arguments)
-        inclusion = client.submit(value, keypair, tip=tip, timeout_s=timeout_s)
+        inclusion = client.submit(
+            value, keypair, tip=tip, era_blocks=era_blocks, timeout_s=timeout_s
+        )
     if as_json:
         print_json(inclusion)
         return
@@ -69,6 +83,17 @@ def submit(
     )
     for event in inclusion.events:
         print_fields({f"{event.pallet}.{event.name}": event.fields})
+
+
+def _era_blocks(text: str) -> int | None:
+    """The option's value, None for `immortal`; raises `ConfigError`."""
+    if text == "immortal":
+        return None
+    if text.isdecimal() and 1 <= int(text) <= ERA_BLOCKS_MAX:
+        return int(text)
+    message = f"{text!r} is not a number of blocks."
+    remedy = f"Write --era with a number from 1 to {ERA_BLOCKS_MAX}, or with `immortal`."
+    raise ConfigError(message, remedy=remedy)
 
 
 def _calls(runtime: Runtime, pallet: str | None) -> list[CallDefinition]:

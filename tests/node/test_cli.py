@@ -77,6 +77,8 @@ def test_people_get_text(dev_node: Any, openledger: Run) -> None:
         (("tx", "balances", "transfer", "--reciever=1"), "--reciever is unknown"),
         (("tx", "balances", "burn", "--amount=much"), "'much' is not a value for amount."),
         (("tx", "balances", "burn", "5"), "'5' is not an option with a value."),
+        (("tx", "balances", "burn", "--amount=5", "--era=0"), "'0' is not a number of blocks."),
+        (("tx", "balances", "burn", "--amount=5", "--era=never"), "1 to 65535, or with `immortal`"),
         (("tx", "balances", "burn", "--amount=5", "--key=dev:nobody"), "no development account"),
         (("tx", "balances", "burn", "--amount=5", "--key=mine"), "There is no key 'mine'."),
         (("query", "balances", "accounts", "12"), "'12' is not a value for part 0 of the key."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from node.errors import MempoolFull, NonceTaken, NonceTooHigh
 from node.mempool import BLOCKS_MISSED_MAX, BLOCKS_WAITED_MAX, NONCES_AHEAD_MAX, Mempool
 from pallets.system.pallet import System
 from runtime.errors import InvalidTransaction
-from runtime.extrinsic import CheckedExtrinsic
+from runtime.extrinsic import CheckedExtrinsic, Era
 
 ALICE, BOB = b"a" * 32, b"b" * 32
 
@@ -171,3 +172,19 @@ def test_blocks_drain_the_mempool_in_nonce_order(
         assert nonces[signer] == gap
     assert len(mempool) == len(waiting) - sum(nonces.values())
     assert mempool.size_bytes == 100 * len(mempool)
+
+
+def test_an_extrinsic_leaves_when_its_era_is_over() -> None:
+    """It is dropped with its reason after the last block it may enter, and frees its nonce."""
+    mempool = Mempool()
+    mortal = replace(extrinsic(ALICE, 0), era=Era(5, 10))
+    immortal = extrinsic(BOB, 0)
+    for each in (mortal, immortal):
+        mempool.add(each, 0, 5)
+    mempool.settle((), frozenset(), 13)
+    assert mortal.hash in mempool
+    mempool.settle((), frozenset(), 14)
+    assert mortal.hash not in mempool
+    assert immortal.hash in mempool
+    assert "height 14" in str(mempool.reason(mortal.hash))
+    assert mempool.next_nonce(ALICE, 0) == 0

@@ -13,8 +13,9 @@ from typing import Any
 
 from genesis.chain_spec import development_keypair
 from genesis.compose import compose_runtime
-from node.client import Inclusion, NodeClient
+from node.client import NodeClient
 from node.errors import ClientError
+from node.submission import Inclusion
 from pallets.system.pallet import System
 from runtime.block import Block
 from runtime.codec import codec_of
