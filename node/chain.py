@@ -65,6 +65,8 @@ class Chain:
         self.runtime: Runtime = spec.runtime()
         self.committing = trio.Lock()
         """Held while a block is committed: proofs, which walk several tables, wait for it."""
+        self.advanced = trio.Event()
+        """Set, and replaced, when there is a new head."""
         self._keypair = keypair
         self._state = CachedState(store)
         self._recent_events: dict[int, BlockEvents] = {}
@@ -129,6 +131,8 @@ class Chain:
     def advance(self, candidate: Candidate) -> None:
         """Note that `candidate`, just committed, is the head."""
         self.head = candidate.header
+        reached, self.advanced = self.advanced, trio.Event()
+        reached.set()
 
     # In the worker thread
 

@@ -17,7 +17,8 @@ OpenLedgerError                      a sentence and a remedy (`runtime.errors`)
      |- RequestError                 a JSON-RPC request that cannot be answered
      |   |- UnknownMethod            no such method
      |   |- InvalidParameters        the parameters are not what the method takes
-     |   `- NotFound                 no such block, height or key
+     |   |- NotFound                 no such block, height or key
+     |   `- TooManySubscriptions     one connection may not hold more
      |- HttpError                    an HTTP request that cannot be answered, with its status
      `- ClientError                  what a caller of `NodeClient` sees
          |- NodeUnreachable          nothing answers at the URL
@@ -97,6 +98,10 @@ class InvalidParameters(RequestError):
 
 class NotFound(RequestError):
     """The block, height or proof asked for is not here."""
+
+
+class TooManySubscriptions(RequestError):
+    """A connection has as many subscriptions as it may hold."""
 
 
 class HttpError(NodeError):

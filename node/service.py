@@ -21,6 +21,7 @@ from node.mempool import Mempool
 from node.metrics import Metrics
 from node.production import Producer
 from node.rpc.dispatch import Dispatcher
+from node.rpc.feeds import Feeds
 from node.rpc.methods import NodeMethods
 from node.rpc.site import NodeSite, node_site
 from runtime.keys import Keypair
@@ -68,14 +69,16 @@ async def _serve(
         heartbeat_s=chain.spec.block_time_ms / 1_000,
     )
     methods = NodeMethods(chain, mempool, content, producer.wake)
-    site = NodeSite(Dispatcher(methods.by_name(), metrics.count_request), methods, content, metrics)
+    dispatcher = Dispatcher(methods.by_name(), metrics.count_request)
+    site = NodeSite(dispatcher, methods, content, metrics)
+    feeds = Feeds(chain, methods, dispatcher)
     _watch(metrics, chain, mempool, content)
     listeners = await open_listeners(config.rpc_host, config.rpc_port)
     url = _url(config.rpc_host, bound_port(listeners))
     hosts = config.allowed_hosts | {config.rpc_host}
     async with trio.open_nursery() as nursery:
         nursery.start_soon(producer.run)
-        nursery.start_soon(serve, listeners, node_site(site, hosts))
+        nursery.start_soon(serve, listeners, node_site(site, hosts), feeds.talk)
         nursery.start_soon(stop_on_signal, nursery.cancel_scope)
         _log.info("started", url=url, height=chain.head.height, genesis=chain.genesis_hash.hex())
         announce(url, chain.genesis_hash)

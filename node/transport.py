@@ -55,7 +55,7 @@ class Transport:
         """The result of one method; raises `RpcFailed`, `NodeUnreachable`."""
         request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(parameters)}
         answer = self._answer_of(request)
-        failure = _failure_of(answer)
+        failure = failure_of(answer)
         if failure is not None:
             raise failure
         return answer["result"]
@@ -80,7 +80,7 @@ class Transport:
             answers = self._answer_of(batch)
             if not isinstance(answers, list) or len(answers) != len(batch):
                 raise _nonsense(self.url)
-            results.extend(_failure_of(answer) or answer["result"] for answer in answers)
+            results.extend(failure_of(answer) or answer["result"] for answer in answers)
         return results
 
     def request(self, method: str, path: str, content: bytes = b"") -> httpx.Response:
@@ -105,7 +105,8 @@ class Transport:
             raise _nonsense(self.url) from error
 
 
-def _failure_of(answer: Any) -> RpcFailed | None:
+def failure_of(answer: Any) -> RpcFailed | None:
+    """The error in the answer to a JSON-RPC request, or None for a result."""
     if not isinstance(answer, dict) or ("result" in answer) == ("error" in answer):
         message = "The answer is not JSON-RPC 2.0."
         remedy = "Check that the URL is that of an OpenLedger node."

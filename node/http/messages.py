@@ -56,6 +56,21 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
+class SocketLimits:
+    """A bound on everything the clients of WebSocket connections can make the server hold."""
+
+    sockets_max: int = 64
+    """At once; they count among the connections, too."""
+    message_bytes_max: int = MIB
+    """What is larger goes by POST."""
+    ping_interval_s: float = 20.0
+    silence_timeout_s: float = 60.0
+    """Without a byte from the client, pongs included."""
+    write_timeout_s: float = 30.0
+    """For one message to leave."""
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """A bound on everything a client can make the server hold or wait for."""
 
@@ -73,6 +88,7 @@ class Limits:
     """From the whole request to the start of the answer."""
     write_timeout_s: float = 30.0
     """For one MiB of the answer, or one chunk of a stream, to leave."""
+    sockets: SocketLimits = field(default_factory=SocketLimits)
 
 
 def json_error(error: HttpError) -> Response:

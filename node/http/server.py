@@ -12,6 +12,7 @@ h11 is the state machine, trio the I/O.  Invariants:
   cannot drive a node on the same machine (DNS rebinding, cross-site requests).
 - A streamed answer notices a client that goes away while it is being computed: its generator is
   closed.
+- A WebSocket handshake at / hands the connection over to the site's `talk`, after the same checks.
 - No request ends the server: an unexpected exception is logged and answered with status 500.
 """
 
@@ -27,9 +28,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import h11
 import structlog
 import trio
+from wsproto import WSConnection
 
 from node.errors import HttpError, PortInUse
 from node.http.messages import Request, Response, Site
+from node.http.websocket import Socket, Talk, accept, converse, wants_socket
 
 PORT_MAX = 65_535
 RECEIVE_BYTES = 64 * 1024
@@ -50,6 +53,7 @@ class _Load:
 
     def __init__(self) -> None:
         self.connections = 0
+        self.sockets = 0
         self.body_bytes = 0
 
 
@@ -69,14 +73,17 @@ def bound_port(listeners: list[trio.SocketListener]) -> int:
     return port
 
 
-async def serve(listeners: list[trio.SocketListener], site: Site) -> None:
-    """Answer requests until cancelled; the listeners are closed at the end."""
+async def serve(listeners: list[trio.SocketListener], site: Site, talk: Talk | None = None) -> None:
+    """Answer requests until cancelled; the listeners are closed at the end.
+
+    With `talk`, clients may also open WebSocket connections at /.
+    """
     load = _Load()
 
     async def handle(stream: trio.SocketStream) -> None:
         load.connections += 1
         try:
-            await _Connection(stream, site, load).run()
+            await _Connection(stream, site, load, talk).run()
         finally:
             load.connections -= 1
 
@@ -101,8 +108,12 @@ def _bind_error(host: str, port: int, error: Exception) -> PortInUse:
 class _Connection:
     """One client: exchanges follow each other until either side closes."""
 
-    def __init__(self, stream: trio.SocketStream, site: Site, load: _Load) -> None:
+    def __init__(
+        self, stream: trio.SocketStream, site: Site, load: _Load, talk: Talk | None
+    ) -> None:
         self._stream = stream
+        self._talk = talk
+        self._upgrade: tuple[WSConnection, bytes] | None = None
         self._site = site
         self._limits = site.limits
         self._load = load
@@ -120,6 +131,8 @@ class _Connection:
                     return
                 while await self._exchange():
                     self._protocol.start_next_cycle()
+                if self._upgrade is not None and self._talk is not None:
+                    await self._converse(*self._upgrade, self._talk)
             except (_Disconnected, trio.BrokenResourceError, trio.ClosedResourceError):
                 _log.debug("client went away")
             except Exception:  # noqa: BLE001 -- the boundary: one connection never ends the server
@@ -130,6 +143,9 @@ class _Connection:
         try:
             request = await self._receive_request()
             if request is None:
+                return False
+            if self._talk is not None and wants_socket(request):
+                self._upgrade = self._accept(request)
                 return False
             response = await self._answer(request)
         except HttpError as error:
@@ -158,6 +174,25 @@ class _Connection:
             remedy = "This is a fault of the server; its log has the details."
             failed = HttpError(500, "The server failed on this request.", remedy=remedy)
             return self._site.explain(failed)
+
+    # WebSocket
+
+    def _accept(self, request: Request) -> tuple[WSConnection, bytes]:
+        """A socket's protocol, and the answer to its handshake; raises `HttpError`."""
+        if self._load.sockets >= self._limits.sockets.sockets_max:
+            raise _too_busy()
+        return accept(request)
+
+    async def _converse(self, protocol: WSConnection, greeting: bytes, talk: Talk) -> None:
+        self._load.sockets += 1
+        try:
+            await self._write(greeting)
+            socket = Socket(self._stream, protocol, self._limits.sockets)
+            # What the client sent right behind its handshake.
+            socket.feed(self._protocol.trailing_data[0])
+            await converse(socket, talk)
+        finally:
+            self._load.sockets -= 1
 
     # Receiving
 
