@@ -87,7 +87,7 @@ class NodeConnection:
         `patience_s` is how long a request is repeated while nothing answers.
         """
         self.url = url.rstrip("/")
-        self._decode_events = decode_events
+        self.decode_events = decode_events
         self._transport = Transport(self.url, timeout_s=timeout_s, patience_s=patience_s)
         self._lock = threading.Lock()
         self._recent_events: dict[int, tuple[EventRecord, ...]] = {}
@@ -172,7 +172,7 @@ class NodeConnection:
         known = self._recent_events.get(height)
         if known is None:
             encoded = bytes.fromhex(self.call("chain_getEvents", height, False)["encoded"])
-            known = self._decode_events(encoded)
+            known = self.decode_events(encoded)
             # A finalised block never changes, and the calls of a batch share a few blocks.
             with self._lock:
                 self._recent_events[height] = known

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from node.cli import demo, keys, node, pallet, query, receipt, serve, tx, worker
+from node.cli import client, demo, keys, node, pallet, query, receipt, serve, tx, worker
 from node.cli.output import print_error
 from runtime.errors import OpenLedgerError
 
@@ -35,6 +35,7 @@ app.add_typer(keys.app, name="keys")
 
 app.add_typer(pallet.app, name="pallet")
 app.add_typer(receipt.app, name="receipt")
+app.add_typer(client.app, name="client")
 app.add_typer(serve.app, name="serve")
 app.add_typer(worker.app, name="worker")
 app.command("demo")(demo.demo)

@@ -196,6 +196,7 @@ class NodeMethods:
         return {
             "chain": self.chain.spec.name,
             "genesis_hash": self.chain.genesis_hash.hex(),
+            "spec_name": self.chain.runtime.name,
             "spec_version": self.chain.runtime.spec_version,
             "token": TOKEN,
             "decimals": DECIMALS,

@@ -1,0 +1,1086 @@
+"""Typed client of the runtime openledger, spec version 1.
+
+Written by `openledger client generate`: do not edit it, generate it again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Annotated, Final
+
+from node.chain_client.base import DEFAULT_URL, BaseChain, BasePallet, PalletError
+from node.chain_client.calls import call
+from node.chain_client.storage import DefaultMap, Map, Value
+from node.transport import PATIENCE_S
+from runtime.events import Event
+from runtime.types import Between, Length, Max
+
+Bytes32 = Annotated[bytes, Length(32)]
+BytesUpTo4096 = Annotated[bytes, Max(4096)]
+PositiveU128 = Annotated[int, Between(1, 2**128 - 1)]
+PositiveU32 = Annotated[int, Between(1, 2**32 - 1)]
+PositiveU64 = Annotated[int, Between(1, 2**64 - 1)]
+TextUpTo1024 = Annotated[str, Max(1024)]
+TextUpTo64 = Annotated[str, Max(64)]
+U128 = Annotated[int, Between(0, 2**128 - 1)]
+U32 = Annotated[int, Between(0, 2**32 - 1)]
+U64 = Annotated[int, Between(0, 2**64 - 1)]
+UpTo1000000000 = Annotated[int, Between(0, 1000000000)]
+UpTo9223372036854775808 = Annotated[int, Between(0, 2**63)]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Part of what Balances stores or takes."""
+
+    free: U128
+    held: U128
+
+
+@dataclass(frozen=True, slots=True)
+class Datanet:
+    """Part of what Datanets stores or takes."""
+
+    owner: Bytes32
+    name: TextUpTo64
+    description: TextUpTo1024
+    licence: TextUpTo64
+    contributor_bond_per_row: U128
+    minhash_seed: U32
+    created_at: U64
+
+
+class SubmissionState(IntEnum):
+    """Part of what Datanets stores or takes."""
+
+    COMMITTED = 0
+    REVEALED = 1
+    REVIEWED = 2
+    EXPIRED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """Part of what Datanets stores or takes."""
+
+    contributor: Bytes32
+    commitment: Bytes32
+    row_count: U32
+    bond: U128
+    sponsored: bool
+    committed_at: U64
+    rows_root: Bytes32 | None
+    blob: Bytes32 | None
+    state: SubmissionState
+
+
+@dataclass(frozen=True, slots=True)
+class DatanetVersion:
+    """Part of what Datanets stores or takes."""
+
+    rows_root: Bytes32
+    row_count: U32
+    records: Bytes32
+    verdicts_root: Bytes32
+    reviewed_count: U32
+    published_at: U64
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Part of what Models stores or takes."""
+
+    input_per_1000: U128
+    output_per_1000: U128
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Part of what Models stores or takes."""
+
+    owner_ppb: UpTo1000000000
+    stakers_ppb: UpTo1000000000
+    worker_ppb: UpTo1000000000
+    contributors_ppb: UpTo1000000000
+
+
+@dataclass(frozen=True, slots=True)
+class BaseModel:
+    """Part of what Models stores or takes."""
+
+    name: TextUpTo64
+    registrant: Bytes32
+    registered_at: U64
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Part of what Models stores or takes."""
+
+    owner: Bytes32
+    base_model: Bytes32
+    job: U32
+    datanet: U32
+    version: U32
+    public: bool
+    prices: Prices
+    shares: Shares
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Part of what Compute stores or takes."""
+
+    bond: U128
+    open_jobs: U32
+    bonded_until: U64
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingParameters:
+    """Part of what Compute stores or takes."""
+
+    learning_rate_ppb: U32
+    steps: U32
+    batch_rows: U32
+    rank: U32
+    alpha: U32
+    warmup_steps: U32
+    weight_decay_ppb: U32
+    epsilon_ppb: U32
+    tokens_max: U32
+    checkpoint_count: U32
+    validation_ppb: UpTo1000000000
+    seed: U32
+    target_modules: Annotated[tuple[TextUpTo64, ...], Max(7)]
+
+
+class JobState(IntEnum):
+    """Part of what Compute and Attribution store or takes."""
+
+    OPEN = 0
+    CLAIMED = 1
+    COMMITTED = 2
+    SETTLED = 3
+    REFUNDED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOutcome:
+    """Part of what Compute stores or takes."""
+
+    adapter: Bytes32
+    transcript_root: Bytes32
+    transcript: Bytes32
+    steps: U32
+    validation_loss_before_ppb: UpTo9223372036854775808
+    validation_loss_after_ppb: UpTo9223372036854775808
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingJob:
+    """Part of what Compute stores or takes."""
+
+    owner: Bytes32
+    base_model: Bytes32
+    datanet: U32
+    version: U32
+    parameters: TrainingParameters
+    fee: U128
+    state: JobState
+    worker: Bytes32 | None
+    claimed_at: U64 | None
+    deadline: U64
+    result: TrainingOutcome | None
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """Part of what Inference stores or takes."""
+
+    remaining: U128
+    revoked_at: U64 | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerBatch:
+    """Part of what Inference stores or takes."""
+
+    server: Bytes32
+    receipts_root: Bytes32
+    receipts: Bytes32
+    answer_count: U32
+    fees: U128
+    platform_fees: U128
+    contributor_share: U128
+    settled_at: U64
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Part of what Attribution stores or takes."""
+
+    worker: Bytes32
+    pool: U128
+    payout_root: Bytes32
+    leaf_count: U32
+    payouts: Bytes32
+    scores_root: Bytes32
+    scores: Bytes32
+    method: TextUpTo64
+    state: JobState
+    deadline: U64
+
+
+@dataclass(frozen=True, slots=True)
+class SumSibling:
+    """Part of what Attribution stores or takes."""
+
+    hash: Bytes32
+    sum: U128
+
+
+@dataclass(frozen=True, slots=True)
+class SumPath:
+    """Part of what Attribution stores or takes."""
+
+    index: U32
+    count: U32
+    siblings: Annotated[tuple[SumSibling, ...], Max(32)]
+
+
+class System(BasePallet, index=0):
+    """What every extrinsic needs, whatever it calls."""
+
+    nonces = DefaultMap[Bytes32, U64](0)
+
+    class ExtrinsicFailed(Event):
+        """The call of an extrinsic failed and was rolled back; nonce and tip stay."""
+
+        error: TextUpTo64
+        message: TextUpTo1024
+        remedy: TextUpTo1024
+
+    class Remarked(Event):
+        """An account left a remark; its bytes are in the extrinsic."""
+
+        sender: Bytes32
+        remark: Bytes32
+
+    @call(0)
+    def remark(self, data: BytesUpTo4096) -> None:
+        """Put bytes on record; they change no state."""
+
+
+class Balances(BasePallet, index=2):
+    """Accounts of the native token."""
+
+    existential_deposit: Final[U128] = 1
+
+    issuance = Value[U128](0)
+    accounts = DefaultMap[Bytes32, Account](Account(free=0, held=0))
+    holds = DefaultMap[Bytes32, TextUpTo64, U128](0)
+    allowances = DefaultMap[Bytes32, Bytes32, U128](0)
+
+    class Transfer(Event):
+        """Free balance moved from one account to another."""
+
+        sender: Bytes32
+        receiver: Bytes32
+        amount: U128
+
+    class Approval(Event):
+        """The owner set what the spender may move."""
+
+        owner: Bytes32
+        spender: Bytes32
+        amount: U128
+
+    class Burned(Event):
+        """Issuance went down by what an account burned."""
+
+        account: Bytes32
+        amount: U128
+
+    class Held(Event):
+        """Free balance came under a hold."""
+
+        account: Bytes32
+        reason: TextUpTo64
+        amount: U128
+
+    class Released(Event):
+        """Held balance became free again."""
+
+        account: Bytes32
+        reason: TextUpTo64
+        amount: U128
+
+    class HeldMoved(Event):
+        """Held balance was paid to another account, where it is free."""
+
+        account: Bytes32
+        reason: TextUpTo64
+        receiver: Bytes32
+        amount: U128
+
+    class Insufficient(PalletError):
+        """The account's free balance is too low for this amount."""
+
+    class BelowExistentialDeposit(PalletError):
+        """The transfer would leave an account with less than an account may hold."""
+
+    class NotKeptAlive(PalletError):
+        """The sender would be left with less free balance than the existential deposit."""
+
+    class AllowanceExceeded(PalletError):
+        """The owner has not approved this spender for so much."""
+
+    class HoldTooSmall(PalletError):
+        """Less is held for this reason than is to be released or paid."""
+
+    @call(0)
+    def transfer(self, receiver: Bytes32, amount: U128) -> None:
+        """Move `amount` (in 10**-18 OPEN) from the signer to `receiver`; may empty the signer."""
+
+    @call(1)
+    def transfer_keep_alive(self, receiver: Bytes32, amount: U128) -> None:
+        """Move `amount` to `receiver`, if the signer keeps the existential deposit free."""
+
+    @call(2)
+    def approve(self, spender: Bytes32, amount: U128) -> None:
+        """Let `spender` move up to `amount` of the signer's free balance, in place of what was.
+
+        As with every ERC-20, a spender who sees a change coming can still use the old allowance
+        first: set it to 0 and look, then set it anew.
+        """
+
+    @call(3)
+    def transfer_from(self, owner: Bytes32, receiver: Bytes32, amount: U128) -> None:
+        """Move `amount` from `owner` to `receiver` out of what the signer was approved for."""
+
+    @call(4)
+    def burn(self, amount: PositiveU128) -> None:
+        """Destroy `amount` of the signer's free balance for ever; issuance goes down by it."""
+
+
+class Datanets(BasePallet, index=20):
+    """Datanets, submissions and versions."""
+
+    rows_per_submission_max: Final[U32] = 100000
+
+    reveal_blocks = Value[U64](172800)
+    review_blocks = Value[U64](1209600)
+    next_datanet = Value[U32](0)
+    datanets = Map[U32, Datanet]()
+    sponsor_budgets = DefaultMap[U32, U128](0)
+    sponsored = DefaultMap[U32, Bytes32, bool](False)
+    next_submission = DefaultMap[U32, U32](0)
+    submissions = Map[U32, U32, Submission]()
+    commitments = Map[U32, Bytes32, Bytes32, U32]()
+    latest_version = DefaultMap[U32, U32](0)
+    versions = Map[U32, U32, DatanetVersion]()
+
+    class Created(Event):
+        """A Datanet was opened."""
+
+        datanet: U32
+        owner: Bytes32
+
+    class SponsorBudgetSet(Event):
+        """The owner set what is left to sponsor first bonds with."""
+
+        datanet: U32
+        budget: U128
+
+    class Committed(Event):
+        """A contributor committed to rows; the number decides the order of credit."""
+
+        datanet: U32
+        submission: U32
+        contributor: Bytes32
+        row_count: U32
+        bond: U128
+        sponsored: bool
+
+    class Revealed(Event):
+        """The rows of a submission became known."""
+
+        datanet: U32
+        submission: U32
+        rows_root: Bytes32
+        blob: Bytes32
+
+    class Reviewed(Event):
+        """A submission was reviewed, and what is left of its bond released."""
+
+        datanet: U32
+        submission: U32
+        accepted: U32
+        duplicate: U32
+        rejected: U32
+        forfeited: U128
+
+    class VersionPublished(Event):
+        """A version can be trained on."""
+
+        datanet: U32
+        version: U32
+        rows_root: Bytes32
+        row_count: U32
+
+    class Expired(Event):
+        """A submission was overdue: not revealed (bond forfeited) or not reviewed (released)."""
+
+        datanet: U32
+        submission: U32
+        forfeited: U128
+
+    class UnknownDatanet(PalletError):
+        """There is no such Datanet."""
+
+    class UnknownSubmission(PalletError):
+        """The Datanet has no such submission."""
+
+    class UnknownVersion(PalletError):
+        """The Datanet has no such version."""
+
+    class NotOwner(PalletError):
+        """Only the Datanet's owner may do this."""
+
+    class NotContributor(PalletError):
+        """Only the contributor who committed may reveal."""
+
+    class TooManyRows(PalletError):
+        """The submission has more rows than one may have."""
+
+    class BondTooLow(PalletError):
+        """The bond is lower than the Datanet's bond per row asks for."""
+
+    class BondNotSponsored(PalletError):
+        """A sponsor pays the least bond, exactly."""
+
+    class AlreadySponsored(PalletError):
+        """The Datanet has sponsored a submission of this account already."""
+
+    class SponsorBudgetTooLow(PalletError):
+        """The Datanet's sponsor budget does not cover this bond."""
+
+    class AlreadyCommitted(PalletError):
+        """The same commitment was made before."""
+
+    class WrongState(PalletError):
+        """The submission is past the point where this could be done."""
+
+    class TooEarly(PalletError):
+        """This must wait for a later block."""
+
+    class TooLate(PalletError):
+        """The deadline for this has passed."""
+
+    class WrongCommitment(PalletError):
+        """Contributor, root and salt do not make what was committed to."""
+
+    class NothingReviewed(PalletError):
+        """A version must review at least one submission."""
+
+    class NotInOrder(PalletError):
+        """The reviewed submissions are not in strictly rising order."""
+
+    class WrongVerdictCount(PalletError):
+        """The verdicts on a submission are not as many as its rows."""
+
+    class WrongRowCount(PalletError):
+        """A version has the rows of the one before and those accepted now, no more and no fewer."""
+
+    class WrongReviewedCount(PalletError):
+        """The verdicts root does not cover exactly the rows reviewed so far."""
+
+    @call(0)
+    def create(
+        self,
+        name: TextUpTo64,
+        description: TextUpTo1024,
+        licence: TextUpTo64,
+        contributor_bond_per_row: U128,
+        sponsor_budget: U128,
+    ) -> None:
+        """Open a Datanet; `sponsor_budget` of the signer pays first bonds of other accounts."""
+
+    @call(1)
+    def set_sponsor_budget(self, datanet: U32, budget: U128) -> None:
+        """Set what is left for sponsoring; the difference is held, or released, at the owner's."""
+
+    @call(2)
+    def commit(
+        self, datanet: U32, commitment: Bytes32, row_count: PositiveU32, bond: U128, sponsored: bool
+    ) -> None:
+        """Commit to `row_count` rows, blinded; the bond is the signer's, or the sponsor's."""
+
+    @call(3)
+    def reveal(
+        self, datanet: U32, submission: U32, rows_root: Bytes32, salt: Bytes32, blob: Bytes32
+    ) -> None:
+        """Reveal the root of the rows' hashes and the content hash of the blob that lists them."""
+
+    @call(4)
+    def publish_version(
+        self,
+        datanet: U32,
+        rows_root: Bytes32,
+        row_count: U32,
+        records: Bytes32,
+        verdicts_root: Bytes32,
+        reviewed_count: U32,
+        verdict_counts: Annotated[tuple[tuple[U32, U32, U32, U32], ...], Max(256)],
+    ) -> None:
+        """Review submissions and publish the version of all rows accepted so far.
+
+        Bonds are released, less the Datanet's bond for every rejected row.  The first version is 1.
+        """
+
+    @call(5)
+    def expire(self, datanet: U32, submission: U32) -> None:
+        """End an overdue submission, whoever asks.
+
+        What was not revealed in time loses its bond to the treasury; what was not reviewed in time
+        gets it back.  A sponsor's bond comes back either way: it deters nobody, and review cost
+        nothing yet.
+        """
+
+
+class Models(BasePallet, index=21):
+    """Registered base models and adapters."""
+
+    default_prices: Final[Prices] = Prices(
+        input_per_1000=100000000000000000, output_per_1000=200000000000000000
+    )
+    default_shares: Final[Shares] = Shares(
+        owner_ppb=300000000, stakers_ppb=100000000, worker_ppb=200000000, contributors_ppb=400000000
+    )
+    shares_min: Final[Shares] = Shares(
+        owner_ppb=0, stakers_ppb=50000000, worker_ppb=100000000, contributors_ppb=200000000
+    )
+    shares_max: Final[Shares] = Shares(
+        owner_ppb=500000000, stakers_ppb=200000000, worker_ppb=500000000, contributors_ppb=800000000
+    )
+
+    base_models = Map[Bytes32, BaseModel]()
+    models = Map[Bytes32, Model]()
+    next_index = Value[U32](0)
+    by_index = Map[U32, Bytes32]()
+
+    class BaseRegistered(Event):
+        """Adapters of this base model may be trained."""
+
+        base_model: Bytes32
+        name: TextUpTo64
+        registrant: Bytes32
+
+    class AdapterRegistered(Event):
+        """A training job's result became a model, private until its owner publishes it."""
+
+        model: Bytes32
+        owner: Bytes32
+        job: U32
+
+    class Published(Event):
+        """Anybody may use the model."""
+
+        model: Bytes32
+
+    class PriceSet(Event):
+        """The owner set the model's prices."""
+
+        model: Bytes32
+        prices: Prices
+
+    class SharesSet(Event):
+        """The owner set how the net fee of an answer is divided."""
+
+        model: Bytes32
+        shares: Shares
+
+    class UnknownModel(PalletError):
+        """There is no such model."""
+
+    class AlreadyRegistered(PalletError):
+        """The base model is registered already."""
+
+    class NotOwner(PalletError):
+        """Only the model's owner may do this."""
+
+    class AlreadyPublic(PalletError):
+        """The model is public already."""
+
+    class SharesNotWhole(PalletError):
+        """The four shares do not add up to 1,000,000,000 parts per billion."""
+
+    class ShareOutOfBounds(PalletError):
+        """A share is outside the bounds that the chain allows."""
+
+    @call(0)
+    def register_base(self, content_hash: Bytes32, name: TextUpTo64) -> None:
+        """Register a base model by the manifest hash of its files."""
+
+    @call(1)
+    def publish(self, model: Bytes32) -> None:
+        """Let everybody use the model, for good."""
+
+    @call(2)
+    def set_price(self, model: Bytes32, input_per_1000: U128, output_per_1000: U128) -> None:
+        """Set what 1,000 prompt tokens and 1,000 output tokens cost, in 10**-18 OPEN."""
+
+    @call(3)
+    def set_shares(
+        self,
+        model: Bytes32,
+        owner_ppb: UpTo1000000000,
+        stakers_ppb: UpTo1000000000,
+        worker_ppb: UpTo1000000000,
+        contributors_ppb: UpTo1000000000,
+    ) -> None:
+        """Set how the net fee of an answer is divided, in parts per billion that add up to one."""
+
+
+class Compute(BasePallet, index=22):
+    """Workers, training jobs and their results."""
+
+    worker_bond_min: Final[U128] = 10000000000000000000000
+    training_fee_min: Final[U128] = 1000000000000000000
+    levy_ppb: Final[UpTo1000000000] = 50000000
+    open_jobs_max: Final[U32] = 4
+    steps_max: Final[U32] = 20000
+
+    claim_blocks = Value[PositiveU64](172800)
+    commit_blocks = Value[PositiveU64](172800)
+    window_blocks = Value[U64](7200)
+    workers = Map[Bytes32, Worker]()
+    next_job = Value[U32](0)
+    training_jobs = Map[U32, TrainingJob]()
+
+    class WorkerRegistered(Event):
+        """A worker bonded and may claim jobs."""
+
+        worker: Bytes32
+        bond: U128
+
+    class WorkerUnbonded(Event):
+        """A worker left and has its bond back."""
+
+        worker: Bytes32
+        bond: U128
+
+    class TrainingSubmitted(Event):
+        """A training job waits for a worker."""
+
+        job: U32
+        owner: Bytes32
+        fee: U128
+
+    class Claimed(Event):
+        """A worker took the job and must commit before the deadline."""
+
+        job: U32
+        worker: Bytes32
+        deadline: U64
+
+    class ResultCommitted(Event):
+        """The worker committed to its result, which can be settled from the deadline."""
+
+        job: U32
+        worker: Bytes32
+        adapter: Bytes32
+        deadline: U64
+
+    class Settled(Event):
+        """The worker was paid; `levy` went to the audit account."""
+
+        job: U32
+        worker: Bytes32
+        paid: U128
+        levy: U128
+
+    class Refunded(Event):
+        """The job came to nothing and its owner has the whole fee back."""
+
+        job: U32
+        owner: Bytes32
+        fee: U128
+
+    class UnknownJob(PalletError):
+        """There is no such job."""
+
+    class UnknownBaseModel(PalletError):
+        """The base model is not registered."""
+
+    class NothingToTrainOn(PalletError):
+        """The Datanet version has no rows."""
+
+    class InvalidParameter(PalletError):
+        """A training parameter is outside what workers train with."""
+
+    class FeeTooLow(PalletError):
+        """The fee is lower than any job must pay."""
+
+    class BondTooLow(PalletError):
+        """The bond is lower than a worker's must be."""
+
+    class AlreadyBonded(PalletError):
+        """The account is a bonded worker already."""
+
+    class NotBonded(PalletError):
+        """The account is not a bonded worker."""
+
+    class StillAnswerable(PalletError):
+        """The worker has open jobs, or results that can still be looked at."""
+
+    class TooManyJobs(PalletError):
+        """The worker has claimed as many jobs as it may at a time."""
+
+    class NotTheWorker(PalletError):
+        """Another worker has claimed this job."""
+
+    class WrongState(PalletError):
+        """The job is not in a state where this can be done."""
+
+    class TooEarly(PalletError):
+        """This must wait for the job's deadline."""
+
+    class TooLate(PalletError):
+        """The job's deadline for this has passed."""
+
+    class WrongStepCount(PalletError):
+        """The result has not as many steps as the job asks for."""
+
+    @call(0)
+    def register_worker(self, bond: U128) -> None:
+        """Hold `bond` of the signer, who may then claim jobs."""
+
+    @call(1)
+    def unbond(self) -> None:
+        """Give the signer its bond back, once nothing is open that it could answer for."""
+
+    @call(2)
+    def submit_training(
+        self,
+        base_model: Bytes32,
+        datanet: U32,
+        version: U32,
+        parameters: TrainingParameters,
+        fee: U128,
+    ) -> None:
+        """Order an adapter trained on a Datanet version; `fee` of the signer is held for it."""
+
+    @call(3)
+    def claim(self, job: U32) -> None:
+        """Take an open job; the signer must be bonded and commit before the deadline."""
+
+    @call(4)
+    def commit_result(self, job: U32, outcome: TrainingOutcome) -> None:
+        """Commit to the result of a claimed job; the window in which it is looked at begins."""
+
+    @call(5)
+    def settle(self, job: U32) -> None:
+        """Pay the worker, less the levy, and register the adapter for the job's owner."""
+
+    @call(6)
+    def refund(self, job: U32) -> None:
+        """Give the owner of a job that nobody claimed, or committed to, in time its fee back."""
+
+
+class Inference(BasePallet, index=23):
+    """Escrow, servers and batches of answers."""
+
+    platform_fee: Final[U128] = 1000000000000000
+
+    revocation_blocks = Value[U64](14400)
+    unreserved = DefaultMap[Bytes32, U128](0)
+    authorizations = DefaultMap[Bytes32, Bytes32, Authorization](
+        Authorization(remaining=0, revoked_at=None)
+    )
+    servers = Map[Bytes32, U64]()
+    next_batch = DefaultMap[Bytes32, U32, U32](0)
+    batches = Map[Bytes32, U32, U32, AnswerBatch]()
+    settled_roots = Map[Bytes32, Bytes32, U64]()
+
+    class Deposited(Event):
+        """A user's escrow went up."""
+
+        user: Bytes32
+        amount: U128
+
+    class Withdrawn(Event):
+        """A user took unreserved escrow back."""
+
+        user: Bytes32
+        amount: U128
+
+    class Authorized(Event):
+        """A server may charge the user up to `limit` from now on."""
+
+        user: Bytes32
+        server: Bytes32
+        limit: U128
+
+    class Revoked(Event):
+        """A user asked for a reservation back, and may reclaim what is left from a height."""
+
+        user: Bytes32
+        server: Bytes32
+        reclaimable_at: U64
+
+    class Reclaimed(Event):
+        """What was left of a revoked authorisation is unreserved again."""
+
+        user: Bytes32
+        server: Bytes32
+        amount: U128
+
+    class ServerRegistered(Event):
+        """An account may settle batches."""
+
+        server: Bytes32
+
+    class BatchSettled(Event):
+        """Users paid for a batch of answers, and the fees were divided."""
+
+        server: Bytes32
+        model: Bytes32
+        epoch: U32
+        batch: U32
+        receipts_root: Bytes32
+        fees: U128
+
+    class FeesSplit(Event):
+        """Where the fees of a batch went; the five sum to them."""
+
+        platform: U128
+        owner: U128
+        stakers: U128
+        worker: U128
+        contributors: U128
+
+    class EscrowTooLow(PalletError):
+        """The user's unreserved escrow is too low for this amount."""
+
+    class LimitTooLow(PalletError):
+        """A limit cannot be lowered below what the server may still charge."""
+
+    class NotAuthorized(PalletError):
+        """The user has authorised nothing, or nothing more, for this server."""
+
+    class AlreadyRevoked(PalletError):
+        """The authorisation is revoked already."""
+
+    class NotRevoked(PalletError):
+        """The authorisation has not been revoked."""
+
+    class TooEarly(PalletError):
+        """The server may still settle what it has answered."""
+
+    class UnknownServer(PalletError):
+        """The account is not a registered server."""
+
+    class AlreadyRegistered(PalletError):
+        """The account is a registered server already."""
+
+    class NotPublic(PalletError):
+        """A private model answers only its owner, and somebody else is charged."""
+
+    class ChargesNotInOrder(PalletError):
+        """The charges are not in strictly rising order of users."""
+
+    class ChargesDoNotAddUp(PalletError):
+        """The charges do not sum to the fees."""
+
+    class WrongPlatformFees(PalletError):
+        """The platform fees are not those of so many answers."""
+
+    class ChargeExceedsAuthorization(PalletError):
+        """A user is charged more than it has authorised this server for."""
+
+    class AlreadySettled(PalletError):
+        """This server has settled a batch with the same receipts before."""
+
+    @call(0)
+    def deposit(self, amount: PositiveU128) -> None:
+        """Put `amount` of the signer's free balance into escrow."""
+
+    @call(1)
+    def withdraw(self, amount: PositiveU128) -> None:
+        """Take `amount` out of the signer's escrow, as far as no server's is reserved."""
+
+    @call(2)
+    def authorize(self, server: Bytes32, limit: U128) -> None:
+        """Let `server` charge the signer up to `limit` from now on, and reserve that much.
+
+        The limit replaces what remains of the one before, which it cannot lower; it takes a
+        revocation back.
+        """
+
+    @call(3)
+    def revoke(self, server: Bytes32) -> None:
+        """Ask for what is reserved for `server`; it has `revocation_blocks` to settle."""
+
+    @call(4)
+    def reclaim(self, server: Bytes32) -> None:
+        """Unreserve what is left of a revoked authorisation."""
+
+    @call(5)
+    def register_server(self) -> None:
+        """Register the signer as a server, whom users can then authorise."""
+
+    @call(6)
+    def settle_batch(
+        self,
+        model: Bytes32,
+        receipts_root: Bytes32,
+        receipts: Bytes32,
+        answer_count: PositiveU32,
+        fees: U128,
+        platform_fees: U128,
+        charges: Annotated[tuple[tuple[Bytes32, PositiveU128], ...], Max(256)],
+    ) -> None:
+        """Charge users for a batch of answers and divide the fees, within their authorisations.
+
+        `receipts_root` is the Merkle-sum root of the receipts, whose sum is `fees`; `receipts` the
+        content hash of the blob that lists them.
+        """
+
+
+class Attribution(BasePallet, index=24):
+    """Pools, settlements and payouts of contributors."""
+
+    epoch_blocks = Value[PositiveU64](172800)
+    window_blocks = Value[U64](7200)
+    claim_blocks = Value[U64](63072000)
+    rows_min = Value[U32](1500)
+    pools = DefaultMap[Bytes32, U32, U128](0)
+    settlements = Map[Bytes32, U32, Settlement]()
+    paid = DefaultMap[Bytes32, U32, U128](0)
+    claimed = DefaultMap[Bytes32, U32, U32, U64](0)
+    owed = Value[U128](0)
+
+    class PoolFunded(Event):
+        """The contributors' share of a batch went into a pool."""
+
+        model: Bytes32
+        epoch: U32
+        amount: U128
+
+    class Committed(Event):
+        """A worker committed to an epoch's payouts, which can be settled from the deadline."""
+
+        model: Bytes32
+        epoch: U32
+        worker: Bytes32
+        pool: U128
+        deadline: U64
+
+    class Settled(Event):
+        """The payouts of an epoch may be claimed."""
+
+        model: Bytes32
+        epoch: U32
+        payout_root: Bytes32
+
+    class Claimed(Event):
+        """An owner was paid its part of a pool."""
+
+        model: Bytes32
+        epoch: U32
+        leaf: U32
+        owner: Bytes32
+        amount: U128
+
+    class Swept(Event):
+        """What nobody claimed in time went to the treasury."""
+
+        model: Bytes32
+        epoch: U32
+        amount: U128
+
+    class EpochNotEnded(PalletError):
+        """The epoch's pool can still grow."""
+
+    class EmptyPool(PalletError):
+        """Nothing was earned for contributors of this model in this epoch."""
+
+    class TooFewRows(PalletError):
+        """The model's Datanet version has too few rows to be attributed; the pool waits."""
+
+    class AlreadyCommitted(PalletError):
+        """A worker has committed to this epoch's payouts already."""
+
+    class UnknownSettlement(PalletError):
+        """Nobody has committed to this epoch's payouts yet."""
+
+    class WrongState(PalletError):
+        """The settlement is not in a state where this can be done."""
+
+    class TooEarly(PalletError):
+        """This must wait for a later block."""
+
+    class WrongPath(PalletError):
+        """The path does not prove this owner and amount among the epoch's payouts."""
+
+    class AlreadyClaimed(PalletError):
+        """This payout was claimed before."""
+
+    class PoolExhausted(PalletError):
+        """Less than this payout is left of the pool."""
+
+    class NothingLeft(PalletError):
+        """All of the pool is paid out."""
+
+    @call(0)
+    def commit(
+        self,
+        model: Bytes32,
+        epoch: U32,
+        payout_root: Bytes32,
+        leaf_count: PositiveU32,
+        payouts: Bytes32,
+        scores_root: Bytes32,
+        scores: Bytes32,
+        method: TextUpTo64,
+    ) -> None:
+        """Commit to scores and payouts of an ended epoch; the payouts' total must be the pool.
+
+        `payouts` and `scores` are the content hashes of the blobs that list the leaves.
+        """
+
+    @call(1)
+    def settle(self, model: Bytes32, epoch: U32) -> None:
+        """Let the payouts be claimed, once their window is over."""
+
+    @call(2)
+    def claim(
+        self, model: Bytes32, epoch: U32, owner: Bytes32, amount: PositiveU128, path: SumPath
+    ) -> None:
+        """Pay `owner` its leaf of the payouts, whoever sends the path to it."""
+
+    @call(3)
+    def sweep(self, model: Bytes32, epoch: U32) -> None:
+        """Send what nobody claimed in time to the treasury, whoever asks."""
+
+
+class Chain(BaseChain):
+    """A node of openledger: `with Chain(URL) as chain: ...`."""
+
+    RUNTIME = "openledger"
+    SPEC_VERSION = 1
+    PALLETS = (System, Balances, Datanets, Models, Compute, Inference, Attribution)
+
+    def __init__(self, url: str = DEFAULT_URL, *, patience_s: float = PATIENCE_S) -> None:
+        """Prepare to talk to the node at `url`; nothing is sent yet."""
+        super().__init__(url, patience_s=patience_s)
+        self.system = System(self)
+        self.balances = Balances(self)
+        self.datanets = Datanets(self)
+        self.models = Models(self)
+        self.compute = Compute(self)
+        self.inference = Inference(self)
+        self.attribution = Attribution(self)

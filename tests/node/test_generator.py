@@ -1,0 +1,259 @@
+"""The generated client is current, encodes like the runtime, and holds nothing but what it should."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import copy
+import json
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genesis.compose import compose_runtime
+from node.chain_client import openledger
+from node.chain_client.base import BasePallet
+from node.chain_client.calls import Sender
+from node.chain_client.generator import COMMAND, attribute_of, generate
+from node.chain_client.notation import (
+    Boolean,
+    Enumeration,
+    Integer,
+    Optional,
+    Record,
+    Sequence,
+    Sized,
+    Tuple,
+    Type,
+    parse_type,
+)
+from node.errors import ClientError
+from runtime.cbor import encode
+from runtime.codec import codec_of
+from runtime.errors import OpenLedgerError
+from tests.runtime.token_pallet import compose as compose_tokens
+
+METADATA = json.loads(json.dumps(compose_runtime().metadata()))
+MODULE = Path(openledger.__file__)
+
+
+def load(source: str) -> types.ModuleType:
+    """A generated module, imported."""
+    module = types.ModuleType("generated_client")
+    sys.modules["generated_client"] = module
+    exec(compile(source, "generated_client", "exec"), module.__dict__)  # noqa: S102 # our own source
+    return module
+
+
+def sample(kind: Type, largest: bool) -> Any:  # noqa: PLR0911 # one a kind
+    """The plain data of the smallest or the largest value of a type."""
+    match kind:
+        case Boolean():
+            return largest
+        case Integer():
+            return kind.most if largest else kind.least
+        case Sized(kind="text"):
+            return "x" * kind.count * largest
+        case Sized():
+            return b"\xff" * kind.count if largest or kind.exact else b""
+        case Optional():
+            return sample(kind.item, largest) if largest else None
+        case Sequence():
+            return [sample(kind.item, largest)] * (kind.most * largest)
+        case Tuple():
+            return [sample(item, largest) for item in kind.items]
+        case Enumeration():
+            return kind.members[-largest][1]
+        case Record():
+            return [sample(item, largest) for _, item in kind.fields]
+
+
+def pallet_of(module: types.ModuleType, name: str) -> Any:
+    """A generated pallet, on a chain that sends nothing."""
+
+    class Nothing(Sender):
+        submit = None  # type: ignore[assignment] # nothing is sent
+
+    pallet: type[BasePallet] = getattr(module, name)
+    bound = pallet.__new__(pallet)
+    bound._sender = Nothing()
+    return bound
+
+
+def test_the_committed_client_is_current() -> None:
+    """A change of the runtime is followed by a new client."""
+    generated = generate(METADATA)
+    message = f"run `{COMMAND} --output node/chain_client/{MODULE.name}`"
+    assert MODULE.read_text() == generated, message
+
+
+@pytest.mark.parametrize("metadata", [METADATA, compose_tokens()[0].metadata()])
+def test_every_call_is_encoded_as_the_runtime_does(metadata: Any) -> None:
+    """The smallest and the largest arguments of every call give the runtime's bytes."""
+    module = load(generate(metadata))
+    for pallet in metadata["pallets"]:
+        bound = pallet_of(module, pallet["name"])
+        for each in pallet["calls"]:
+            method = vars(type(bound))[each["name"]]
+            kinds = [parse_type(argument["type"]) for argument in each["arguments"]]
+            for largest in (False, True):
+                plain = [sample(kind, largest) for kind in kinds]
+                pairs = zip(method._codecs.values(), plain, strict=True)
+                values = [codec.decode(encode(part)) for codec, part in pairs]
+                made = getattr(bound, each["name"])(*values)
+                assert encode(made.to_plain()) == encode([pallet["index"], each["index"], plain])
+
+
+@pytest.mark.parametrize("metadata", [METADATA, compose_tokens()[0].metadata()])
+def test_every_type_comes_back_as_it_was(metadata: Any) -> None:
+    """Storage, events and calls describe themselves as the metadata does."""
+    module = load(generate(metadata))
+    for pallet in metadata["pallets"]:
+        generated = getattr(module, pallet["name"])
+        for event, kind in zip(pallet["events"], generated._events, strict=True):
+            items = kind.event_definition.codec.items
+            assert {name: item.describe() for name, item in items.items()} == {
+                field["name"]: field["type"] for field in event["fields"]
+            }
+        for item in pallet["storage"]:
+            declared = vars(generated)[item["name"]]
+            assert declared._codec.describe() == item["type"]
+            prefix = declared._prefix if item["kind"] == "map" else declared._key
+            assert prefix.hex() == item["prefix"]
+        for call in pallet["calls"]:
+            codecs = vars(generated)[call["name"]]._codecs
+            assert {name: codec.describe() for name, codec in codecs.items()} == {
+                argument["name"]: argument["type"] for argument in call["arguments"]
+            }
+
+
+def test_constants_and_defaults_are_the_runtimes() -> None:
+    """Values of every type are written as source that gives them back."""
+    for pallet in METADATA["pallets"]:
+        generated = getattr(openledger, pallet["name"])
+        for constant in pallet["constants"]:
+            value = getattr(generated, constant["name"])
+            kind = parse_type(constant["type"])
+            codec = codec_of(type(value)) if isinstance(kind, Record) else None
+            assert (list(codec.to_plain(value)) if codec else value) == constant["value"]
+        for item in pallet["storage"]:
+            if "default" in item:
+                declared = vars(generated)[item["name"]]
+                plain = declared._codec.to_plain(declared._default)
+                assert (list(plain) if isinstance(plain, tuple) else plain) == item["default"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "u7", "int[1..]", "int[..2]", "bytes[32", "bytes[a]", "[u8; 7]", "[u8;..7]", "(u8,u8)",
+        "u8??", "u8 ", "A", "A(b)", "A(b: u8, c=1)", "A(b=1, c: u8)", "A(b=1,)", "__A(b: u8)",
+        "A(b: u8\n)", "é(b: u8)", "[" * 40 + "u8", "A(import os: u8)", "int[9" + "9" * 90 + "..1]",
+    ],
+)  # fmt: skip
+def test_what_is_no_notation_is_refused(text: str) -> None:
+    """No type, no name that is not one, and no depth without end."""
+    with pytest.raises(ClientError):
+        parse_type(text)
+
+
+@given(st.text())
+def test_no_text_breaks_the_parser(text: str) -> None:
+    """Whatever comes is a type or a typed error."""
+    with contextlib.suppress(ClientError):
+        parse_type(text)
+
+
+def changed(path: tuple[Any, ...], value: Any) -> Any:
+    """Our metadata with one thing replaced."""
+    metadata = copy.deepcopy(METADATA)
+    target = metadata
+    for step in path[:-1]:
+        target = target[step]
+    target[path[-1]] = value
+    return metadata
+
+
+BALANCES = ("pallets", 1)
+EVIL = "x\n\nimport os\nos.system('echo')"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("name",), EVIL),
+        (("spec_version",), EVIL),
+        (("pallets",), [{}]),
+        (("pallets",), None),
+        ((*BALANCES, "name"), EVIL),
+        ((*BALANCES, "name"), "System"),
+        ((*BALANCES, "index"), EVIL),
+        ((*BALANCES, "calls", 0, "name"), EVIL),
+        ((*BALANCES, "calls", 0, "name"), "_sender"),
+        ((*BALANCES, "calls", 0, "name"), "accounts"),
+        ((*BALANCES, "calls", 0, "arguments", 0, "name"), EVIL),
+        ((*BALANCES, "calls", 0, "arguments", 0, "type"), EVIL),
+        ((*BALANCES, "events", 0, "index"), 7),
+        ((*BALANCES, "events", 0, "name"), EVIL),
+        ((*BALANCES, "errors", 0, "name"), EVIL),
+        ((*BALANCES, "storage", 0, "default"), EVIL),
+        ((*BALANCES, "storage", 1, "default"), [1]),
+        ((*BALANCES, "constants", 0, "value"), EVIL),
+        ((*BALANCES, "constants", 0, "value"), None),
+    ],
+)
+def test_metadata_that_lies_is_refused(path: tuple[Any, ...], value: Any) -> None:
+    """Nothing of it gets into the source of a program."""
+    with pytest.raises(OpenLedgerError):
+        generate(changed(path, value))
+
+
+@given(
+    st.text(max_size=200) | st.sampled_from(['"', '"""', "\\", 'x\\"""', "a\n\nb", EVIL, '""""'])
+)
+def test_documentation_stays_inside_its_quotes(text: str) -> None:
+    """A text with quotes, backslashes or code is a docstring and nothing else."""
+    tree = ast.parse(generate(changed((*BALANCES, "documentation"), text)))
+    clean = ast.parse(generate(METADATA))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and node.name == "Balances":
+            node.body[0] = ast.Pass()
+    for node in ast.walk(clean):
+        if isinstance(node, ast.ClassDef) and node.name == "Balances":
+            node.body[0] = ast.Pass()
+    assert ast.dump(tree) == ast.dump(clean)
+
+
+def test_names_that_collide_are_told_apart() -> None:
+    """Two records of one name, a record like an event, an attribute of the chain, a keyword."""
+    metadata = changed((*BALANCES, "storage", 0, "type"), "Transfer(a: u8)")
+    del metadata["pallets"][1]["storage"][0]["default"]
+    metadata["pallets"][1]["storage"][0] |= {"kind": "map", "key": "(u8)"}
+    metadata["pallets"][0]["storage"][0] |= {"type": "Account(x: u8)", "default": [1]}
+    metadata["pallets"][0]["calls"][0]["arguments"][0]["name"] = "class"
+    module = load(generate(metadata))
+    assert module.Account(x=1) == vars(module.System)["nonces"]._default
+    assert module.BalancesAccount(free=0, held=0) == vars(module.Balances)["accounts"]._default
+    assert module.BalancesTransfer(a=1).a == 1
+    assert pallet_of(module, "System").remark(class_=b"").to_plain() == (0, 0, (b"",))
+    assert attribute_of("Events") == "events_"
+    assert attribute_of("ContentStore") == "content_store"
+    assert attribute_of("Import") == "import_"
+
+
+def test_a_call_that_nobody_signs_is_only_a_value() -> None:
+    """It can be an argument of another call; the proposer's own calls are left out."""
+    metadata = changed((*BALANCES, "calls", 0, "origin"), "root")
+    metadata["pallets"][1]["calls"][1]["origin"] = "inherent"
+    metadata["pallets"][0]["calls"][0]["arguments"][0]["type"] = "[call[..64]; ..2]?"
+    module = load(generate(metadata))
+    transfer = pallet_of(module, "Balances").transfer(bytes(32), 5)
+    assert not hasattr(transfer, "sign")
+    assert not hasattr(module.Balances, "transfer_keep_alive")
+    assert repr(transfer).startswith("Balances.transfer(receiver=b'")
+    assert len({transfer, pallet_of(module, "Balances").transfer(bytes(32), 5)}) == 1
