@@ -122,6 +122,9 @@ class BaseChain:
             return self.connection.get(key)
         proof = self.connection.proof([key], height)
         (entry,) = proof.entries
+        if entry.key != key:
+            message = "The node proved another storage key than was asked for."
+            raise ClientError(message, remedy="Do not use the answer; ask another node.")
         verify_entry(proof.head.header.state_root, entry)
         return entry.value or None
 

@@ -147,7 +147,9 @@ Talk = Callable[[Socket], Awaitable[None]]
 
 def wants_socket(request: Request) -> bool:
     """Whether a request asks for a WebSocket connection."""
-    return request.path == SOCKET_PATH and "upgrade" in request.headers
+    # Other clients offer other protocols to upgrade to, and go on with HTTP/1.1.
+    wanted = request.headers.get("upgrade", "").lower() == "websocket"
+    return wanted and (request.method, request.path) == ("GET", SOCKET_PATH)
 
 
 def accept(request: Request) -> tuple[WSConnection, bytes]:

@@ -16,6 +16,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import structlog
@@ -24,7 +25,7 @@ import trio
 from node.chain import Chain
 from node.errors import TooManySubscriptions
 from node.http.websocket import Socket, SocketClosed
-from node.rpc.dispatch import Dispatcher, Method
+from node.rpc.dispatch import Dispatcher, Method, signature_text
 from node.rpc.methods import NodeMethods
 from node.rpc.parameters import whole_number
 from runtime.types import Between
@@ -63,6 +64,8 @@ class _Conversation:
     subscriptions: set[str] = field(default_factory=set)
     starting: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     count: int = 0
+    turn: trio.Lock = field(default_factory=trio.Lock)
+    """Held while a notification is made and sent: one is in memory for each connection."""
 
     async def run(self) -> None:
         dispatcher = replace(
@@ -82,12 +85,17 @@ class _Conversation:
             self.starting.clear()
 
     def _own_methods(self) -> Mapping[str, Method]:
-        return {
+        methods: dict[str, Method] = {
             "chain_subscribeFinalizedHeads": self.subscribe_finalized_heads,
             "chain_unsubscribeFinalizedHeads": self.unsubscribe,
             "chain_subscribeEvents": self.subscribe_events,
             "chain_unsubscribeEvents": self.unsubscribe,
         }
+        return methods | {"rpc_methods": lambda: self._names(methods)}
+
+    def _names(self, own: Mapping[str, Method]) -> dict[str, str]:
+        names: dict[str, str] = self.feeds.dispatcher.methods["rpc_methods"]()
+        return names | {name: signature_text(signature(method)) for name, method in own.items()}
 
     def subscribe_finalized_heads(self, since: Any = None) -> str:
         """Every finalised header from a height on, with what proves it final."""
@@ -124,15 +132,18 @@ class _Conversation:
             if next_height > chain.head.height:
                 await chain.advanced.wait()
                 continue
-            result = await view(next_height)
-            parameters = {"subscription": identifier, "result": result}
-            notification = {"jsonrpc": "2.0", "method": name, "params": parameters}
             try:
-                await self.socket.send(json.dumps(notification, separators=(",", ":")))
+                async with self.turn:
+                    await self._notify(name, identifier, await view(next_height))
             except SocketClosed:
                 self.nursery.cancel_scope.cancel()
                 return
             next_height += 1
+
+    async def _notify(self, name: str, identifier: str, result: dict[str, Any]) -> None:
+        parameters = {"subscription": identifier, "result": result}
+        notification = {"jsonrpc": "2.0", "method": name, "params": parameters}
+        await self.socket.send(json.dumps(notification, separators=(",", ":")))
 
     async def _head(self, height: int) -> dict[str, Any]:
         if height == self.feeds.chain.head.height:

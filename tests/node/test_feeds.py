@@ -50,6 +50,9 @@ def test_every_method_is_there(socket: WebSocket, client: NodeClient) -> None:
     assert ask(socket, "system_properties")["result"] == client.properties
     assert ask(socket, "nothing")["error"]["code"] == -32601
     assert ask(socket, "system_accountNextIndex")["error"]["code"] == -32602
+    names = ask(socket, "rpc_methods")["result"]
+    assert names["chain_subscribeEvents"] == "(since=None)"
+    assert names.items() >= client.call("rpc_methods").items()
 
 
 def test_a_subscription_sends_every_block_from_its_height_on(socket: WebSocket) -> None:

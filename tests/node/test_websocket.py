@@ -142,11 +142,12 @@ def test_only_a_good_handshake_opens_a_socket() -> None:
             UPGRADE,
             UPGRADE + "Sec-WebSocket-Version: 7\r\n",
             UPGRADE + VERSION + "Origin: http://evil.example\r\n",
+            "Connection: Upgrade\r\nUpgrade: h2c\r\n",
             "",
         )
         return [(await first_line(port, extra)).split(b" ")[1] for extra in headers]
 
-    assert run(scenario) == [b"101", b"400", b"426", b"403", b"200"]
+    assert run(scenario) == [b"101", b"400", b"426", b"403", b"200", b"200"]
 
 
 def test_sockets_are_limited() -> None:
