@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import select
+import socket as socket_module
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from node.client import NodeClient
 from node.errors import NodeUnreachable, RpcFailed
@@ -146,3 +150,51 @@ def test_nothing_is_lost_or_doubled_when_the_node_is_killed(
             node.kill()
             node = start_node(port=node.port)
     assert seen == list(range(20))
+
+
+class CuttingProxy(threading.Thread):
+    """Hands connections on to a node, and cuts each after some bytes of the node's answers."""
+
+    def __init__(self, port: int, budgets: list[int]) -> None:
+        super().__init__()
+        self.target = port
+        self.budgets = budgets
+        self.listener = socket_module.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def run(self) -> None:
+        """One connection after the other; after the last budget, connections last."""
+        with self.listener:
+            for budget in [*self.budgets, 10**9]:
+                client, _ = self.listener.accept()
+                server = socket_module.create_connection(("127.0.0.1", self.target))
+                # A side that is gone is what this is about.
+                with client, server, contextlib.suppress(OSError):
+                    self._forward(client, server, budget)
+
+    @staticmethod
+    def _forward(client: socket_module.socket, server: socket_module.socket, budget: int) -> None:
+        while budget > 0:
+            readable, _, _ = select.select([client, server], [], [], 30)
+            for source in readable:
+                data = source.recv(budget if source is server else 65_536)
+                if not data:
+                    return
+                budget -= len(data) if source is server else 0
+                (client if source is server else server).sendall(data)
+
+
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@given(budgets=st.lists(st.integers(0, 20_000), max_size=6))
+def test_connections_that_are_cut_anywhere_lose_nothing(
+    dev_node: RunningNode, budgets: list[int]
+) -> None:
+    """In the handshake, in an answer, in a notification: each height comes once, in order."""
+    proxy = CuttingProxy(dev_node.port, budgets)
+    proxy.start()
+    assert list(itertools.islice(heights(proxy.url, 0), 12)) == list(range(12))
+    # What the loop did not need of the budgets.
+    while proxy.is_alive():
+        with contextlib.suppress(OSError):
+            socket_module.create_connection(proxy.listener.getsockname(), 1).close()
+    proxy.join()
