@@ -134,6 +134,10 @@ class NodeClient(NodeConnection):
         terms = Terms(tip=tip, era_blocks=era_blocks)
         return check_success(self._submitter.submit((call,), keypair, terms, timeout_s)[0])
 
+    def fee(self, call: Any, account: bytes) -> int:
+        """What a call would cost an account now, in units of 10**-18 OPEN; nothing is sent."""
+        return self._submitter.fee(call, account, Terms())
+
     def submit_many(
         self,
         calls: Sequence[Any],

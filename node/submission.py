@@ -10,6 +10,7 @@ with another nonce or a later era, only once the old bytes can enter no block an
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -111,6 +112,14 @@ class Submitter:
             part = calls[start : start + IN_FLIGHT_MAX]
             inclusions.extend(self._submit_part(part, keypair, terms, timeout_s))
         return tuple(inclusions)
+
+    def fee(self, call: Any, account: bytes, terms: Terms) -> int:
+        """What `account` would pay for a call now beside the tip, in units of 10**-18 OPEN."""
+        # Signed by a key that nobody has again: the node asked for a price gets nothing to send.
+        stranger = Keypair.from_seed(secrets.token_bytes(32))
+        sent = _Sent(call, stranger, terms)
+        self._sign(sent, self._connection.next_nonce(account), self._connection.height())
+        return int(self._connection.call("payment_queryInfo", sent.raw.hex())["fee"])
 
     def _submit_part(
         self, calls: Sequence[Any], keypair: Keypair, terms: Terms, timeout_s: float

@@ -175,6 +175,11 @@ class BaseChain:
         inclusions = self._submitter.submit(calls, keypair, terms, timeout_s)
         return tuple(self._successful(each) for each in inclusions)
 
+    def fee(self, call: RuntimeCall, account: bytes, terms: Terms = DEFAULT_TERMS) -> int:
+        """What a call would cost an account now beside the tip, in units of 10**-18 OPEN."""
+        self._check_runtime()
+        return self._submitter.fee(call, account, terms)
+
     # helpers
 
     def _subscription(

@@ -55,6 +55,10 @@ class Sender(Protocol):
     ) -> tuple[Included, ...]:
         """Sign, send and wait, in order."""
 
+    @abstractmethod
+    def fee(self, call: RuntimeCall, account: bytes, terms: Terms) -> int:
+        """What a call would cost an account now."""
+
 
 class HasSender(Protocol):
     """A pallet of a typed client."""
@@ -109,6 +113,13 @@ class SignedCall:
     call: Call
     keypair: Keypair
     terms: Terms
+
+    def fee(self) -> int:
+        """What the call would cost now beside the tip, in 10**-18 OPEN; nothing is sent.
+
+        Fees rise and fall by up to an eighth a block with how full blocks are.
+        """
+        return self._sender.fee(self.call, self.keypair.account, self.terms)
 
     def submit(self, *, timeout_s: float = INCLUSION_TIMEOUT_S) -> Included:
         """Send, and wait for the finalised block.

@@ -13,17 +13,21 @@ from node.chain_client.base import DEFAULT_URL, BaseChain, BasePallet, PalletErr
 from node.chain_client.calls import call
 from node.chain_client.storage import DefaultMap, Map, Value
 from node.transport import PATIENCE_S
+from runtime.calls import RuntimeCall
 from runtime.events import Event
 from runtime.types import Between, Length, Max
 
 Bytes32 = Annotated[bytes, Length(32)]
 BytesUpTo4096 = Annotated[bytes, Max(4096)]
+BytesUpTo512 = Annotated[bytes, Max(512)]
+CallUpTo8192 = Annotated[RuntimeCall, Max(8192)]
 PositiveU128 = Annotated[int, Between(1, 2**128 - 1)]
 PositiveU32 = Annotated[int, Between(1, 2**32 - 1)]
 PositiveU64 = Annotated[int, Between(1, 2**64 - 1)]
 TextUpTo1024 = Annotated[str, Max(1024)]
 TextUpTo64 = Annotated[str, Max(64)]
 U128 = Annotated[int, Between(0, 2**128 - 1)]
+U16 = Annotated[int, Between(0, 65535)]
 U32 = Annotated[int, Between(0, 2**32 - 1)]
 U64 = Annotated[int, Between(0, 2**64 - 1)]
 UpTo1000000000 = Annotated[int, Between(0, 1000000000)]
@@ -31,9 +35,19 @@ UpTo9223372036854775808 = Annotated[int, Between(0, 2**63)]
 
 
 @dataclass(frozen=True, slots=True)
+class MigrationState:
+    """Part of what System stores or takes."""
+
+    pallet: TextUpTo64
+    to_version: U16
+    cursor: BytesUpTo512
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """Part of what Balances stores or takes."""
 
+    nonce: U64
     free: U128
     held: U128
 
@@ -253,14 +267,21 @@ class SumPath:
 class System(BasePallet, index=0):
     """What every extrinsic needs, whatever it calls."""
 
-    nonces = DefaultMap[Bytes32, U64](0)
+    spec_version = Value[U32](0)
+    storage_versions = Map[TextUpTo64, U16]()
+    migration = Value[MigrationState | None](None)
 
     class ExtrinsicFailed(Event):
-        """The call of an extrinsic failed and was rolled back; nonce and tip stay."""
+        """The call of an extrinsic failed and was rolled back; nonce, fee and tip stay."""
 
         error: TextUpTo64
         message: TextUpTo1024
         remedy: TextUpTo1024
+
+    class Upgraded(Event):
+        """All storage is that of this spec version from now on."""
+
+        spec_version: U32
 
     class Remarked(Event):
         """An account left a remark; its bytes are in the extrinsic."""
@@ -273,13 +294,36 @@ class System(BasePallet, index=0):
         """Put bytes on record; they change no state."""
 
 
+class Utility(BasePallet, index=1):
+    """Several calls in one extrinsic."""
+
+    class BatchCompleted(Event):
+        """All calls of a batch were made."""
+
+        calls: U32
+
+    class BatchInterrupted(Event):
+        """A call of a batch failed; those before it stay, and the others were not made."""
+
+        position: U32
+        error: TextUpTo64
+
+    @call(0)
+    def batch(self, calls: Annotated[tuple[CallUpTo8192, ...], Max(64)]) -> None:
+        """Make calls until one fails; those before it stay."""
+
+    @call(1)
+    def batch_all(self, calls: Annotated[tuple[CallUpTo8192, ...], Max(64)]) -> None:
+        """Make all calls, or none of them."""
+
+
 class Balances(BasePallet, index=2):
     """Accounts of the native token."""
 
     existential_deposit: Final[U128] = 1
 
     issuance = Value[U128](0)
-    accounts = DefaultMap[Bytes32, Account](Account(free=0, held=0))
+    accounts = DefaultMap[Bytes32, Account](Account(nonce=0, free=0, held=0))
     holds = DefaultMap[Bytes32, TextUpTo64, U128](0)
     allowances = DefaultMap[Bytes32, Bytes32, U128](0)
 
@@ -363,6 +407,24 @@ class Balances(BasePallet, index=2):
     @call(4)
     def burn(self, amount: PositiveU128) -> None:
         """Destroy `amount` of the signer's free balance for ever; issuance goes down by it."""
+
+
+class Fees(BasePallet, index=3):
+    """The fees of extrinsics."""
+
+    base_price = Value[U128](0)
+    byte_price = Value[U128](0)
+    unit_price = Value[U128](0)
+    author_share_ppb = Value[U64](200000000)
+    multiplier_ppb = Value[U64](1000000000)
+
+    class Collected(Event):
+        """The fees and tips of a block were shared out; the multiplier was this one's."""
+
+        fees: U128
+        tips: U128
+        reward: U128
+        multiplier_ppb: U64
 
 
 class Datanets(BasePallet, index=20):
@@ -1072,13 +1134,15 @@ class Chain(BaseChain):
 
     RUNTIME = "openledger"
     SPEC_VERSION = 1
-    PALLETS = (System, Balances, Datanets, Models, Compute, Inference, Attribution)
+    PALLETS = (System, Utility, Balances, Fees, Datanets, Models, Compute, Inference, Attribution)
 
     def __init__(self, url: str = DEFAULT_URL, *, patience_s: float = PATIENCE_S) -> None:
         """Prepare to talk to the node at `url`; nothing is sent yet."""
         super().__init__(url, patience_s=patience_s)
         self.system = System(self)
+        self.utility = Utility(self)
         self.balances = Balances(self)
+        self.fees = Fees(self)
         self.datanets = Datanets(self)
         self.models = Models(self)
         self.compute = Compute(self)

@@ -35,6 +35,7 @@ EraBlocks = Annotated[
         metavar="BLOCKS",
     ),
 ]
+Fee = Annotated[bool, typer.Option("--fee", help="Say what it would cost now; send nothing.")]
 Tip = Annotated[int, typer.Option(help=f"Paid to the block's proposer; 1 OPEN is {OPEN}.", min=0)]
 
 
@@ -48,6 +49,7 @@ def submit(
     tip: Tip = 0,
     era: EraBlocks = "1024",
     timeout_s: Timeout = 30,
+    fee: Fee = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Send a call and wait for its block: openledger tx PALLET CALL --argument value ...
@@ -69,6 +71,10 @@ def submit(
         arguments = typed_arguments(definition.arguments.items, options, account_of)
         keypair = choose_key(key, password_file)
         value = definition.arguments.record(**arguments)
+        if fee:
+            cost = {"fee": client.fee(value, keypair.account)}
+            (print_json if as_json else print_fields)(cost)
+            return
         inclusion = client.submit(
             value, keypair, tip=tip, era_blocks=era_blocks, timeout_s=timeout_s
         )

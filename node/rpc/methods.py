@@ -53,6 +53,7 @@ class NodeMethods:
             "author_submitExtrinsic": self.submit_extrinsic,
             "author_extrinsicStatus": self.extrinsic_status,
             "author_pendingCount": self.pending_count,
+            "payment_queryInfo": self.query_fee,
             "chain_getBlock": self.get_block,
             "chain_getHeader": self.get_header,
             "chain_getFinalizedHead": self.get_finalized_head,
@@ -111,6 +112,22 @@ class NodeMethods:
     def pending_count(self) -> int:
         """How many extrinsics wait for a block."""
         return len(self.mempool)
+
+    # payment
+
+    def query_fee(self, extrinsic: Any) -> dict[str, Any]:
+        """What the extrinsic would pay in the next block beside its tip, in 10**-18 OPEN.
+
+        It is not sent, and may be signed by any key: the fee is of its length and its call.
+        """
+        raw = hex_bytes(extrinsic, "extrinsic", bytes_max=EXTRINSIC_BYTES_MAX)
+        checked = self.chain.check(raw)
+        weight = checked.definition.weigh(checked.arguments)
+        return {
+            "fee": self.chain.runtime.fee(self.chain.store, checked),
+            "units": weight.units,
+            "length_bytes": len(raw),
+        }
 
     # chain
 

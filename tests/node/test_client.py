@@ -147,6 +147,7 @@ def test_refusals_are_typed(client: NodeClient) -> None:
 def test_an_unsent_block_is_an_inclusion_timeout(client: NodeClient) -> None:
     """When no block comes in time the error names the hash, which can still be looked up."""
     sender = fresh_account("nobody")
+    client.submit(Balances.transfer.Call(receiver=sender.account, amount=OPEN), FAUCET)
     with pytest.raises(InclusionTimeout) as caught:
         client.submit(System.remark.Call(data=b"late"), sender, timeout_s=0)
     client.wait_height(client.height() + 3)

@@ -59,6 +59,8 @@ def sample(kind: Type, largest: bool) -> Any:  # noqa: PLR0911 # one a kind
             return kind.most if largest else kind.least
         case Sized(kind="text"):
             return "x" * kind.count * largest
+        case Sized(kind="call"):
+            return [0, 0, [b"data"]]
         case Sized():
             return b"\xff" * kind.count if largest or kind.exact else b""
         case Optional():
@@ -77,7 +79,7 @@ def pallet_of(module: types.ModuleType, name: str) -> Any:
     """A generated pallet, on a chain that sends nothing."""
 
     class Nothing(Sender):
-        submit = None  # type: ignore[assignment] # nothing is sent
+        submit = fee = None  # type: ignore[assignment] # nothing is sent
 
     pallet: type[BasePallet] = getattr(module, name)
     bound = pallet.__new__(pallet)
@@ -179,7 +181,8 @@ def changed(path: tuple[Any, ...], value: Any) -> Any:
     return metadata
 
 
-BALANCES = ("pallets", 1)
+PALLETS = [pallet["name"] for pallet in METADATA["pallets"]]
+BALANCES = ("pallets", PALLETS.index("Balances"))
 EVIL = "x\n\nimport os\nos.system('echo')"
 
 
@@ -231,14 +234,17 @@ def test_documentation_stays_inside_its_quotes(text: str) -> None:
 
 def test_names_that_collide_are_told_apart() -> None:
     """Two records of one name, a record like an event, an attribute of the chain, a keyword."""
-    metadata = changed((*BALANCES, "storage", 0, "type"), "Transfer(a: u8)")
-    del metadata["pallets"][1]["storage"][0]["default"]
-    metadata["pallets"][1]["storage"][0] |= {"kind": "map", "key": "(u8)"}
-    metadata["pallets"][0]["storage"][0] |= {"type": "Account(x: u8)", "default": [1]}
-    metadata["pallets"][0]["calls"][0]["arguments"][0]["name"] = "class"
+    metadata = copy.deepcopy(METADATA)
+    system, balances = (metadata["pallets"][PALLETS.index(name)] for name in ("System", "Balances"))
+    system["storage"][0] |= {"type": "Account(x: u8)", "default": [1]}
+    system["calls"][0]["arguments"][0]["name"] = "class"
+    del balances["storage"][0]["default"]
+    balances["storage"][0] |= {"kind": "map", "key": "(u8)", "type": "Transfer(a: u8)"}
     module = load(generate(metadata))
-    assert module.Account(x=1) == vars(module.System)["nonces"]._default
-    assert module.BalancesAccount(free=0, held=0) == vars(module.Balances)["accounts"]._default
+    first = system["storage"][0]["name"]
+    assert module.Account(x=1) == vars(module.System)[first]._default
+    account = module.BalancesAccount(nonce=0, free=0, held=0)
+    assert account == vars(module.Balances)["accounts"]._default
     assert module.BalancesTransfer(a=1).a == 1
     assert pallet_of(module, "System").remark(class_=b"").to_plain() == (0, 0, (b"",))
     assert attribute_of("Events") == "events_"
@@ -249,11 +255,12 @@ def test_names_that_collide_are_told_apart() -> None:
 def test_a_call_that_nobody_signs_is_only_a_value() -> None:
     """It can be an argument of another call; the proposer's own calls are left out."""
     metadata = changed((*BALANCES, "calls", 0, "origin"), "root")
-    metadata["pallets"][1]["calls"][1]["origin"] = "inherent"
-    metadata["pallets"][0]["calls"][0]["arguments"][0]["type"] = "[call[..64]; ..2]?"
+    metadata["pallets"][BALANCES[1]]["calls"][1]["origin"] = "inherent"
     module = load(generate(metadata))
     transfer = pallet_of(module, "Balances").transfer(bytes(32), 5)
     assert not hasattr(transfer, "sign")
     assert not hasattr(module.Balances, "transfer_keep_alive")
     assert repr(transfer).startswith("Balances.transfer(receiver=b'")
     assert len({transfer, pallet_of(module, "Balances").transfer(bytes(32), 5)}) == 1
+    batch = pallet_of(module, "Utility").batch((transfer,))
+    assert batch.to_plain()[2] == ((transfer.to_plain(),),)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -177,7 +176,7 @@ def test_blocks_drain_the_mempool_in_nonce_order(
 def test_an_extrinsic_leaves_when_its_era_is_over() -> None:
     """It is dropped with its reason after the last block it may enter, and frees its nonce."""
     mempool = Mempool()
-    mortal = replace(extrinsic(ALICE, 0), era=Era(5, 10))
+    mortal = extrinsic(ALICE, 0)._replace(era=Era(5, 10))
     immortal = extrinsic(BOB, 0)
     for each in (mortal, immortal):
         mempool.add(each, 0, 5)

@@ -76,6 +76,26 @@ def test_many_calls_keep_their_order(chain: Chain) -> None:
     assert len(set(remarks)) == 20
 
 
+def test_calls_go_into_a_batch(chain: Chain) -> None:
+    """A call is a value: an argument of another call."""
+    calls = tuple(chain.balances.transfer(BOB.account, amount) for amount in (1, 2))
+    included = chain.utility.batch_all((*calls, chain.system.remark(b"paid"))).sign(FAUCET).submit()
+    assert [each.amount for each in included.all(Balances.Transfer)] == [1, 2]
+    assert included.first(chain.utility.BatchCompleted).calls == 3
+
+
+def test_the_fee_is_known_before(chain: Chain) -> None:
+    """What a call would cost is what it costs, as long as blocks are not full; asking is free."""
+    signed = chain.balances.transfer(BOB.account, 1).sign(FAUCET)
+    before = chain.balances.accounts(FAUCET.account)
+    fee = signed.fee()
+    assert fee > 0
+    assert chain.balances.accounts(FAUCET.account) == before
+    signed.submit()
+    after = chain.balances.accounts(FAUCET.account)
+    assert (before.free - after.free, after.nonce - before.nonce) == (fee + 1, 1)
+
+
 def test_maps_are_listed_with_their_keys(chain: Chain) -> None:
     """Each part of a key, then the value; a missing entry of a map without a default is None."""
     chain.balances.approve(BOB.account, 7).sign(FAUCET).submit()

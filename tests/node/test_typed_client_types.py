@@ -28,6 +28,9 @@ def use(chain: Chain, alice: Keypair, bob: bytes) -> None:
     signed = chain.balances.transfer(bob, 5).sign(alice, tip=1, era_blocks=64)
     assert_type(signed, SignedCall)
     assert_type(chain.balances.transfer(receiver=bob, amount=5).sign(alice).submit(), Included)
+    assert_type(signed.fee(), int)
+    chain.utility.batch((chain.balances.transfer(bob, 1), chain.system.remark(b""))).sign(alice)
+    chain.utility.batch((signed,))  # error
     chain.balances.transfer(bob)  # error
     chain.balances.transfer(bob, "5")  # error
     chain.balances.transfer(bob, amount=5, memo="")  # error
