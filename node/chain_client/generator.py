@@ -253,17 +253,17 @@ def _docstring(text: str, indent: int) -> list[str]:
     """A text of the metadata as a docstring: whatever is in it, it stays inside the quotes."""
     cut = str(text)[:DOCUMENTATION_CHARACTERS_MAX]
     printable = "".join(each if each.isprintable() or each == "\n" else "?" for each in cut)
-    safe = printable.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     space = " " * indent
-    paragraphs = [each.strip() for each in safe.split("\n\n") if each.strip()] or ["-"]
+    paragraphs = [each.strip() for each in printable.split("\n\n") if each.strip()] or ["-"]
     width = LINE_CHARACTERS_MAX - indent
+    # Escaped after the lines are known: no line ends between a backslash and what it escapes.
     lines = [
-        line
+        line.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
         for number, paragraph in enumerate(paragraphs)
         for line in ([""] if number else []) + textwrap.wrap(paragraph, width - 3 * (number == 0))
     ]
-    # A quotation mark or a backslash at the end would run into the closing quotes.
-    if lines[-1].endswith(('"', "\\")):
+    # A quotation mark at the end would run into the closing quotes.
+    if lines[-1].endswith('"'):
         lines[-1] += " "
     if len(lines) == 1 and len(lines[0]) + 6 <= width:
         return [f'{space}"""{lines[0]}"""']

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genesis.compose import compose_runtime
@@ -73,6 +73,20 @@ def sample(kind: Type, largest: bool) -> Any:  # noqa: PLR0911 # one a kind
             return kind.members[-largest][1]
         case Record():
             return [sample(item, largest) for _, item in kind.fields]
+
+
+def changed(path: tuple[Any, ...], value: Any) -> Any:
+    """Our metadata with one thing replaced."""
+    metadata = copy.deepcopy(METADATA)
+    target = metadata
+    for step in path[:-1]:
+        target = target[step]
+    target[path[-1]] = value
+    return metadata
+
+
+PALLETS = [pallet["name"] for pallet in METADATA["pallets"]]
+BALANCES = ("pallets", PALLETS.index("Balances"))
 
 
 def pallet_of(module: types.ModuleType, name: str) -> Any:
@@ -151,6 +165,37 @@ def test_constants_and_defaults_are_the_runtimes() -> None:
 
 
 @pytest.mark.parametrize(
+    ("notation", "given", "value"),
+    [
+        ("bool", True, True),
+        ("i64", -5, -5),
+        ("int[-7..5]", -7, -7),
+        ("int[-70000..5]", 0, 0),
+        ("int[-65536..65536]", 0, 0),
+        ("bytes[2]", "0aff", b"\x0a\xff"),
+        ("bytes[..9]", "0000", bytes(2)),
+        ("text[..9]", 'a"b\\\n', 'a"b\\\n'),
+        ("u8?", None, None),
+        ("u8?", 7, 7),
+        ("[u8; ..3]", [1], (1,)),
+        ("[u8; ..3]", [], ()),
+        ("(u8, (bool, u8))", [1, [False, 2]], (1, (False, 2))),
+        ("()", [], ()),
+        ("(Choice(NO=0, YES=1), Empty())", [1, []], "(Choice.YES, Empty())"),
+        ("[Point(x: i64, y: i64); ..2]", [[-1, 2]], "(Point(x=-1, y=2),)"),
+    ],
+)
+def test_a_value_of_every_type_becomes_source(notation: str, given: Any, value: Any) -> None:
+    """A constant of any type is there in the generated class as itself."""
+    constant = {"name": "constant", "type": notation, "value": given}
+    module = load(generate(changed((*BALANCES, "constants"), [constant])))
+    expected = eval(value, module.__dict__) if isinstance(value, str) and "(" in value else value  # noqa: S307 # our own
+    assert module.Balances.constant == expected
+    annotation = module.Balances.__annotations__["constant"].removeprefix("Final[")[:-1]
+    assert codec_of(eval(annotation, module.__dict__)).describe() == notation  # noqa: S307 # our own
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "", "u7", "int[1..]", "int[..2]", "bytes[32", "bytes[a]", "[u8; 7]", "[u8;..7]", "(u8,u8)",
@@ -164,6 +209,7 @@ def test_what_is_no_notation_is_refused(text: str) -> None:
         parse_type(text)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_breaks_the_parser(text: str) -> None:
     """Whatever comes is a type or a typed error."""
@@ -171,18 +217,7 @@ def test_no_text_breaks_the_parser(text: str) -> None:
         parse_type(text)
 
 
-def changed(path: tuple[Any, ...], value: Any) -> Any:
-    """Our metadata with one thing replaced."""
-    metadata = copy.deepcopy(METADATA)
-    target = metadata
-    for step in path[:-1]:
-        target = target[step]
-    target[path[-1]] = value
-    return metadata
-
-
-PALLETS = [pallet["name"] for pallet in METADATA["pallets"]]
-BALANCES = ("pallets", PALLETS.index("Balances"))
+PIECES = ('"', '"""', "'", "\\", "\n", "\n\n", "\r", "\x85", "\x00", "\ud800", " ", "x" * 90, "y")
 EVIL = "x\n\nimport os\nos.system('echo')"
 
 
@@ -221,15 +256,17 @@ def test_metadata_that_lies_is_refused(path: tuple[Any, ...], value: Any) -> Non
 )
 def test_documentation_stays_inside_its_quotes(text: str) -> None:
     """A text with quotes, backslashes or code is a docstring and nothing else."""
-    tree = ast.parse(generate(changed((*BALANCES, "documentation"), text)))
-    clean = ast.parse(generate(METADATA))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef) and node.name == "Balances":
-            node.body[0] = ast.Pass()
-    for node in ast.walk(clean):
-        if isinstance(node, ast.ClassDef) and node.name == "Balances":
-            node.body[0] = ast.Pass()
-    assert ast.dump(tree) == ast.dump(clean)
+    trees = []
+    for documentation in (text, "A sentence."):
+        metadata = changed((*BALANCES, "documentation"), documentation)
+        metadata["pallets"] = [metadata["pallets"][BALANCES[1]]]
+        tree = ast.parse(generate(metadata))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and node.name == "Balances":
+                assert ast.get_docstring(node) is not None
+                del node.body[0]
+        trees.append(ast.dump(tree))
+    assert trees[0] == trees[1]
 
 
 def test_names_that_collide_are_told_apart() -> None:
