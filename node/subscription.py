@@ -121,9 +121,13 @@ class Subscription(Generic[T]):
 
     def _items(self, socket: WebSocket) -> Iterator[T]:
         while True:
-            result = _parsed(socket.receive())["params"]["result"]
-            if result["height"] != self._next_height:
-                message = f"The node sent block {result['height']}, not {self._next_height}."
+            try:
+                result = _parsed(socket.receive())["params"]["result"]
+                height = result["height"]
+            except (KeyError, TypeError) as error:
+                raise _nonsense() from error
+            if height != self._next_height:
+                message = f"The node sent block {height}, not {self._next_height}."
                 raise ClientError(message, remedy="Report it; no block may be left out.")
             # One step: whatever happens from here on, the block is neither read again nor lost.
             self._ready.extend(self._read(result))
@@ -136,9 +140,10 @@ def _parsed(message: str) -> Any:
     try:
         return json.loads(message)
     except ValueError as error:
-        raise RpcFailed(
-            "The node's message is not JSON.",
-            remedy="Check that the URL is that of an OpenLedger node.",
-            kind="NotJsonRpc",
-            code=0,
-        ) from error
+        raise _nonsense() from error
+
+
+def _nonsense() -> RpcFailed:
+    message = "The node's message is not JSON-RPC 2.0."
+    remedy = "Check that the URL is that of an OpenLedger node."
+    return RpcFailed(message, remedy=remedy, kind="NotJsonRpc", code=0)

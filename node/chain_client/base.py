@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
 from node.chain_client.calls import Included, Sender
+from node.chain_client.notation import declared_name
 from node.chain_client.storage import StateReader
 from node.connection import INCLUSION_TIMEOUT_S, Head, NodeConnection, head_of
 from node.errors import CallFailed, ClientError
@@ -63,9 +64,10 @@ class BasePallet:
         members = [member for member in vars(cls).values() if isinstance(member, type)]
         cls._events = tuple(each for each in members if issubclass(each, Event))
         errors = [each for each in members if issubclass(each, PalletError)]
-        cls._errors = {f"{cls.__name__}.{error.__name__}": error for error in errors}
+        name = declared_name(cls.__name__)
+        cls._errors = {f"{name}.{declared_name(error.__name__)}": error for error in errors}
         for place, event in enumerate(cls._events):
-            event.event_definition = _event_definition(cls.__name__, index, place, event)
+            event.event_definition = _event_definition(name, index, place, event)
 
     def __init__(self, chain: BaseChain) -> None:
         self._sender: Sender = chain
@@ -231,5 +233,10 @@ def _event_definition(
         message = f"{event.__qualname__} is not a dataclass."
         raise ClientError(message, remedy="Generate the client again.")
     return EventDefinition(
-        pallet, pallet_index, event.__name__, index, inspect.cleandoc(event.__doc__ or ""), codec
+        pallet,
+        pallet_index,
+        declared_name(event.__name__),
+        index,
+        inspect.cleandoc(event.__doc__ or ""),
+        codec,
     )

@@ -13,13 +13,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from node.chain_client.annotations import LINE_CHARACTERS_MAX, Annotations, Named, call_lines
-from node.chain_client.notation import Enumeration, check_name
+from node.chain_client.base import BaseChain
+from node.chain_client.notation import Enumeration, check_name, declared_name
 from node.errors import ClientError
 
 COMMAND = "openledger client generate"
 DOCUMENTATION_CHARACTERS_MAX = 20_000
-_RESERVED_ATTRIBUTES = frozenset({"close", "connection", "entries_of", "events", "get", "submit"})
-_RESERVED_ATTRIBUTES |= {"finalised_heads"}
 _IMPORTS = {
     "dataclasses": ("dataclass",),
     "enum": ("IntEnum",),
@@ -32,23 +31,27 @@ _IMPORTS = {
     "runtime.events": ("Event",),
     "runtime.types": ("Between", "Length", "Max"),
 }
+_IMPORTED = frozenset(name for names in _IMPORTS.values() for name in names) | {"Chain"}
+_CHAIN_ATTRIBUTES = frozenset({"connection", *dir(BaseChain)})
 
 
 def generate(metadata: Mapping[str, Any]) -> str:
     """The source of the client's module; raises `ClientError` for metadata that is not sound."""
     try:
-        return _module(metadata)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        source = _module(metadata)
+        # Two arguments of one name, and whatever else is no program.
+        compile(source, "the generated client", "exec")
+    except (KeyError, TypeError, ValueError, AttributeError, SyntaxError) as error:
         message = f"The metadata is not that of a runtime: {type(error).__name__}: {error}."
-        raise ClientError(
-            message, remedy="Give what the method state_getMetadata answers."
-        ) from error
+        remedy = "Give what the method state_getMetadata answers."
+        raise ClientError(message, remedy=remedy) from error
+    return source
 
 
 def attribute_of(pallet: str) -> str:
     """The attribute of a chain that a pallet is: `ContentStore` becomes `content_store`."""
-    name = check_name(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", pallet).lower())
-    return f"{name}_" if name in _RESERVED_ATTRIBUTES else name
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", declared_name(pallet))
+    return check_name(words.lower(), _CHAIN_ATTRIBUTES)
 
 
 def _module(metadata: Mapping[str, Any]) -> str:
@@ -57,6 +60,7 @@ def _module(metadata: Mapping[str, Any]) -> str:
     _check_unique([pallet["name"] for pallet in pallets])
     annotations = Annotations(_taken_names(pallets))
     bodies = [_pallet(pallet, annotations) for pallet in pallets]
+    _check_unique([*annotations.aliases, *annotations.taken])
     records = [_record(record, annotations) for record in annotations.records]
     aliases = [f"{alias} = {source}" for alias, source in sorted(annotations.aliases.items())]
     blocks = [*records, *bodies, _chain(name, version, pallets)]
@@ -84,7 +88,7 @@ def _module(metadata: Mapping[str, Any]) -> str:
 
 def _taken_names(pallets: Iterable[Mapping[str, Any]]) -> set[str]:
     """Names that a record may not have: annotations are looked up inside the pallets' classes."""
-    taken = {"Chain", *(name for names in _IMPORTS.values() for name in names)}
+    taken = set(_IMPORTED)
     for pallet in pallets:
         taken.add(pallet["name"])
         taken.update(each["name"] for part in ("events", "errors") for each in pallet[part])
@@ -130,7 +134,7 @@ def _record(record: Named, annotations: Annotations) -> list[str]:
 
 
 def _pallet(pallet: Mapping[str, Any], annotations: Annotations) -> list[str]:
-    name = check_name(pallet["name"])
+    name = check_name(pallet["name"], _IMPORTED)
     events = sorted(pallet["events"], key=lambda event: int(event["index"]))
     if [int(event["index"]) for event in events] != list(range(len(events))):
         raise ClientError(f"The events of {name} have gaps.", remedy="Ask another node.")
@@ -155,14 +159,14 @@ def _pallet(pallet: Mapping[str, Any], annotations: Annotations) -> list[str]:
 
 
 def _constant(constant: Mapping[str, Any], pallet: str, annotations: Annotations) -> list[str]:
-    name = check_name(constant["name"])
+    name = check_name(constant["name"], _IMPORTED)
     annotation = annotations.of(constant["type"], pallet)
     value = annotations.value(constant["type"], constant["value"], pallet)
     return _assignment(f"{name}: Final[{annotation}] = ", value)
 
 
 def _item(item: Mapping[str, Any], pallet: str, annotations: Annotations) -> list[str]:
-    name, has_default = check_name(item["name"]), "default" in item
+    name, has_default = check_name(item["name"], _IMPORTED), "default" in item
     annotation = annotations.of(item["type"], pallet)
     default = annotations.value(item["type"], item["default"], pallet) if has_default else ""
     if item["kind"] == "value":
@@ -191,7 +195,7 @@ def _split(inside: str) -> list[str]:
 
 
 def _event(event: Mapping[str, Any], pallet: str, annotations: Annotations) -> list[str]:
-    name = check_name(event["name"])
+    name = check_name(event["name"], _IMPORTED)
     lines = [f"    class {name}(Event):"]
     lines += _docstring(event["documentation"] or f"{pallet}.{name}.", 8)
     fields = [
@@ -202,15 +206,15 @@ def _event(event: Mapping[str, Any], pallet: str, annotations: Annotations) -> l
 
 
 def _error(error: Mapping[str, Any], pallet: str) -> list[str]:
-    name = check_name(error["name"])
+    name = check_name(error["name"], _IMPORTED)
     documentation = error["documentation"] or f"{pallet}.{name}."
     return [f"    class {name}(PalletError):", *_docstring(documentation, 8)]
 
 
 def _call(call: Mapping[str, Any], pallet: str, annotations: Annotations) -> list[str]:
-    name = check_name(call["name"])
+    name = check_name(call["name"], _IMPORTED)
     arguments = [
-        f"{check_name(each['name'])}: {annotations.of(each['type'], pallet)}"
+        f"{check_name(each['name'], ('self',))}: {annotations.of(each['type'], pallet)}"
         for each in call["arguments"]
     ]
     documentation = call["documentation"] or f"{pallet}.{name}."
@@ -223,7 +227,7 @@ def _call(call: Mapping[str, Any], pallet: str, annotations: Annotations) -> lis
 
 
 def _chain(name: str, version: int, pallets: Iterable[Mapping[str, Any]]) -> list[str]:
-    names = [check_name(pallet["name"]) for pallet in pallets]
+    names = [check_name(pallet["name"], _IMPORTED) for pallet in pallets]
     attributes = [attribute_of(pallet) for pallet in names]
     _check_unique(attributes)
     return [

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 
 from node.errors import ClientError
@@ -99,10 +100,16 @@ def parse_type(text: str) -> Type:
     return parsed
 
 
-def check_name(name: object) -> str:
-    """A name that is safe in Python source; raises `ClientError`."""
-    if isinstance(name, str) and name.isascii() and name.isidentifier() and name[0] != "_":
-        return f"{name}_" if keyword.iskeyword(name) else name
+def check_name(name: object, taken: Container[str] = ()) -> str:
+    """A name that is safe in Python source; raises `ClientError`.
+
+    A keyword, and what is `taken`, gets an underscore at its end; `declared_name` takes it off.
+    """
+    if isinstance(name, str) and name.isascii() and name.isidentifier():
+        if keyword.iskeyword(name) or name in taken:
+            return f"{name}_"
+        if name[0] != "_" != name[-1]:
+            return name
     message = f"{str(name)[:80]!r} in the metadata is not a name."
     raise ClientError(message, remedy="Do not trust the node that it came from.")
 
@@ -116,6 +123,11 @@ _SIMPLE: dict[str, Type] = {
     "u128": Integer(0, 2**128 - 1),
     "i64": Integer(-(2**63), 2**63 - 1),
 }
+
+
+def declared_name(name: str) -> str:
+    """The name in the metadata of a name in a generated module."""
+    return name.removesuffix("_")
 
 
 class _Parser:

@@ -10,6 +10,7 @@ from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, Self, TypeVar, TypeVarTuple, cast, get_args, overload
 
+from node.chain_client.notation import declared_name
 from node.connection import ENTRIES_MAX, decode_map_key
 from runtime.cbor import encode_plain
 from runtime.codec import Codec, codec_of
@@ -46,7 +47,7 @@ class Value(Generic[V]):
 
     def __set_name__(self, owner: type, name: str) -> None:
         (annotation,) = _type_arguments(self)
-        self._key = storage_key(owner.__name__, name)
+        self._key = storage_key(declared_name(owner.__name__), declared_name(name))
         self._codec: Codec[V] = codec_of(annotation)
 
     @overload
@@ -87,7 +88,7 @@ class _Map(Generic[*K, V]):
 
     def __set_name__(self, owner: type, name: str) -> None:
         *keys, value = _type_arguments(self)
-        self._prefix = storage_key(owner.__name__, name)
+        self._prefix = storage_key(declared_name(owner.__name__), declared_name(name))
         self._key_codec: Codec[Any] = codec_of(tuple[*keys])  # type: ignore[valid-type] # built here
         self._codec: Codec[V] = codec_of(value)
 

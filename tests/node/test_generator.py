@@ -36,6 +36,7 @@ from node.errors import ClientError
 from runtime.cbor import encode
 from runtime.codec import codec_of
 from runtime.errors import OpenLedgerError
+from runtime.storage import storage_key
 from tests.runtime.token_pallet import compose as compose_tokens
 
 METADATA = json.loads(json.dumps(compose_runtime().metadata()))
@@ -236,6 +237,7 @@ EVIL = "x\n\nimport os\nos.system('echo')"
         ((*BALANCES, "calls", 0, "name"), "accounts"),
         ((*BALANCES, "calls", 0, "arguments", 0, "name"), EVIL),
         ((*BALANCES, "calls", 0, "arguments", 0, "type"), EVIL),
+        ((*BALANCES, "calls", 0, "arguments", 0, "name"), "amount"),
         ((*BALANCES, "events", 0, "index"), 7),
         ((*BALANCES, "events", 0, "name"), EVIL),
         ((*BALANCES, "errors", 0, "name"), EVIL),
@@ -287,6 +289,32 @@ def test_names_that_collide_are_told_apart() -> None:
     assert attribute_of("Events") == "events_"
     assert attribute_of("ContentStore") == "content_store"
     assert attribute_of("Import") == "import_"
+
+
+def test_names_of_the_module_itself_are_evaded() -> None:
+    """Whatever a pallet calls its parts, they read and encode as declared."""
+    metadata = copy.deepcopy(METADATA)
+    system, balances = (metadata["pallets"][PALLETS.index(name)] for name in ("System", "Balances"))
+    system["name"] = "Map"
+    balances["calls"][0]["name"] = "call"
+    balances["events"][0]["name"] = "Event"
+    balances["errors"][0]["name"] = "PalletError"
+    balances["storage"][1]["name"] = "Value"
+    module = load(generate(metadata))
+    pallet = pallet_of(module, "Balances")
+    assert pallet.call_(bytes(32), 5).to_plain()[:2] == (2, 0)
+    assert pallet.approve(bytes(32), 5).to_plain()[:2] == (2, 2)
+    assert pallet.Event_.event_definition.name == "Event"
+    assert list(pallet._errors)[:2] == ["Balances.PalletError", "Balances.BelowExistentialDeposit"]
+    assert vars(module.Balances)["Value_"]._prefix == storage_key("Balances", "Value")
+    assert vars(module.Map_)["spec_version"]._key == storage_key("Map", "spec_version")
+    assert module.Chain.PALLETS[0] is module.Map_
+    with module.Chain("http://127.0.0.1:1") as chain:
+        assert isinstance(chain.map, module.Map_)
+    with pytest.raises(ClientError):
+        generate(changed((*BALANCES, "events", 0, "name"), "U128"))
+    with pytest.raises(ClientError):
+        generate(changed((*BALANCES, "events", 0, "name"), "Event_"))
 
 
 def test_a_call_that_nobody_signs_is_only_a_value() -> None:
