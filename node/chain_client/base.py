@@ -138,8 +138,11 @@ class BaseChain:
     # Watching
 
     def finalised_heads(self, since: int | None = None) -> Subscription[Head]:
-        """Every finalised header from the height `since` on, by default from now on, with proof."""
-        return self._subscription("chain_subscribeFinalizedHeads", since, _heads)
+        """Every finalised header from the height `since` on, by default from now on, with proof.
+
+        The loop raises `ClientError` for a header that is not the child of the one before.
+        """
+        return self._subscription("chain_subscribeFinalizedHeads", since, follow_heads())
 
     @overload
     def events(self, *, since: int | None = None) -> Subscription[Emitted[Event]]: ...
@@ -221,8 +224,21 @@ class BaseChain:
         )
 
 
-def _heads(answer: Any) -> tuple[Head]:
-    return (head_of(answer),)
+def follow_heads() -> Callable[[Any], tuple[Head]]:
+    """From answers of the node to heads, each the child of the one before."""
+    previous = b""
+
+    def read(answer: Any) -> tuple[Head]:
+        nonlocal previous
+        head = head_of(answer)
+        if previous and head.header.parent_hash != previous:
+            message = f"The head at height {head.height} does not follow the one before it."
+            remedy = "The node has another chain than before; check which one it should have."
+            raise ClientError(message, remedy=remedy)
+        previous = head.header.id()
+        return (head,)
+
+    return read
 
 
 def _event_definition(

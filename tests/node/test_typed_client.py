@@ -12,7 +12,7 @@ import pytest
 
 from consensus.light import check_commit
 from genesis.chain_spec import development_keypair
-from node.chain_client.base import PalletError, WrongRuntime
+from node.chain_client.base import PalletError, WrongRuntime, follow_heads
 from node.chain_client.openledger import Balances, Chain, System
 from node.cli.client import METADATA_BYTES_MAX
 from node.errors import CallFailed, ClientError, RpcFailed
@@ -141,6 +141,18 @@ def test_finalised_heads_follow_each_other(chain: Chain) -> None:
     genesis_hash = chain.connection.genesis_hash
     check_commit(heads[-1].header, heads[-1].commit, heads[-1].validators, genesis_hash)
     assert next(iter(chain.finalised_heads())).height > heads[0].height
+
+
+def test_a_head_of_another_chain_is_noticed(chain: Chain) -> None:
+    """A node that comes back with another history does not go unseen."""
+    chain.connection.wait_height(4)
+    first, second, fourth = (
+        chain.connection.call("chain_getHeader", height) for height in (1, 2, 4)
+    )
+    read = follow_heads()
+    assert [head.height for head in (*read(first), *read(second))] == [1, 2]
+    with pytest.raises(ClientError, match="height 4 does not follow"):
+        read(fourth)
 
 
 def test_no_event_is_lost_or_doubled_when_the_node_is_killed(
