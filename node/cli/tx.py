@@ -28,7 +28,7 @@ PalletName = Annotated[str | None, typer.Argument(help="Pallet, e.g. Balances.")
 CallName = Annotated[str | None, typer.Argument(help="Call, e.g. transfer.")]
 Timeout = Annotated[float, typer.Option(help="Seconds to wait for the block.", min=1)]
 EraBlocks = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--era",
         help=f"How many of the next blocks may take it (1 to {ERA_BLOCKS_MAX}), or `immortal`.",
@@ -47,7 +47,7 @@ def submit(
     password_file: PasswordFile = None,
     node: NodeUrl = DEFAULT_NODE_URL,
     tip: Tip = 0,
-    era: EraBlocks = "1024",
+    era: EraBlocks = None,
     timeout_s: Timeout = 30,
     fee: Fee = False,
     as_json: JsonFlag = False,
@@ -91,8 +91,12 @@ def submit(
         print_fields({f"{event.pallet}.{event.name}": event.fields})
 
 
-def _era_blocks(text: str) -> int | None:
+def _era_blocks(text: str | None) -> int | None:
     """The option's value, None for `immortal`; raises `ConfigError`."""
+    from node.submission import ERA_BLOCKS
+
+    if text is None:
+        return ERA_BLOCKS
     if text == "immortal":
         return None
     if text.isdecimal() and 1 <= int(text) <= ERA_BLOCKS_MAX:

@@ -61,7 +61,8 @@ class _Conversation:
     feeds: Feeds
     socket: Socket
     nursery: trio.Nursery
-    subscriptions: set[str] = field(default_factory=set)
+    subscriptions: dict[str, trio.CancelScope] = field(default_factory=dict)
+    """By their id, with what each waits for the next block in."""
     starting: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     count: int = 0
     turn: trio.Lock = field(default_factory=trio.Lock)
@@ -107,10 +108,10 @@ class _Conversation:
 
     def unsubscribe(self, subscription: Any) -> bool:
         """End a subscription; returns whether there was one."""
-        known = isinstance(subscription, str) and subscription in self.subscriptions
-        if known:
-            self.subscriptions.discard(subscription)
-        return known
+        waiting = self.subscriptions.pop(str(subscription), None)
+        if waiting is not None:
+            waiting.cancel()
+        return waiting is not None
 
     def _subscribe(self, name: str, since: Any, view: View) -> str:
         if len(self.subscriptions) >= SUBSCRIPTIONS_MAX:
@@ -121,7 +122,7 @@ class _Conversation:
             height = whole_number(since, "since", Between(0, height + 1))
         self.count += 1
         identifier = str(self.count)
-        self.subscriptions.add(identifier)
+        self.subscriptions[identifier] = trio.CancelScope()
         self.starting.append(partial(self._follow, name, identifier, height, view))
         return identifier
 
@@ -130,7 +131,8 @@ class _Conversation:
         # It ends between two blocks, never in the middle of a message.
         while identifier in self.subscriptions:
             if next_height > chain.head.height:
-                await chain.advanced.wait()
+                with trio.CancelScope() as self.subscriptions[identifier]:
+                    await chain.advanced.wait()
                 continue
             try:
                 async with self.turn:
