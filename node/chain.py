@@ -20,10 +20,10 @@ from node.errors import ConfigError
 from runtime.block import Block, BlockContext, Header
 from runtime.cbor import Plain
 from runtime.codec import codec_of
-from runtime.errors import InvalidBlock, StoreError
+from runtime.errors import InvalidBlock, InvalidTransaction, StoreError
 from runtime.events import EventRecord
 from runtime.executive import Runtime
-from runtime.extrinsic import CheckedExtrinsic, CheckedInherent
+from runtime.extrinsic import CheckedExtrinsic, CheckedInherent, OpenedExtrinsic
 from runtime.hashing import ZERO_HASH, hash_commit, hash_extrinsic
 from runtime.keys import Keypair
 from runtime.outcome import BlockOutcome
@@ -51,6 +51,8 @@ class Candidate:
     prepared: Prepared
     changed: Mapping[bytes, Plain]
     """The plain data of what the block changes."""
+    left_out: Mapping[bytes, InvalidTransaction]
+    """Why an extrinsic that was offered is not in the block, by its hash."""
 
 
 class Chain:
@@ -106,6 +108,10 @@ class Chain:
         with self.runtime.reading(self.store):
             nonce: int = self.runtime.pallets["Balances"].next_nonce(account)
         return nonce
+
+    def open_extrinsic(self, raw: bytes) -> OpenedExtrinsic:
+        """Decode an extrinsic, and leave its signature to be verified; see `open_extrinsic`."""
+        return self.runtime.open(raw, self.genesis_hash)
 
     def check(self, raw: bytes) -> CheckedExtrinsic:
         """Decode an extrinsic and verify its signature; see `check_extrinsic`."""
@@ -227,6 +233,7 @@ class Chain:
             outcome.encoded_events,
             prepared,
             outcome.changed,
+            outcome.left_out,
         )
 
     # On start

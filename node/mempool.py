@@ -9,17 +9,18 @@ queue is memory only: a client whose node restarts sends the same bytes again.
   others bandwidth; behind a loopback RPC one worker settles hundreds of claims from one account.
 - 1,200 blocks waited, ten minutes of empty blocks: a gap in the nonces is not closing any more.
 - An era that is over: it can enter no block, and its nonce is free again.
-- 3 blocks missed: ready, offered and not taken; its sender must hear of it.
+- 3 blocks missed: ready, and refused by what the chain says of it; its sender must hear why.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from node.errors import MempoolFull, NonceTaken, NonceTooHigh
+from runtime.admission import BlockFull
 from runtime.errors import InvalidTransaction, OpenLedgerError
 from runtime.extrinsic import CheckedExtrinsic
 
@@ -111,20 +112,26 @@ class Mempool:
         return taken
 
     def settle(
-        self, offered: Sequence[CheckedExtrinsic], included: frozenset[bytes], height: int
+        self,
+        included: Iterable[bytes],
+        left_out: Mapping[bytes, InvalidTransaction],
+        height: int,
     ) -> None:
-        """After the block of `height`: forget what it has, and what has no chance any more."""
+        """After the block of `height`: forget what it has, and what has no chance any more.
+
+        Both are by hash.  What was left out of a full block only waits longer.
+        """
         for extrinsic_hash in included:
             waiting = self._by_hash.get(extrinsic_hash)
             if waiting is not None:
                 self._remove(waiting)
-        for extrinsic in offered:
-            waiting = self._by_hash.get(extrinsic.hash)
-            if waiting is None:
+        for extrinsic_hash, reason in left_out.items():
+            waiting = self._by_hash.get(extrinsic_hash)
+            if waiting is None or isinstance(reason, BlockFull):
                 continue
             waiting.missed += 1
             if waiting.missed >= BLOCKS_MISSED_MAX:
-                self.drop(extrinsic.hash, _missed())
+                self.drop(extrinsic_hash, reason)
         for waiting in list(self._by_hash.values()):
             era = waiting.extrinsic.era
             if era is not None and era.is_over(height + 1):
@@ -175,11 +182,6 @@ class Mempool:
 def _priority(waiting: _Waiting) -> tuple[int, int, _Waiting]:
     # Arrivals are unique, so that two `_Waiting` are never compared.
     return (-waiting.extrinsic.tip, waiting.arrival, waiting)
-
-
-def _missed() -> InvalidTransaction:
-    message = f"{BLOCKS_MISSED_MAX} blocks in a row could not take the extrinsic."
-    return InvalidTransaction(message, remedy="Check that the account can pay its tip.")
 
 
 def _too_late(last_height: int) -> InvalidTransaction:

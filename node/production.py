@@ -37,7 +37,6 @@ from node.mempool import Mempool
 from node.metrics import Metrics
 from runtime.block import BLOCK_BYTES_MAX, BLOCK_EXTRINSICS_MAX
 from runtime.errors import StoreError
-from runtime.extrinsic import CheckedExtrinsic
 
 BLOCK_INTERVAL_MIN_S = 0.1
 """Between two blocks: what arrives meanwhile shares one block and its fsyncs."""
@@ -58,7 +57,6 @@ class Producer:
     heartbeat_s: float
     _last_block_s: float = 0.0
     _candidate: Candidate | None = None
-    _offered: tuple[CheckedExtrinsic, ...] = ()
     _arrived: trio.Event = field(default_factory=trio.Event)
 
     def wake(self) -> None:
@@ -94,16 +92,14 @@ class Producer:
     async def _build(self, wanted: BuildBlock) -> BlockBuilt:
         await self._wait_for_reason()
         self._arrived = trio.Event()
-        offered = tuple(
-            self.mempool.ready(
-                self.chain.nonce_of, BLOCK_EXTRINSICS_MAX, BLOCK_BYTES_MAX - BLOCK_HEADROOM_BYTES
-            )
+        offered = self.mempool.ready(
+            self.chain.nonce_of, BLOCK_EXTRINSICS_MAX, BLOCK_BYTES_MAX - BLOCK_HEADROOM_BYTES
         )
         now_ms = time.time_ns() // 1_000_000
         started_s = time.perf_counter()
         candidate = await trio.to_thread.run_sync(self.chain.build, offered, now_ms)
         self.metrics.build_seconds.observe(time.perf_counter() - started_s)
-        self._candidate, self._offered = candidate, offered
+        self._candidate = candidate
         self._last_block_s = trio.current_time()
         return BlockBuilt(wanted.height, wanted.round, candidate.block_id, candidate.encoded)
 
@@ -131,11 +127,11 @@ class Producer:
         async with self.chain.committing:
             await trio.to_thread.run_sync(self.chain.commit, candidate, final.commit.encode())
         self.chain.advance(candidate)
-        included = frozenset(candidate.extrinsic_hashes)
-        self.mempool.settle(self._offered, included, candidate.header.height)
-        self._candidate, self._offered = None, ()
+        self.mempool.settle(candidate.extrinsic_hashes, candidate.left_out, candidate.header.height)
+        self._candidate = None
         if self.mempool.ready(self.chain.nonce_of, 1, BLOCK_BYTES_MAX):
             self.wake()
         self.metrics.blocks.inc()
-        self.metrics.extrinsics.inc(len(included))
-        _log.debug("finalised", height=candidate.header.height, extrinsics=len(included))
+        count = len(candidate.extrinsic_hashes)
+        self.metrics.extrinsics.inc(count)
+        _log.debug("finalised", height=candidate.header.height, extrinsics=count)

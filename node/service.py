@@ -24,6 +24,7 @@ from node.rpc.dispatch import Dispatcher
 from node.rpc.feeds import Feeds
 from node.rpc.methods import NodeMethods
 from node.rpc.site import NodeSite, node_site
+from node.verifier import Verifier, VerifierProcess
 from runtime.keys import Keypair
 
 _log = structlog.get_logger("node")
@@ -40,11 +41,11 @@ def run(
     announce: Announce,
 ) -> None:
     """Run a node until SIGINT or SIGTERM; raises a typed error if it cannot start or go on."""
-    with closing(Chain.open(directory, spec, keypair)) as chain:
+    with closing(Chain.open(directory, spec, keypair)) as chain, VerifierProcess() as verifiers:
         content = ContentStore(directory.content, quota_bytes=config.content_quota_bytes)
         settle_memory()
         try:
-            trio.run(_serve, config, directory, chain, keypair, content, announce)
+            trio.run(_serve, config, directory, chain, keypair, content, verifiers, announce)
         except BaseExceptionGroup as group:
             raise cause_of(group) from group
     _log.info("stopped")
@@ -56,6 +57,7 @@ async def _serve(
     chain: Chain,
     keypair: Keypair,
     content: ContentStore,
+    verifiers: VerifierProcess,
     announce: Announce,
 ) -> None:
     metrics = Metrics()
@@ -68,7 +70,8 @@ async def _serve(
         metrics=metrics,
         heartbeat_s=chain.spec.block_time_ms / 1_000,
     )
-    methods = NodeMethods(chain, mempool, content, producer.wake)
+    verifier = Verifier(verifiers)
+    methods = NodeMethods(chain, mempool, content, producer.wake, verifier)
     dispatcher = Dispatcher(methods.by_name(), metrics.count_request)
     site = NodeSite(dispatcher, methods, content, metrics)
     feeds = Feeds(chain, methods, dispatcher)
@@ -78,6 +81,7 @@ async def _serve(
     hosts = config.allowed_hosts | {config.rpc_host}
     async with trio.open_nursery() as nursery:
         nursery.start_soon(producer.run)
+        nursery.start_soon(verifier.run)
         nursery.start_soon(serve, listeners, node_site(site, hosts), feeds.talk)
         nursery.start_soon(stop_on_signal, nursery.cancel_scope)
         _log.info("started", url=url, height=chain.head.height, genesis=chain.genesis_hash.hex())

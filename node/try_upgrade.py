@@ -147,7 +147,7 @@ class _Readable:
 
     def require_valid(self) -> None:
         """Raise `UpgradeFails` unless every value decodes under its item's type."""
-        problems = []
+        problems: list[str] = []
         for key, value in self.values.items():
             problem = self._problem(key, value)
             if problem and len(problems) < PROBLEMS_MAX:

@@ -21,8 +21,10 @@ from node.mempool import Mempool
 from node.rpc.dispatch import Method, signature_text
 from node.rpc.parameters import hex_bytes, hex_list, whole_number
 from node.rpc.views import block_view, events_view, header_view, outcome_view
+from node.verifier import Verifier
 from runtime.block import EXTRINSIC_BYTES_MAX, Block, Header
 from runtime.codec import codec_of
+from runtime.extrinsic import not_signed
 from runtime.types import Between
 from runtime.wire.receipts import StateEntry
 
@@ -46,6 +48,7 @@ class NodeMethods:
     content: ContentStore
     wake: Callable[[], None]
     """Tell the block producer that an extrinsic waits."""
+    verifier: Verifier
 
     def by_name(self) -> Mapping[str, Method]:
         """Every method under its JSON-RPC name."""
@@ -77,17 +80,24 @@ class NodeMethods:
 
     # author
 
-    def submit_extrinsic(self, extrinsic: Any) -> str:
+    async def submit_extrinsic(self, extrinsic: Any) -> str:
         """Queue a signed extrinsic; the same bytes again, waiting or included, are no error."""
         raw = hex_bytes(extrinsic, "extrinsic", bytes_max=EXTRINSIC_BYTES_MAX)
-        checked = self.chain.check(raw)
-        known = checked.hash in self.mempool or self.chain.store.locate_extrinsic(checked.hash)
-        if not known:
-            self.chain.validate(checked)
-            nonce = self.chain.nonce_of(checked.signer)
-            self.mempool.add(checked, nonce, self.chain.head.height)
-            self.wake()
-        return checked.hash.hex()
+        claimed, signed = self.chain.open_extrinsic(raw)
+        if not self._is_known(claimed.hash):
+            if not await self.verifier.holds(signed):
+                raise not_signed()
+            # It may have come twice, and into a block, while its signature was verified.
+            if not self._is_known(claimed.hash):
+                self.chain.validate(claimed)
+                nonce = self.chain.nonce_of(claimed.signer)
+                self.mempool.add(claimed, nonce, self.chain.head.height)
+                self.wake()
+        return claimed.hash.hex()
+
+    def _is_known(self, extrinsic_hash: bytes) -> bool:
+        located = self.chain.store.locate_extrinsic(extrinsic_hash)
+        return extrinsic_hash in self.mempool or located is not None
 
     def extrinsic_status(self, extrinsic_hash: Any) -> dict[str, Any]:
         """Where an extrinsic is, and once it is included, with what result."""

@@ -12,6 +12,7 @@ from node import mempool as module
 from node.errors import MempoolFull, NonceTaken, NonceTooHigh
 from node.mempool import BLOCKS_MISSED_MAX, BLOCKS_WAITED_MAX, NONCES_AHEAD_MAX, Mempool
 from pallets.system.pallet import System
+from runtime.admission import block_full
 from runtime.errors import InvalidTransaction
 from runtime.extrinsic import CheckedExtrinsic, Era
 
@@ -95,7 +96,7 @@ def test_what_is_in_a_block_is_forgotten() -> None:
     first, second = extrinsic(ALICE, 0), extrinsic(ALICE, 1)
     mempool.add(first, 0, 1)
     mempool.add(second, 0, 1)
-    mempool.settle([first, second], frozenset({first.hash}), 2)
+    mempool.settle([first.hash], {}, 2)
     assert first.hash not in mempool
     assert second.hash in mempool
     assert mempool.reason(first.hash) is None
@@ -103,17 +104,28 @@ def test_what_is_in_a_block_is_forgotten() -> None:
 
 
 def test_what_blocks_cannot_take_is_dropped_with_a_reason() -> None:
-    """Offered and missed a few times, an extrinsic is given up, and its sender can ask why."""
+    """Refused a few times, an extrinsic is given up, and its sender can ask why."""
     mempool = Mempool()
     stuck = extrinsic(ALICE, 0)
     mempool.add(stuck, 0, 1)
+    refused = InvalidTransaction("Nobody pays for it.", remedy="Pay.")
     for height in range(BLOCKS_MISSED_MAX):
         assert stuck.hash in mempool
-        mempool.settle([stuck], frozenset(), height)
+        mempool.settle([], {stuck.hash: refused}, height)
     assert stuck.hash not in mempool
-    assert isinstance(mempool.reason(stuck.hash), InvalidTransaction)
+    assert mempool.reason(stuck.hash) is refused
     mempool.add(stuck, 0, 9)
     assert mempool.reason(stuck.hash) is None
+
+
+def test_full_blocks_drop_nobody() -> None:
+    """What found no room waits on, however many blocks are full."""
+    mempool = Mempool()
+    patient = extrinsic(ALICE, 0)
+    mempool.add(patient, 0, 1)
+    for height in range(2 * BLOCKS_MISSED_MAX):
+        mempool.settle([], {patient.hash: block_full(5)}, height)
+    assert patient.hash in mempool
 
 
 def test_what_waits_too_long_expires() -> None:
@@ -122,7 +134,7 @@ def test_what_waits_too_long_expires() -> None:
     gapped, fresh = extrinsic(ALICE, 5), extrinsic(BOB, 5)
     mempool.add(gapped, 0, 10)
     mempool.add(fresh, 0, 11)
-    mempool.settle([], frozenset(), 10 + BLOCKS_WAITED_MAX)
+    mempool.settle([], {}, 10 + BLOCKS_WAITED_MAX)
     assert gapped.hash not in mempool
     assert fresh.hash in mempool
     assert mempool.reason(gapped.hash) is not None
@@ -165,7 +177,7 @@ def test_blocks_drain_the_mempool_in_nonce_order(
         for each in offered:
             assert each.nonce == nonces[each.signer]
             nonces[each.signer] += 1
-        mempool.settle(offered, frozenset(each.hash for each in offered), height)
+        mempool.settle([each.hash for each in offered], {}, height)
     for signer in (ALICE, BOB):
         gap = next(nonce for nonce in range(14) if (signer, nonce) not in waiting)
         assert nonces[signer] == gap
@@ -180,9 +192,9 @@ def test_an_extrinsic_leaves_when_its_era_is_over() -> None:
     immortal = extrinsic(BOB, 0)
     for each in (mortal, immortal):
         mempool.add(each, 0, 5)
-    mempool.settle((), frozenset(), 13)
+    mempool.settle((), {}, 13)
     assert mortal.hash in mempool
-    mempool.settle((), frozenset(), 14)
+    mempool.settle((), {}, 14)
     assert mortal.hash not in mempool
     assert immortal.hash in mempool
     assert "height 14" in str(mempool.reason(mortal.hash))
