@@ -14,6 +14,7 @@ from typing import Any, TypeVar, get_args
 
 from runtime.calls import INDEX_MAX, CallDefinition, CallMethod
 from runtime.codec import Codec, RecordCodec, codec_of, type_hints
+from runtime.determinism import check_determinism
 from runtime.errors import DefinitionError, DispatchError
 from runtime.events import EventDefinition
 from runtime.storage import Map, StorageItem, Value
@@ -142,6 +143,7 @@ def read_pallet(
     for constant in constants:
         if constant in members:
             definition.check_constant(constant, members[constant])
+    check_determinism(pallet)
     return definition
 
 

@@ -6,45 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from runtime.determinism import BANNED_MODULES
+
 ROOT = Path(__file__).resolve().parent.parent
-BANNED_MODULES = frozenset(
-    [
-        "time",
-        "datetime",
-        "random",
-        "secrets",
-        "os",
-        "sys",
-        "io",
-        "socket",
-        "ssl",
-        "select",
-        "threading",
-        "multiprocessing",
-        "subprocess",
-        "asyncio",
-        "trio",
-        "pathlib",
-        "shutil",
-        "tempfile",
-        "uuid",
-        "math",
-        "cmath",
-        "statistics",
-        "numpy",
-        "torch",
-        "plyvel",
-        "httpx",
-        "requests",
-        "urllib",
-        "http",
-        "pickle",
-        "marshal",
-        "shelve",
-        "ctypes",
-        "locale",
-    ],
-)
 BANNED_CALLS = frozenset(
     {"open", "hash", "id", "eval", "exec", "input", "print", "float", "globals"}
 )
