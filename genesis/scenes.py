@@ -6,10 +6,9 @@ The calls of the main job with their usual arguments, and the states it goes thr
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from genesis.chain_spec import development_keypair
-from genesis.sandbox import Sandbox
 from pallets.attribution.pallet import Attribution
 from pallets.compute.pallet import Compute
 from pallets.datanets.pallet import Datanets
@@ -17,6 +16,7 @@ from pallets.inference.pallet import Inference
 from pallets.models.pallet import Models
 from runtime.calls import RuntimeCall
 from runtime.codec import codec_of
+from runtime.events import EventRecord
 from runtime.hashing import hash_text
 from runtime.keys import Keypair
 from runtime.merkle import sum_path, sum_root
@@ -25,7 +25,17 @@ from runtime.wire.receipts import SumPath
 from runtime.wire.records import PayoutLeaf, TrainingOutcome, TrainingParameters
 from runtime.wire.rows import submission_commitment
 
-S = TypeVar("S", bound=Sandbox)
+
+class Stage(Protocol):
+    """Where a scene is played: a `Sandbox`, or a rehearsal of `runtime.testing`."""
+
+    def ok(
+        self, keypair: Keypair, call: RuntimeCall, height: int | None = None
+    ) -> dict[str, EventRecord]:
+        """Make a call that must succeed; returns its events by name, the last of each."""
+
+
+S = TypeVar("S", bound=Stage)
 
 CURATOR = development_keypair("faucet")
 BUILDER = development_keypair("builder")

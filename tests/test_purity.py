@@ -12,8 +12,10 @@ ROOT = Path(__file__).resolve().parent.parent
 BANNED_CALLS = frozenset(
     {"open", "hash", "id", "eval", "exec", "input", "print", "float", "globals"}
 )
-# The one place where runtime/ touches a disk: the LevelDB file.
-IMPURE = frozenset({"runtime/state/store.py", "runtime/state/leveldb.py"})
+# Where runtime/ touches a disk, the LevelDB file, and where its testing part starts processes.
+IMPURE = frozenset(
+    {"runtime/state/store.py", "runtime/state/leveldb.py", "runtime/testing/processes.py"}
+)
 
 
 def pure_files() -> Iterator[Path]:
