@@ -179,7 +179,7 @@ class Values:
 
     def record(self, codec: RecordCodec[Any], _name: str) -> Any:
         """Each field under its name."""
-        return codec.record(*(self.of(item, name) for name, item in codec.items.items()))
+        return codec.record(**{name: self.of(item, name) for name, item in codec.items.items()})
 
     def nested_call(self, _codec: CallCodec, _name: str) -> Any:
         """A call; at the depth limit one whose arguments hold no further call."""
