@@ -64,7 +64,7 @@ def _refuse_tag(_value: Any, _immutable: bool) -> Any:
 # bytes a structure of any size, and colliding map keys cost quadratic time.
 _loads = partial(
     cbor2.loads,
-    max_depth=DEPTH_MAX,
+    max_depth=DEPTH_MAX + 1,  # cbor2 counts a bignum as a level; decode checks the arrays
     allow_indefinite=False,
     strict_hashable_types=True,
     semantic_decoders=dict.fromkeys(_TAGS, _refuse_tag),

@@ -150,6 +150,17 @@ def test_other_spellings_are_rejected(hexadecimal: str) -> None:
         decode(bytes.fromhex(hexadecimal))
 
 
+def test_what_encodes_at_the_deepest_level_decodes() -> None:
+    """Nothing but arrays counts as a level, whatever the library's own limit counts."""
+    for leaf in (0, -1, 2**64, -(2**200), b"", "", None, True):
+        nested: Any = leaf
+        for _ in range(32):
+            nested = [nested]
+        assert decode(encode(nested)) == nested
+    with pytest.raises(DecodeError, match="nested more than 32 deep"):
+        decode(b"\x81" * 33 + b"\0")
+
+
 def test_nesting_is_limited_to_32() -> None:
     """32 arrays in each other decode, 33 do not, and neither do they encode."""
     assert decode(b"\x81" * 31 + b"\x80")
