@@ -2,11 +2,13 @@
 PYTHON ?= python3
 DATA ?=
 FULL ?=
+INPUTS ?= 20000
+SEED ?= 0
 BIN := .venv/bin
 DEMO_OPTIONS := $(if $(DATA),--data $(DATA)) $(if $(FULL),--full)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format weights lock clean
+.PHONY: help setup demo test fuzz coverage lint format weights lock clean
 
 help: ## Print this help.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -19,6 +21,15 @@ demo: setup ## Run the whole life of paid answers; DATA=FILE for your own rows, 
 
 test: setup ## Run the tests.
 	@$(BIN)/python -m pytest
+
+fuzz: setup ## Fuzz decoder, extrinsics, proofs, chains (tests/fuzz); INPUTS=N each, SEED=S.
+	@for fuzzer in decoder extrinsics proofs; do \
+		$(BIN)/python -m tests.fuzz.$$fuzzer --inputs $(INPUTS) --seed $(SEED) || exit 1; done
+	@$(BIN)/python -m tests.fuzz.chains --inputs $$(($(INPUTS) / 50)) --seed $(SEED)
+
+coverage: setup ## Fail where a branch of the runtime's core is not covered by its tests.
+	@$(BIN)/python -m pytest -q tests/runtime tests/genesis/test_rehearsal.py --cov=runtime \
+		--cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 lint: setup ## Check format, rules, types, layers.
 	@$(BIN)/ruff format --check .

@@ -16,15 +16,18 @@ _JUMPS = (1, 1, 1, 1, 2, 10, 100, 10_000, 200_000)
 _TIP_MOST = 10**18
 
 
-def random_block(rehearsal: Rehearsal, draws: Draws) -> None:
-    """Execute one block of random extrinsics, at a height soon or long after the last one."""
+def random_block(rehearsal: Rehearsal, draws: Draws) -> int:
+    """Execute one block of random extrinsics, at a height soon or long after the last one.
+
+    Returns how many entered the block.
+    """
     count = draws.integer(1, EXTRINSICS_PER_BLOCK)
     pending: dict[bytes, int] = {}
     chosen = [_random_extrinsic(rehearsal, draws, pending) for _ in range(count)]
     extrinsics = [extrinsic for extrinsic in chosen if extrinsic is not None]
     height = rehearsal.height + choose(draws, _JUMPS)
     proposer = choose(draws, rehearsal.setup.keypairs).account
-    rehearsal.execute(extrinsics, height=height, proposer=proposer)
+    return len(rehearsal.execute(extrinsics, height=height, proposer=proposer).included)
 
 
 def random_chain(setup: Setup, seed: bytes, blocks: int) -> Rehearsal:
@@ -57,7 +60,7 @@ def _random_extrinsic(
     definition = choose(draws, _definitions(rehearsal, root=kind == 18))
     scene = _scene(rehearsal, draws, definition)
     keypair = _signer(rehearsal, draws, scene)
-    call = _random_call(rehearsal, draws, definition, scene)
+    call = random_call(rehearsal, draws, definition, scene)
     ahead = pending.get(keypair.account, 0)
     if kind == 17:
         return rehearsal.sign(keypair, call, ahead=ahead + choose(draws, (1, -1, 2**32)))
@@ -94,9 +97,10 @@ def _signer(rehearsal: Rehearsal, draws: Draws, scene: Scene | None) -> Keypair:
     return choose(draws, rehearsal.setup.keypairs)
 
 
-def _random_call(
+def random_call(
     rehearsal: Rehearsal, draws: Draws, definition: CallDefinition, scene: Scene | None
 ) -> RuntimeCall:
+    """A call with random arguments, those of the scene where they fit."""
     nested = _definitions(rehearsal, root=False)
     played = {} if scene is None else scene.values
     call: RuntimeCall = Values(draws, rehearsal.pool, nested, played).call(definition)

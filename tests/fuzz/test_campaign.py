@@ -1,0 +1,145 @@
+"""The fuzzers: short runs find nothing, and each finds a mistake that is put in front of it."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+
+import pytest
+
+from runtime import cbor
+from runtime.state import proof
+from tests.fuzz import chains, decoder, extrinsics, mutation, proofs, reference_cbor
+from tests.fuzz.campaign import Finding, campaign, main
+
+FUZZERS = {each.__name__.rsplit(".")[-1]: each for each in (decoder, extrinsics, proofs)}
+
+
+@pytest.mark.parametrize("name", FUZZERS)
+def test_a_short_campaign_finds_nothing(name):
+    """And accepts some of its inputs, so that it tests more than the first check."""
+    report = campaign(name, FUZZERS[name].make(), inputs=2_000, seed=1)
+    assert report.inputs == 2_000
+    assert 0 < report.accepted < 2_000
+
+
+def test_chains_are_campaigns_too():
+    """An input is a block."""
+    report = campaign("chains", chains.make(), inputs=60, seed=1)
+    assert 0 < report.accepted <= 60
+
+
+def test_a_seed_repeats_its_inputs():
+    """From any input on: what is found is found again."""
+    taken: list[list[float]] = []
+
+    def step(random: Random) -> bool:
+        taken[-1].append(random.random())
+        return True
+
+    for first, inputs in ((0, 2_500), (2_000, 2_500), (2_300, 2_500)):
+        taken.append([])
+        campaign("test", step, inputs=inputs, seed=3, first=first)
+    whole, later, latest = taken
+    assert whole[2_000:] == later == latest
+
+
+def test_a_finding_says_how_to_repeat_it(monkeypatch, capsys):
+    """The command line ends with 1, and prints seed, place and input."""
+
+    def make():
+        def step(random: Random) -> bool:
+            if random.random() > 0.99:
+                raise Finding("something is wrong", b"\x01\x02")
+            return False
+
+        return step
+
+    monkeypatch.setattr("sys.argv", ["fuzz", "--inputs", "5000", "--seed", "9"])
+    with pytest.raises(SystemExit) as ended:
+        main("test", make)
+    told = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert "something is wrong" in told
+    assert "repeat with --seed 9 --first 0 --inputs" in told
+    assert "input: 0102" in told
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_clean_campaign_reports(options, monkeypatch, capsys):
+    """In a sentence, or as JSON."""
+    monkeypatch.setattr("sys.argv", ["fuzz", "--inputs", "50", "--seed", "9", *options])
+    main("test", lambda: lambda _random: True)
+    told = capsys.readouterr().out
+    if options:
+        report = json.loads(told)
+        assert (report["inputs"], report["accepted"], report["seed"]) == (50, 50, 9)
+    else:
+        assert told.startswith("test: 50 inputs, 50 accepted, ")
+
+
+def test_a_lax_decoder_is_found(monkeypatch):
+    """A decoder that does not look at the form accepts what the reference refuses."""
+    monkeypatch.setattr(cbor, "check_canonical", lambda _plain, _data: None)
+    with pytest.raises(Finding, match=r"only runtime\.cbor accepts"):
+        campaign("decoder", decoder.make(), inputs=5_000, seed=1)
+
+
+def test_a_forged_signature_is_found(monkeypatch):
+    """An extrinsic that nobody signed may not pass."""
+    step = extrinsics.make()
+    monkeypatch.setattr("runtime.extrinsic.verify", lambda *_signed: True)
+    with pytest.raises(Finding, match="nobody signed"):
+        campaign("extrinsics", step, inputs=5_000, seed=1)
+
+
+def test_a_verifier_that_does_not_look_at_the_root_is_found(monkeypatch):
+    """A bucket that leads nowhere shows whatever its prover likes."""
+
+    class AnyRoot(bytes):
+        def __ne__(self, other: object) -> bool:
+            return False
+
+    monkeypatch.setattr(proof, "_root_of", lambda *_proof: AnyRoot())
+    with pytest.raises(Finding, match="shows what is not in the tree"):
+        campaign("proofs", proofs.make(), inputs=50_000, seed=1)
+
+
+def test_a_verifier_that_forgets_the_count_is_found(monkeypatch):
+    """A path of another count shows a leaf at another place."""
+    monkeypatch.setattr("runtime.merkle._bind_list", lambda _count, node: node)
+    with pytest.raises(Finding, match="not in the list"):
+        campaign("proofs", proofs.make(), inputs=50_000, seed=1)
+
+
+def test_the_reference_refuses_what_the_rfc_does_not_call_deterministic():
+    """Each with its reason."""
+    for data, reason in (
+        ("", "cut off"),
+        ("1817", "longer than it has to be"),
+        ("1c", "reserved"),
+        ("5f", "indefinite"),
+        ("f90000", "a float"),
+        ("f818", "simple value"),
+        ("f7", "major type 7"),
+        ("a0", "major type 5"),
+        ("c101", "the tag 1"),
+        ("c248ffffffffffffffff", "bignum that is longer"),
+        ("c24900ffffffffffffffff", "bignum that is longer"),
+        ("c201", "something else than bytes"),
+        ("42ff", "cut off"),
+        ("82ff", "cut off|reserved|indefinite"),
+        ("9b00000001000000000f", "array is cut off"),
+        ("61ff", "not UTF-8"),
+        ("0000", "bytes after"),
+        ("81" * 33 + "00", "too deep"),
+    ):
+        with pytest.raises(reference_cbor.NotCanonical, match=reason):
+            reference_cbor.decode(bytes.fromhex(data))
+
+
+def test_mutations_stay_within_their_bound():
+    """No input grows without limit."""
+    random = Random(1)
+    seeds = [bytes(mutation.INPUT_BYTES_MAX), b"a"]
+    assert max(len(mutation.mutate(random, seeds)) for _ in range(2_000)) <= 8_192
