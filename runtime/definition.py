@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, cast, get_args
 
 from runtime.calls import INDEX_MAX, CallDefinition, CallMethod
 from runtime.codec import Codec, RecordCodec, codec_of, type_hints
@@ -254,9 +254,7 @@ def _read_migrations(
 
 
 def _fields_codec(where: str, record: type, reserved: frozenset[str]) -> RecordCodec[Any]:
-    codec = _codec(where, record)
-    if not isinstance(codec, RecordCodec):
-        raise DefinitionError(f"{where} is not a dataclass.", remedy="Derive from Event or Error.")
+    codec = cast("RecordCodec[Any]", _codec(where, record))  # Event and Error make dataclasses
     for name in codec.items:
         if name in reserved:
             message = f"{where}: the field name {name} is reserved."

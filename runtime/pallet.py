@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 from runtime.block import GENESIS_CONTEXT, BlockContext
 from runtime.calls import RuntimeCall, call
@@ -122,11 +122,12 @@ class Error(DispatchError):
         # Not frozen at run time: Python itself sets the traceback of an exception.
         dataclass(kw_only=True, eq=False, repr=False)(cls)
 
-    def __init__(self) -> None:
-        """Subclasses take one keyword a field, and end here by their `__post_init__`."""
-        self.__post_init__()
+    if TYPE_CHECKING:  # what `dataclass` writes for an error without fields
+
+        def __init__(self) -> None: ...
 
     def __post_init__(self) -> None:
+        # Subclasses take one keyword a field, and end here.
         values = [(each.name, getattr(self, each.name)) for each in fields(self)]
         details = ", ".join(f"{name}: {_display(value)}" for name, value in values)
         sentence = sentence_of(type(self))

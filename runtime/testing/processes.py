@@ -53,5 +53,5 @@ def main(arguments: list[str]) -> None:
     sys.stdout.write(f"{rehearsal.tree.root.hex()}\n")
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover # in the processes that this module starts
     main(sys.argv[1:])

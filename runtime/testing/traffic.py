@@ -90,11 +90,10 @@ def _scene(rehearsal: Rehearsal, draws: Draws, definition: CallDefinition) -> Sc
 
 def _signer(rehearsal: Rehearsal, draws: Draws, scene: Scene | None) -> Keypair:
     """Mostly who signed in the scene."""
-    if scene is not None and draws.integer(0, 2):
-        for keypair in rehearsal.setup.keypairs:
-            if keypair.account == scene.signer:
-                return keypair
-    return choose(draws, rehearsal.setup.keypairs)
+    keypairs = rehearsal.setup.keypairs
+    played = None if scene is None else scene.signer
+    signers = [keypair for keypair in keypairs if keypair.account == played]
+    return choose(draws, signers if signers and draws.integer(0, 2) else keypairs)
 
 
 def random_call(

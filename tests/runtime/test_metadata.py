@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.runtime.token_pallet import compose
+from runtime import U8, Const, Hash, Pallet, Runtime
+from tests.runtime.token_pallet import System, compose
 
 
 def described(pallet: str) -> dict[str, Any]:
@@ -74,3 +75,18 @@ def test_events_errors_constants_and_hooks_are_described() -> None:
     assert notes["needs"] == ["currency"]
     assert notes["hooks"]["on_initialize"] == ["note_start"]
     assert described("Balances")["hooks"]["invariant"] == ["issuance_is_bounded"]
+
+
+def test_constants_of_bytes_and_records_are_described() -> None:
+    """Bytes in hexadecimal, tuples as arrays, whatever JSON cannot say itself."""
+
+    class Chosen(Pallet, index=1):
+        """Has constants."""
+
+        pot: Const[Hash] = bytes([7]) * 32
+        pair: Const[tuple[U8, Hash]] = (3, bytes(32))
+
+    runtime = Runtime(System(), Chosen(), spec_version=1, name="chosen")
+    pot, pair = runtime.metadata()["pallets"][1]["constants"]
+    assert pot["value"] == "07" * 32
+    assert pair["value"] == [3, "00" * 32]

@@ -16,6 +16,7 @@ from runtime import (
     DispatchError,
     Error,
     Event,
+    Hash,
     Map,
     Max,
     Pallet,
@@ -25,12 +26,15 @@ from runtime import (
     Value,
     Weight,
     call,
+    on_initialize,
 )
+from runtime.block import BlockContext
 from runtime.calls import RuntimeCall
-from runtime.codec import OutOfBounds, codec_of
+from runtime.codec import OutOfBounds, codec_of, encode
 from runtime.errors import DecodeError, DefinitionError
 from runtime.keys import pallet_account
 from runtime.types import Marker
+from runtime.wire.records import JobState
 from tests.runtime.token_pallet import Balances, Notes, System, compose
 
 ALICE, BOB = bytes([1]) * 32, bytes([2]) * 32
@@ -107,6 +111,56 @@ def test_needs_are_mandatory() -> None:
     assert Notes(currency=balances).currency is balances
     with pytest.raises(DefinitionError, match=r"Notes needs currency\. Write Notes\(currency="):
         Notes()
+
+
+def test_a_constant_without_a_default_must_be_given() -> None:
+    """And an annotation that is neither constant nor need is the pallet's own business."""
+
+    class Limited(Pallet, index=1):
+        """Has a limit."""
+
+        limit: Const[U8]
+        note: str
+
+    assert Limited(limit=7).limit == 7
+    assert list(Limited.definition.constants) == ["limit"]
+
+
+def test_an_error_shows_its_values_as_people_read_them() -> None:
+    """Accounts in hexadecimal, members of an enumeration by their names."""
+
+    class Shown(Pallet, index=1):
+        """Has an error."""
+
+        class Wrong(Error):
+            """This is wrong."""
+
+            account: AccountId
+            state: JobState
+
+    error: Any = Shown.Wrong(account=BOB, state=JobState.OPEN)
+    assert error.message == f"This is wrong (account: {BOB.hex()}, state: OPEN)."
+
+
+def test_a_pallet_knows_its_chain() -> None:
+    """The genesis hash of the block in progress; zero outside any."""
+
+    class Curious(Pallet, index=1):
+        """Looks at the chain's identity."""
+
+        last = Value[Hash](bytes(32))
+
+        @on_initialize
+        def look(self) -> None:
+            """Store it."""
+            self.last.put(self.genesis_hash)
+
+    curious = Curious()
+    runtime = Runtime(System(), curious, spec_version=1, name="curious")
+    context = BlockContext(1, 1, bytes(32), bytes(32), bytes(32))
+    outcome = runtime.execute({}, context, BOB, (), skip_invalid=False)
+    assert outcome.changes == {Curious.last.prefix: encode(BOB)}
+    assert curious.genesis_hash == bytes(32)
 
 
 def test_a_pallet_has_its_own_account() -> None:
@@ -301,6 +355,14 @@ def silent_error() -> None:
             amount: Amount
 
 
+def reserved_argument() -> None:
+    """A call's dataclass has attributes of its own."""
+
+    class Bad(Pallet, index=1):
+        @call(0, weight=FREE)
+        def rename(self, sender: Signed, call_definition: U8) -> None: ...
+
+
 def reserved_field() -> None:
     """An error whose field would hide its arguments."""
 
@@ -337,6 +399,7 @@ def second_generation() -> None:
         (no_parameters, r"Bad\.rename has no origin"),
         (untyped_argument, r"Bad\.rename: the parameter name has no type"),
         (star_arguments, r"Bad\.rename: the parameter names is not a plain one"),
+        (reserved_argument, r"Bad\.rename: the parameter name call_definition is reserved"),
         (returns_something, r"Bad\.rename does not say that it returns None"),
         (same_index_twice, r"Bad\.two has the index 0 of one"),
         (call_index_too_large, r"Bad\.one has the index 256"),
