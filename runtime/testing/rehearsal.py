@@ -6,7 +6,7 @@ After each block:
 - every failure is a declared error of a pallet or one of the framework's own;
 - no call used more than its declared weight;
 - another instance of the runtime, given what was included, has the same outcome: changes, events,
-  results and roots;
+  results and roots; it reads every value anew, while the first remembers them between blocks;
 - every changed key is one of a declared item, its value decodes, and both encode to the same bytes;
 - the events decode, and encode to the same bytes;
 - every `@invariant` holds, and so do the checks of the setup.
@@ -21,20 +21,24 @@ from typing import Any
 
 from runtime.block import BlockContext
 from runtime.calls import CallDefinition, RuntimeCall
+from runtime.cbor import encode_plain
 from runtime.codec import TupleCodec, codec_of
 from runtime.errors import DecodeError, InvalidTransaction, OpenLedgerError
 from runtime.events import EventRecord
-from runtime.executive import BlockOutcome, Runtime
-from runtime.extrinsic import CheckedExtrinsic, Era, check_extrinsic, sign_extrinsic
+from runtime.executive import Runtime
+from runtime.extrinsic import CheckedExtrinsic, Era, sign_extrinsic
 from runtime.hashing import ZERO_HASH, hash_state_key, hash_state_value, hash_text
 from runtime.keys import Keypair
+from runtime.outcome import BlockOutcome
+from runtime.overlay import ABSENT
+from runtime.state.cache import CachedState
 from runtime.state.tree import Tree
 from runtime.storage import PREFIX_BYTES, Map, StorageItem
 from runtime.testing.checks import balances_sum_to_issuance
 from runtime.testing.values import Pool
 from runtime.types import AccountId
 
-FRAMEWORK_ERRORS = ("KeyMissing", "NestedEdit", "OutOfBounds")
+FRAMEWORK_ERRORS = ("BadOrigin", "KeyMissing", "NestedEdit", "OutOfBounds")
 """What any call may fail with, beside the errors of its runtime's pallets."""
 BLOCK_TIME_MS = 500
 INCLUDED_MAX = 64
@@ -85,6 +89,7 @@ class Rehearsal:
         self.runtime = setup.compose()
         self._witness = setup.compose()
         self.state: dict[bytes, bytes] = dict(setup.genesis(self.runtime))
+        self._cached = CachedState(self.state)
         self.genesis_hash = hash_text(b"rehearsal: " + self.runtime.name.encode())
         self.height = 0
         self.nonces = {keypair.account: 0 for keypair in setup.keypairs}
@@ -155,13 +160,13 @@ class Rehearsal:
         checked = [each for raw in extrinsics if (each := self._admit(raw)) is not None]
         before = dict(self.state)
         outcome = self.runtime.execute(
-            self.state, context, self.genesis_hash, checked, skip_invalid=True
+            self._cached, context, self.genesis_hash, checked, skip_invalid=True
         )
         self._require(self.state == before, "executing a block changed the state before it")
         self._check_results(outcome)
         self._check_witness(context, before, outcome)
         self._check_events(outcome)
-        self._apply(outcome.changes)
+        self._apply(outcome)
         self._note(outcome, checked)
         self.runtime.check_invariants(self.state)
         for check in self.setup.checks:
@@ -180,7 +185,7 @@ class Rehearsal:
 
     def _admit(self, raw: bytes) -> CheckedExtrinsic | None:
         try:
-            return check_extrinsic(raw, self.genesis_hash)
+            return self.runtime.check(raw, self.genesis_hash)
         except (DecodeError, InvalidTransaction):
             return None
 
@@ -190,16 +195,19 @@ class Rehearsal:
             self._require(declared, f"a call failed with {result.error}: {result.message}")
             told = result.ok or (result.message and result.remedy)
             self._require(bool(told), f"{result.error} has no sentence or no remedy")
-            within = result.reads <= result.weight.reads and result.writes <= result.weight.writes
+            weight = result.weight
+            most = (weight.reads, weight.writes, weight.hashes, weight.bytes)
+            used = (result.reads, result.writes, result.hashes, result.hashed_bytes)
+            within = all(each <= limit for each, limit in zip(used, most, strict=True))
             self._require(within, f"a call used more than its weight: {result}")
 
     def _check_witness(self, context: BlockContext, before: State, outcome: BlockOutcome) -> None:
         """Import the block on the other instance, as every other node does."""
-        checked = [check_extrinsic(raw, self.genesis_hash) for raw in outcome.included]
+        checked = [self._witness.check_any(raw, self.genesis_hash) for raw in outcome.included]
         witnessed = self._witness.execute(
             before, context, self.genesis_hash, checked, skip_invalid=False
         )
-        for field in BlockOutcome.__slots__:
+        for field in _SAME:
             same = getattr(outcome, field) == getattr(witnessed, field)
             self._require(same, f"a second execution of the block has another {field}")
 
@@ -209,15 +217,18 @@ class Rehearsal:
         encoded = self.runtime.encode_events(decoded)
         self._require(encoded == outcome.encoded_events, "the block's events encode differently")
 
-    def _apply(self, changes: Mapping[bytes, bytes | None]) -> None:
-        self._require(list(changes) == sorted(changes), "the changes are not sorted")
-        for key, value in changes.items():
+    def _apply(self, outcome: BlockOutcome) -> None:
+        for key, value in outcome.changes.items():
+            plain = outcome.changed[key]
+            same = value == (None if plain is ABSENT else encode_plain(plain))
+            self._require(same, "a change is not the encoding of its plain data")
             if value is None:
                 self.state.pop(key, None)
             else:
                 self._check_entry(key, value)
                 self.state[key] = value
-        self.tree = self.tree.update(_leaves(changes))
+        self._cached.advance(outcome.changed)
+        self.tree = self.tree.update(_leaves(outcome.changes))
 
     def _check_entry(self, key: bytes, value: bytes) -> None:
         item = self._items.get(key[:PREFIX_BYTES])
@@ -238,18 +249,21 @@ class Rehearsal:
             for name, item in definition.codec.items.items():
                 self.pool.remember(name, item, event.fields[name])
         for index, result in enumerate(outcome.results):
-            extrinsic = by_hash[result.extrinsic_hash]
+            extrinsic = by_hash.get(result.extrinsic_hash)
+            if extrinsic is None:  # an inherent
+                continue
             self.nonces[extrinsic.signer] = extrinsic.nonce + 1
             if result.ok:
                 self._note_success(extrinsic, fields.get(index, {}))
         self.included = [*self.included, *outcome.included][-INCLUDED_MAX:]
 
     def _note_success(self, extrinsic: CheckedExtrinsic, fields: Mapping[str, Any]) -> None:
-        call = self.runtime.call_codec.from_plain(extrinsic.call)
-        definition = call.call_definition
+        definition = extrinsic.definition
         self.succeeded[str(definition)] = self.succeeded.get(str(definition), 0) + 1
-        self.pool.remember("", definition.arguments, call)
-        arguments = {name: getattr(call, name) for name in definition.arguments.items}
+        items = definition.arguments.items
+        arguments = dict(zip(items, extrinsic.arguments, strict=True))
+        for name, codec in items.items():
+            self.pool.remember(name, codec, arguments[name])
         self.scenes.append(Scene(extrinsic.signer, {**arguments, **fields}))
 
     def _learn_all(self) -> None:
@@ -274,6 +288,17 @@ class Rehearsal:
         if not holds:
             message = f"{problem[:1].upper()}{problem[1:].removesuffix('.')}."
             raise RuntimeFault(message, remedy="This is a bug in a pallet or in the framework.")
+
+
+_SAME = (
+    "changes",
+    "changed",
+    "included",
+    "results",
+    "encoded_events",
+    "extrinsics_root",
+    "events_root",
+)
 
 
 def _declared_errors(runtime: Runtime) -> Iterable[str]:

@@ -13,7 +13,7 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Any
 
-from runtime.calls import CallCodec, CallDefinition
+from runtime.calls import CallCodec, CallDefinition, HeldCallCodec
 from runtime.codec import (
     BooleanCodec,
     BytesCodec,
@@ -181,16 +181,20 @@ class Values:
         """Each field under its name."""
         return codec.record(**{name: self.of(item, name) for name, item in codec.items.items()})
 
-    def nested_call(self, _codec: CallCodec, _name: str) -> Any:
+    def nested_call(self, codec: CallCodec | HeldCallCodec, _name: str) -> Any:
         """A call; at the depth limit one whose arguments hold no further call."""
         calls = self._calls
         if self._depth >= CALL_DEPTH_MAX:
-            calls = [each for each in calls if not holds_call(each.arguments)]
+            calls = [each for each in calls if not each.holds_calls]
         self._depth += 1
         try:
-            return self.call(choose(self._draws, calls))
+            call = self.call(choose(self._draws, calls))
         finally:
             self._depth -= 1
+        if fits(codec, call):
+            return call
+        # Too long for where it is held: the call with the shortest arguments.
+        return self.call(min(calls, key=lambda each: each.arguments.max_bytes))
 
     def _length(self, least: int, most: int, usual: int) -> int:
         """Mostly short; sometimes at most `usual`, rarely the bound itself."""
@@ -220,17 +224,6 @@ def fits(codec: Codec[Any], value: Any) -> bool:
     return True
 
 
-def holds_call(codec: Codec[Any]) -> bool:
-    """Whether a value of the codec may hold a call."""
-    if isinstance(codec, CallCodec):
-        return True
-    if isinstance(codec, OptionalCodec | SequenceCodec):
-        return holds_call(codec.item)
-    if isinstance(codec, TupleCodec):
-        return any(map(holds_call, codec.items))
-    return isinstance(codec, RecordCodec) and any(map(holds_call, codec.items.values()))
-
-
 _DRAWING: Mapping[type, Callable[[Values, Any, str], Any]] = MappingProxyType(
     {
         IntegerCodec: Values.integer,
@@ -243,5 +236,6 @@ _DRAWING: Mapping[type, Callable[[Values, Any, str], Any]] = MappingProxyType(
         TupleCodec: Values.tuple_of,
         RecordCodec: Values.record,
         CallCodec: Values.nested_call,
+        HeldCallCodec: Values.nested_call,
     }
 )

@@ -10,7 +10,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from pallets.balances.pallet import Balances
 from runtime.cbor import encode
-from runtime.codec import Codec, Plain
+from runtime.codec import IntegerCodec
 from runtime.errors import DefinitionError, InvariantViolation
 from runtime.testing import (
     Pool,
@@ -150,15 +150,8 @@ def test_a_foreign_key_is_a_fault() -> None:
 def test_an_unknown_codec_is_told() -> None:
     """A codec of one's own needs a rule of its own."""
 
-    class Odd(Codec[int]):
-        def to_plain(self, value: int) -> Plain:
-            return value
+    class OddCodec(IntegerCodec):
+        """Integers, but differently."""
 
-        def from_plain(self, plain: Plain) -> int:
-            return int(plain)
-
-        def describe(self) -> str:
-            return "odd"
-
-    with pytest.raises(DefinitionError, match="Odd has no rule for random values"):
-        Values(SeededDraws(b""), Pool()).of(Odd())
+    with pytest.raises(DefinitionError, match="OddCodec has no rule for random values"):
+        Values(SeededDraws(b""), Pool()).of(OddCodec(1, 9))

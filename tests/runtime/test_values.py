@@ -10,12 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.calls import CallCodec
-from runtime.codec import OptionalCodec, SequenceCodec, TupleCodec, codec_of
+from runtime.codec import SequenceCodec, codec_of
 from runtime.testing import Pool, SeededDraws, Values
 from runtime.testing.checks import balances_sum_to_issuance, issuance_never_rises
 from runtime.testing.processes import main
-from runtime.testing.values import NAMES_MAX, REMEMBERED_MAX, fits, holds_call
+from runtime.testing.values import NAMES_MAX, REMEMBERED_MAX, fits
 from runtime.types import I64, U8, U32, U64, AccountId, Amount, Hash, Max, Positive, ShortText
 from tests.runtime.token_pallet import Account, compose
 
@@ -147,11 +146,6 @@ def test_fits_is_the_codec_s_own_word() -> None:
 
 def test_nested_calls_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A call that holds calls is drawn to a depth, and no further."""
-    call = CallCodec({})
-    assert holds_call(OptionalCodec(call))
-    assert holds_call(SequenceCodec(call, 3))
-    assert holds_call(TupleCodec((codec_of(U8), call)))
-    assert not holds_call(OUTER)
     runtime, _, _ = compose()
     definitions = [each for pallet in runtime.pallets.values() for each in pallet.definition.calls]
     values = Values(SeededDraws(b"calls"), Pool(), definitions)
