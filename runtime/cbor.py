@@ -60,6 +60,17 @@ def _refuse_tag(_value: Any, _immutable: bool) -> Any:
     raise ValueError("tags are not allowed")
 
 
+def _read_bignum(value: Any, _immutable: bool) -> int:
+    # `c2 43 01 ff fd` is as long as the canonical form of the same integer: a length does not tell.
+    if len(value) <= 8 or not value[0]:
+        raise ValueError("the integer has a shorter form")
+    return int.from_bytes(value, "big")
+
+
+def _read_negative_bignum(value: Any, immutable: bool) -> int:
+    return -1 - _read_bignum(value, immutable)
+
+
 # The schema refuses all of this anyway, but after the work is done: shared references make 100
 # bytes a structure of any size, and colliding map keys cost quadratic time.
 _loads = partial(
@@ -67,7 +78,11 @@ _loads = partial(
     max_depth=DEPTH_MAX + 1,  # cbor2 counts a bignum as a level; decode checks the arrays
     allow_indefinite=False,
     strict_hashable_types=True,
-    semantic_decoders=dict.fromkeys(_TAGS, _refuse_tag),
+    semantic_decoders={
+        **dict.fromkeys(_TAGS, _refuse_tag),
+        2: _read_bignum,
+        3: _read_negative_bignum,
+    },
 )
 
 

@@ -127,6 +127,8 @@ def test_plain_data_survive_the_round_trip(plain: Any) -> None:
         "1801",  # a long form of 1
         "1b00000000ffffffff",  # a long form of 2**32 - 1
         "c24101",  # a bignum that fits an integer
+        "c24301fffd",  # the same, no longer than the integer
+        "c347ffffffffffffff",  # the same in 9 bytes, negative
         "c24a00010000000000000000",  # a bignum with a leading zero
         "a0",  # a map
         "f97c00",  # a float
