@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from runtime import U8, Const, Hash, Pallet, Runtime
-from tests.runtime.token_pallet import System, compose
+from tests.runtime.token_pallet import Balances, System, compose
 
 
 def described(pallet: str) -> dict[str, Any]:
@@ -80,13 +80,13 @@ def test_events_errors_constants_and_hooks_are_described() -> None:
 def test_constants_of_bytes_and_records_are_described() -> None:
     """Bytes in hexadecimal, tuples as arrays, whatever JSON cannot say itself."""
 
-    class Chosen(Pallet, index=1):
+    class Chosen(Pallet, index=9):
         """Has constants."""
 
         pot: Const[Hash] = bytes([7]) * 32
         pair: Const[tuple[U8, Hash]] = (3, bytes(32))
 
-    runtime = Runtime(System(), Chosen(), spec_version=1, name="chosen")
-    pot, pair = runtime.metadata()["pallets"][1]["constants"]
+    runtime = Runtime(System(), Balances(), Chosen(), spec_version=1, name="chosen")
+    pot, pair = runtime.metadata()["pallets"][2]["constants"]
     assert pot["value"] == "07" * 32
     assert pair["value"] == [3, "00" * 32]

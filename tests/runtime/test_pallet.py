@@ -145,7 +145,7 @@ def test_an_error_shows_its_values_as_people_read_them() -> None:
 def test_a_pallet_knows_its_chain() -> None:
     """The genesis hash of the block in progress; zero outside any."""
 
-    class Curious(Pallet, index=1):
+    class Curious(Pallet, index=9):
         """Looks at the chain's identity."""
 
         last = Value[Hash](bytes(32))
@@ -156,9 +156,10 @@ def test_a_pallet_knows_its_chain() -> None:
             self.last.put(self.genesis_hash)
 
     curious = Curious()
-    runtime = Runtime(System(), curious, spec_version=1, name="curious")
+    runtime = Runtime(System(), Balances(), curious, spec_version=1, name="curious")
     context = BlockContext(1, 1, bytes(32), bytes(32), bytes(32))
-    outcome = runtime.execute({}, context, BOB, (), skip_invalid=False)
+    state = runtime.initialise(lambda: None)
+    outcome = runtime.execute(state, context, BOB, (), skip_invalid=False)
     assert outcome.changes == {Curious.last.prefix: encode(BOB)}
     assert curious.genesis_hash == bytes(32)
 
