@@ -27,7 +27,7 @@ from runtime.errors import DecodeError, InvalidTransaction, OpenLedgerError
 from runtime.events import EventRecord
 from runtime.executive import Runtime
 from runtime.extrinsic import CheckedExtrinsic, Era, sign_extrinsic
-from runtime.hashing import ZERO_HASH, hash_state_key, hash_state_value, hash_text
+from runtime.hashing import ZERO_HASH, hash_extrinsic, hash_state_key, hash_state_value, hash_text
 from runtime.keys import Keypair
 from runtime.outcome import BlockOutcome
 from runtime.overlay import ABSENT
@@ -137,8 +137,10 @@ class Rehearsal:
         self, keypair: Keypair, call: RuntimeCall, height: int | None = None
     ) -> dict[str, EventRecord]:
         """Execute a call that must succeed; returns its events by name, the last of each."""
-        outcome = self.execute([self.sign(keypair, call)], height=height)
-        result = outcome.results[0] if outcome.results else None
+        raw = self.sign(keypair, call)
+        outcome = self.execute([raw], height=height)
+        own = hash_extrinsic(raw)
+        result = next((each for each in outcome.results if each.extrinsic_hash == own), None)
         if result is None or not result.ok:
             reason = "it was not admitted" if result is None else f"{result.error} {result.message}"
             message = f"{call.call_definition} did not succeed: {reason}"

@@ -55,10 +55,10 @@ def make() -> Step:
 
 def _try_forged(rehearsal: Rehearsal, known: dict[bytes, None], raw: bytes) -> bool:
     try:
-        rehearsal.runtime.check(raw, rehearsal.genesis_hash)
+        checked = rehearsal.runtime.check_any(raw, rehearsal.genesis_hash)
     except (DecodeError, InvalidTransaction):
         return False
-    if raw not in known:
+    if isinstance(checked, CheckedExtrinsic) and raw not in known:
         raise Finding("an extrinsic that nobody signed is accepted", raw)
     return True
 

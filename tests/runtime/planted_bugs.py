@@ -14,16 +14,19 @@ from runtime import (
     Amount,
     Event,
     Hash,
+    Inherent,
     InvariantViolation,
     Map,
     Needs,
     Pallet,
     Positive,
     Runtime,
+    RuntimeCall,
     Signed,
     Value,
     Weight,
     call,
+    inherent,
     invariant,
 )
 from runtime.arithmetic import split_by_largest_remainder
@@ -157,9 +160,10 @@ class Broken(Pallet, index=40):
 
 
 class Innocent(Pallet, index=40):
-    """Does nothing wrong, and pays somebody."""
+    """Does nothing wrong, pays somebody, and hears of every block."""
 
     currency: Needs[Currency]
+    heard = Value[U64](0)
     paid = Map[AccountId, U64](0)
 
     @call(0, weight=Weight(reads=4, writes=4))
@@ -167,6 +171,16 @@ class Innocent(Pallet, index=40):
         """Pay and count."""
         self.currency.move(sender, receiver, amount)
         self.paid[receiver] += 1
+
+    @call(1, weight=Weight(reads=0, writes=1))
+    def hear(self, _origin: Inherent, height: U64) -> None:
+        """Note the height; the proposer tells."""
+        self.heard.put(height)
+
+    @inherent
+    def tell(self, _offered: Mapping[str, bytes]) -> RuntimeCall | None:
+        """The inherent of a block that is being built."""
+        return Innocent.hear.Call(height=self.block.height)
 
 
 INNOCENT = setup_of(lambda balances: (Innocent(currency=balances),))

@@ -426,3 +426,31 @@ def test_a_long_message_is_cut_to_fit_the_event() -> None:
     assert message.endswith("é")
     assert 1_023 <= len(message.encode()) <= 1_024
     assert outcome.events[0].fields["message"] == message
+
+
+def test_the_fee_is_known_before_it_is_paid() -> None:
+    """Without a pallet named Fees there is none."""
+    chain = Chain()
+    assert chain.runtime.fee(chain.state, chain.sign(transfer())) == 0
+
+
+def test_a_call_that_finds_the_state_broken_halts() -> None:
+    """An error that halts comes through a call as it is."""
+
+    class Guard(Pallet, index=9):
+        """Finds the state broken."""
+
+        @call(0, weight=Weight(reads=0, writes=0))
+        def look(self, sender: Signed) -> None:
+            """Raise what no call may fail with."""
+            raise InvariantViolation("The state is broken.", remedy="Restore it.")
+
+    balances = Balances()
+    runtime = Runtime(System(), balances, Guard(), spec_version=1, name="guard")
+    state = runtime.initialise(lambda: balances.issue(ALICE.account, 1_000))
+    raw = sign_extrinsic(
+        runtime.call("Guard", "look"), ALICE, genesis_hash=GENESIS, spec_version=1, nonce=0
+    )
+    checked = runtime.check(raw, GENESIS)
+    with pytest.raises(InvariantViolation, match="The state is broken"):
+        runtime.execute(state, CONTEXT, GENESIS, [checked], skip_invalid=True)

@@ -12,7 +12,13 @@ from runtime.block import EXTRINSIC_BYTES_MAX
 from runtime.calls import CallCodec
 from runtime.codec import OutOfBounds, decode, encode
 from runtime.errors import DecodeError, InvalidTransaction
-from runtime.extrinsic import CheckedExtrinsic, Era, check_extrinsic, sign_extrinsic
+from runtime.extrinsic import (
+    CheckedExtrinsic,
+    Era,
+    check_extrinsic,
+    check_inherent,
+    sign_extrinsic,
+)
 from runtime.hashing import hash_extrinsic
 from runtime.keys import Keypair
 from tests.runtime.token_pallet import Balances, System
@@ -161,3 +167,10 @@ def test_an_era_holds_for_its_period() -> None:
     """From the birth height, for so many blocks."""
     era = Era(10, 3)
     assert [height for height in range(20) if era.holds(height)] == [10, 11, 12]
+
+
+@pytest.mark.parametrize("plain", [5, [1, 1], [1, 1, CALL_PLAIN, 0]])
+def test_a_malformed_inherent_is_rejected(plain: Any) -> None:
+    """Whatever has not the form of an inherent."""
+    with pytest.raises(DecodeError, match="An inherent is malformed"):
+        check_inherent(encode(plain), CallCodec({}, 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from runtime import U8, Const, Hash, Pallet, Runtime
+from runtime import U8, Const, Hash, Pallet, Runtime, Signed, Weight, call
 from tests.runtime.token_pallet import Balances, System, compose
 
 
@@ -90,3 +90,17 @@ def test_constants_of_bytes_and_records_are_described() -> None:
     pot, pair = runtime.metadata()["pallets"][2]["constants"]
     assert pot["value"] == "07" * 32
     assert pair["value"] == [3, "00" * 32]
+
+
+def test_a_weight_that_depends_on_arguments_is_told_as_such() -> None:
+    """A client cannot know it without the arguments: null."""
+
+    class Weighty(Pallet, index=9):
+        """Has a call that costs what it is given."""
+
+        @call(0, weight=lambda count: Weight(reads=count, writes=0))
+        def read(self, sender: Signed, count: U8) -> None:
+            """Read nothing."""
+
+    runtime = Runtime(System(), Balances(), Weighty(), spec_version=1, name="weighty")
+    assert runtime.metadata()["pallets"][2]["calls"][0]["weight"] is None

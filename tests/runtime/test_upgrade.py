@@ -281,3 +281,48 @@ def test_memory_lists_keys_in_order() -> None:
     assert state.keys(b"b", b"a0", 5) == [b"b1"]
     state.apply({b"b0": encode(1), b"a1": None, b"zz": None})
     assert state.keys(b"", None, 9) == [b"a0", b"a2", b"b0", b"b1"]
+
+
+def test_a_migration_that_finds_the_state_broken_stops_the_chain() -> None:
+    """An error that halts comes through as it is."""
+
+    class Ledger(Pallet, index=6, version=2):
+        @migration(to=2)
+        def look(self, cursor: bytes) -> bytes | None:
+            """The totals do not add up."""
+            raise InvariantViolation("The total is wrong.", remedy="Restore it.")
+
+    with pytest.raises(InvariantViolation, match="The total is wrong"):
+        run_block(compose(Ledger(), 2), old_state())
+
+
+def test_the_steps_of_a_block_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps that cost nothing still end; the next block goes on."""
+    monkeypatch.setattr("runtime.upgrade.STEPS_MAX", 3)
+    runtime, state = compose(second_ledger(), 2), old_state()
+    run_block(runtime, state)
+    with runtime.reading(state):
+        pending = runtime.pallets["System"].migration.get()
+    assert pending is not None
+    for _ in range(3):
+        run_block(runtime, state)
+    with runtime.reading(state):
+        assert runtime.pallets["System"].migration.get() is None
+
+
+def test_a_value_that_was_never_put_needs_no_translation() -> None:
+    """Its default is the new type's."""
+
+    class Ledger(Pallet, index=6, version=2):
+        unset = Value[U64](7)
+
+        @migration(to=2)
+        def translate(self, cursor: bytes) -> bytes | None:
+            """Of a value that has none."""
+            self.unset.translate(U32, lambda old: old + 1)
+            return None
+
+    runtime, state = compose(Ledger(), 2), old_state()
+    run_block(runtime, state)
+    with runtime.reading(state):
+        assert runtime.pallets["Ledger"].unset.get() == 7

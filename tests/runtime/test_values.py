@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runtime.calls import HeldCallCodec
 from runtime.codec import SequenceCodec, codec_of
 from runtime.testing import Pool, SeededDraws, Values
 from runtime.testing.checks import balances_sum_to_issuance, issuance_never_rises
@@ -152,6 +153,9 @@ def test_nested_calls_end(monkeypatch: pytest.MonkeyPatch) -> None:
     nested = [values.of(SequenceCodec(runtime.call_codec, 4)) for _ in range(50)]
     drawn_calls = [str(each.call_definition) for calls in nested for each in calls]
     assert set(drawn_calls) == set(map(str, definitions))
+    short = HeldCallCodec(min(each.arguments.max_bytes for each in definitions) + 5)
+    held = [values.of(short) for _ in range(50)]
+    assert all(fits(short, each) for each in held)
     monkeypatch.setattr("runtime.testing.values.CALL_DEPTH_MAX", 0)
     assert values.of(runtime.call_codec).call_definition in definitions
 
