@@ -420,13 +420,18 @@ class RecordCodec(Codec[T]):
         return f"{self.record.__name__}({inside})"
 
     def _failing_field(self, converters: Iterable[Callable[[Any], Any]], values: Any) -> str:
-        """The name of the first field that does not convert."""
-        for name, convert, value in zip(self.items, converters, values, strict=True):
-            try:
-                convert(value)
-            except (OutOfBounds, DecodeError):
-                return f"{self.record.__name__}.{name}"
-        return self.record.__name__
+        """The name of the first field that does not convert; there is one."""
+        parts = zip(self.items, converters, values, strict=True)
+        failing = (name for name, convert, value in parts if not _converts(convert, value))
+        return f"{self.record.__name__}.{next(failing)}"
+
+
+def _converts(convert: Callable[[Any], Any], value: Any) -> bool:
+    try:
+        convert(value)
+    except (OutOfBounds, DecodeError):
+        return False
+    return True
 
 
 class _Sizes:

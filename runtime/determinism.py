@@ -403,7 +403,10 @@ def _match_problem(
 
 def _swallows(what: str) -> _Reason:
     problem = f"catches {what}, and with it errors that must end the call or the block"
-    return problem, "Catch the one error that is expected, by its own class."
+    return (
+        problem,
+        "Catch one expected error by its class; self.attempt makes a call that may fail.",
+    )
 
 
 def _assert_problem(

@@ -27,7 +27,7 @@ from runtime.types import (
     Positive,
     ShortText,
 )
-from runtime.wire.records import TrainingJob
+from runtime.wire.records import JobKind, TrainingJob
 
 EXAMPLES = settings(max_examples=150, deadline=None)
 
@@ -313,3 +313,10 @@ def test_data_that_are_not_plain_do_not_encode() -> None:
     for value in ({}, 0.5, bytearray(b"x"), {1}, object(), [Colour.RED], "\ud800"):
         with pytest.raises(OutOfBounds):
             encode(value)
+
+
+def test_a_tuple_restores_what_is_not_plain() -> None:
+    """An enumeration inside a tuple comes back as its member."""
+    codec = codec_of(tuple[U8, JobKind])
+    assert codec.decode(codec.encode((5, JobKind.ATTRIBUTE))) == (5, JobKind.ATTRIBUTE)
+    assert type(codec.decode(codec.encode((5, JobKind.ATTRIBUTE)))[1]) is JobKind

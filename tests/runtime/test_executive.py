@@ -434,8 +434,9 @@ def test_the_fee_is_known_before_it_is_paid() -> None:
     assert chain.runtime.fee(chain.state, chain.sign(transfer())) == 0
 
 
-def test_a_call_that_finds_the_state_broken_halts() -> None:
-    """An error that halts comes through a call as it is."""
+@pytest.mark.parametrize("name", ["look", "try_to_look"])
+def test_a_call_that_finds_the_state_broken_halts(name: str) -> None:
+    """An error that halts comes through a call as it is, and through one that attempts another."""
 
     class Guard(Pallet, index=9):
         """Finds the state broken."""
@@ -445,11 +446,16 @@ def test_a_call_that_finds_the_state_broken_halts() -> None:
             """Raise what no call may fail with."""
             raise InvariantViolation("The state is broken.", remedy="Restore it.")
 
+        @call(1, weight=Weight(reads=0, writes=0))
+        def try_to_look(self, sender: Signed) -> None:
+            """Attempt the other call."""
+            self.attempt(Guard.look.Call(), sender)
+
     balances = Balances()
     runtime = Runtime(System(), balances, Guard(), spec_version=1, name="guard")
     state = runtime.initialise(lambda: balances.issue(ALICE.account, 1_000))
     raw = sign_extrinsic(
-        runtime.call("Guard", "look"), ALICE, genesis_hash=GENESIS, spec_version=1, nonce=0
+        runtime.call("Guard", name), ALICE, genesis_hash=GENESIS, spec_version=1, nonce=0
     )
     checked = runtime.check(raw, GENESIS)
     with pytest.raises(InvariantViolation, match="The state is broken"):
