@@ -6,15 +6,21 @@ from typing import Annotated, Any
 
 import pytest
 
-from runtime import Max, RuntimeCall
+from pallets.utility.pallet import Utility
+from runtime import U8, Max, Pallet, Runtime, RuntimeCall, Signed, Weight, call
+from runtime.block import BlockContext
 from runtime.calls import HeldCallCodec, UnresolvedCall
 from runtime.codec import OutOfBounds, codec_of, encode
 from runtime.errors import DecodeError, DefinitionError
+from runtime.extrinsic import sign_extrinsic
+from runtime.keys import Keypair
 from runtime.state.cache import CachedState
 from runtime.state.memory import MemoryState
-from tests.runtime.token_pallet import Balances, Notes
+from tests.runtime.token_pallet import Balances, Notes, System
 
-HELD = codec_of(Annotated[RuntimeCall, Max(60)])
+ALICE = Keypair.from_seed(bytes([1]) * 32)
+Held = Annotated[RuntimeCall, Max(60)]
+HELD = codec_of(Held)
 TRANSFER: Any = Balances.transfer.Call(receiver=bytes(32), amount=5)
 
 
@@ -37,13 +43,14 @@ def test_a_held_call_is_no_key() -> None:
 
 def test_a_held_call_has_a_bound() -> None:
     """In bytes of its encoding, whether it is written or read."""
+    number: Any = 5
     long: Any = Notes.write.Call(text="x" * 60)
     with pytest.raises(OutOfBounds, match="more than 60 bytes"):
         HELD.encode(long)
     with pytest.raises(DecodeError, match="more than 60 bytes"):
         HELD.decode(encode(long.to_plain()))
     with pytest.raises(OutOfBounds, match="is not a call"):
-        HELD.encode(5)
+        HELD.encode(number)
     assert isinstance(HELD, HeldCallCodec)
     assert HELD.describe() == "call[..60]"
 
@@ -60,3 +67,36 @@ def test_a_cache_reads_through_and_forgets(monkeypatch: pytest.MonkeyPatch) -> N
     assert cache.plain == {b"three": 3}
     cache.clear()
     assert cache.plain == {}
+
+
+def test_a_batch_makes_the_calls_it_holds() -> None:
+    """The runtime resolves them; the batch weighs what they weigh together."""
+    balances = Balances()
+    runtime = Runtime(System(), Utility(), balances, spec_version=1, name="batches")
+    state = runtime.initialise(lambda: balances.issue(ALICE.account, 1_000))
+    batch: Any = Utility.batch.Call(calls=(TRANSFER, TRANSFER))
+    raw = sign_extrinsic(batch, ALICE, genesis_hash=bytes(32), spec_version=1, nonce=0)
+    checked = runtime.check(raw, bytes(32))
+    context = BlockContext(1, 1, bytes(32), bytes(32), bytes(32))
+    (result,) = runtime.execute(state, context, bytes(32), [checked], skip_invalid=False).results
+    assert result.ok
+    assert result.weight.reads == 2 * TRANSFER.weight().reads
+    assert runtime.call_codec.decode(runtime.call_codec.encode(batch)) == batch
+
+
+def test_a_held_call_is_resolved_among_other_arguments() -> None:
+    """The runtime reads a call with all that it holds; the rest stays as it is."""
+
+    class Keeper(Pallet, index=9):
+        """Takes a call, or none, and a number."""
+
+        @call(0, weight=Weight(reads=0, writes=0))
+        def keep(self, sender: Signed, held: Held | None, count: U8) -> None:
+            """Do nothing with them."""
+
+    runtime = Runtime(System(), Balances(), Keeper(), spec_version=1, name="keeper")
+    for held in (TRANSFER, None):
+        kept: Any = Keeper.keep.Call(held=held, count=7)
+        read: Any = runtime.call_codec.decode(runtime.call_codec.encode(kept))
+        assert (read.held, read.count) == (held, 7)
+        assert not isinstance(read.held, UnresolvedCall)
