@@ -13,6 +13,7 @@ every block on a second runtime, in another process (`runtime/testing/`), is the
 - sets that operators make of dictionary views (`a.keys() & b.keys()`), and whatever a foreign
   package returns or does inside;
 - objects whose `repr` has an address in it, and results of `**` with a negative exponent;
+- attributes whose name is computed (`getattr(self, name)`);
 - loops that never end, and exceptions swallowed by `contextlib.suppress`;
 - text functions that follow the Unicode version of Python (`str.casefold`, `str.isalpha`).
 
