@@ -10,6 +10,7 @@ from __future__ import annotations
 from random import Random
 
 from genesis.chain_spec import development_keypair
+from genesis.scenes import serving
 from runtime.block import BlockContext
 from runtime.cbor import decode, encode
 from runtime.errors import DecodeError, InvalidTransaction
@@ -21,7 +22,6 @@ from runtime.testing.traffic import random_call
 from tests.fuzz.campaign import Finding, Step, main
 from tests.fuzz.mutation import mutate
 from tests.fuzz.openledger import SETUP
-from tests.pallets.actors import serving
 
 SEEDS = 256
 FORGED = 0.6

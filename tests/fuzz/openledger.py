@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from genesis.chain_spec import genesis_block
+from genesis.chain_spec import Parameters, genesis_block
 from genesis.compose import compose_runtime
-from runtime.executive import Runtime
-from runtime.testing import (
-    Rehearsal,
-    Setup,
-    balances_sum_to_issuance,
-    issuance_never_rises,
-)
-from runtime.types import OPEN
-from runtime.wire.records import PayoutLeaf
-from tests.pallets.actors import (
+from genesis.scenes import (
     ADAPTER,
     ALICE,
     BOB,
@@ -34,6 +25,15 @@ from tests.pallets.actors import (
     settle_payouts,
     trained,
 )
+from runtime.executive import Runtime
+from runtime.testing import (
+    Rehearsal,
+    Setup,
+    balances_sum_to_issuance,
+    issuance_never_rises,
+)
+from runtime.types import OPEN
+from runtime.wire.records import PayoutLeaf
 from tests.pallets.chain import spec
 
 KEYPAIRS = (ALICE, BOB, BUILDER, WORKER, SERVER, USER, CURATOR)
@@ -41,8 +41,10 @@ EPOCH_END = 1_000
 
 
 def genesis(_runtime: Runtime) -> Mapping[bytes, bytes]:
-    """The state of a development chain."""
-    _, changes, _ = genesis_block(spec())
+    """The state of a development chain: short windows, and the usual fees."""
+    usual = Parameters()
+    prices = {name: getattr(usual, name) for name in ("base_price", "byte_price", "unit_price")}
+    _, changes, _ = genesis_block(spec(**prices))
     return {key: value for key, value in changes.items() if value is not None}
 
 
