@@ -31,7 +31,7 @@ from runtime.errors import DefinitionError, DispatchError, OpenLedgerError
 from runtime.events import EmittedEvent, Event
 from runtime.hashing import ZERO_HASH, Hasher
 from runtime.keys import pallet_account
-from runtime.overlay import Overlay
+from runtime.overlay import Overlay, WeightExceeded
 from runtime.weights import Weight
 
 __all__ = [
@@ -228,10 +228,13 @@ class Pallet:
         self._environment.dispatch(call, origin)
 
     def attempt(self, call: RuntimeCall, origin: CallOrigin) -> CallFailure | None:
-        """Make a call as `dispatch` does; returns why it failed, or None."""
+        """Make a call as `dispatch` does; returns why it failed, or None.
+
+        Raises `WeightExceeded`: what the outer call declared is used up, whoever used it.
+        """
         try:
             self._environment.dispatch(call, origin)
-        except HALTING:
+        except (*HALTING, WeightExceeded):
             raise
         except OpenLedgerError as error:
             return failure_of(error)

@@ -14,6 +14,7 @@ from runtime import (
     Const,
     Error,
     InvariantViolation,
+    Map,
     Max,
     Pallet,
     Runtime,
@@ -460,3 +461,35 @@ def test_a_call_that_finds_the_state_broken_halts(name: str) -> None:
     checked = runtime.check(raw, GENESIS)
     with pytest.raises(InvariantViolation, match="The state is broken"):
         runtime.execute(state, CONTEXT, GENESIS, [checked], skip_invalid=True)
+
+
+def test_an_attempt_does_not_hide_that_the_weight_is_used_up() -> None:
+    """Otherwise a call could go on, attempt by attempt, far beyond what it declared and paid."""
+
+    class Greedy(Pallet, index=9):
+        """Makes more calls than it declares."""
+
+        counts = Map[U32, U32](0)
+
+        @call(0, weight=Weight(reads=1, writes=1))
+        def count(self, sender: Signed, number: U32) -> None:
+            """Touch one entry."""
+            self.counts[number] += 1
+
+        @call(1, weight=Weight(reads=1, writes=1))
+        def count_all(self, sender: Signed) -> None:
+            """Touch fifty, and try each of them again."""
+            for number in (*range(50), *range(50)):
+                self.attempt(Greedy.count.Call(number=number), sender)
+
+    balances = Balances()
+    runtime = Runtime(System(), balances, Greedy(), spec_version=1, name="greedy")
+    state = runtime.initialise(lambda: balances.issue(ALICE.account, 1_000))
+    raw = sign_extrinsic(
+        runtime.call("Greedy", "count_all"), ALICE, genesis_hash=GENESIS, spec_version=1, nonce=0
+    )
+    outcome = runtime.execute(
+        state, CONTEXT, GENESIS, [runtime.check(raw, GENESIS)], skip_invalid=False
+    )
+    assert outcome.results[0].error == "WeightExceeded"
+    assert not any(key.startswith(Greedy.counts.prefix) for key in outcome.changes)
