@@ -493,3 +493,16 @@ def test_an_attempt_does_not_hide_that_the_weight_is_used_up() -> None:
     )
     assert outcome.results[0].error == "WeightExceeded"
     assert not any(key.startswith(Greedy.counts.prefix) for key in outcome.changes)
+
+
+def test_an_extrinsic_can_be_opened_before_its_signature_is_verified() -> None:
+    """What is opened is what `check` returns, with the signature for somebody else to verify."""
+    chain = Chain()
+    raw = chain.sign(transfer()).raw
+    opened = chain.runtime.open(raw, GENESIS)
+    assert opened.claimed == chain.runtime.check(raw, GENESIS)
+    forged = bytearray(raw)
+    forged[-1] ^= 1
+    with pytest.raises(InvalidTransaction):
+        chain.runtime.check(bytes(forged), GENESIS)
+    assert chain.runtime.open(bytes(forged), GENESIS).claimed != opened.claimed
