@@ -30,7 +30,7 @@ def _tree_of(model):
 
 def _pairs_in(node: Node) -> int:
     if isinstance(node, tuple):
-        return _pairs_in(node[1]) + _pairs_in(node[2])
+        return _pairs_in(node[2]) + _pairs_in(node[3])
     return len(node or b"") // PAIR_BYTES
 
 
@@ -99,7 +99,7 @@ def test_a_subtree_is_a_bucket_exactly_if_it_has_at_most_8_keys(batches):
         node = waiting.pop()
         if isinstance(node, tuple):
             assert _pairs_in(node) > BUCKET_KEYS_MAX
-            waiting += node[1:]
+            waiting += node[2:]
         elif node is not None:
             assert 0 < len(node) <= BUCKET_KEYS_MAX * PAIR_BYTES
 
