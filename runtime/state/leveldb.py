@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections import deque
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import plyvel
 
@@ -18,40 +20,79 @@ CACHE_BYTES = 32 * 2**20
 OPEN_FILES_MAX = 256
 """How many table files LevelDB keeps open."""
 
+# LevelDB's own names: a log or table file holds data, the others do not; `lost` is what it could
+# not repair.
+_DATA_SUFFIXES = {".log", ".ldb", ".sst"}
+_FIRST_MANIFEST = "MANIFEST-000001"
+_OTHER_NAMES = {"CURRENT", "LOCK", "LOG", "LOG.old", "lost"}
+_TABLE_LINE = re.compile(rb"^ (\d+):(\d+)\[", re.MULTILINE)
+"""Number and length of a table in LevelDB's `sstables` property."""
+_GONE = -1
+_REMEDY = (
+    "See what is left with `openledger db verify`; mend it with `openledger db rebuild`, or begin"
+    " anew with `openledger db import` or a backup."
+)
 
-class _Reader(Protocol):
-    """What we use of `plyvel.DB` and of its snapshots."""
 
-    def get(self, key: bytes, *, verify_checksums: bool) -> bytes | None: ...
+class Batch(Protocol):
+    """Writes that become visible and durable together."""
 
-    def close(self) -> None: ...
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set a record."""
+
+    def delete(self, key: bytes) -> None:
+        """Remove a record, if there is one."""
 
 
 class Snapshot:
-    """The database as it was at one moment; it costs nothing until overwritten values pile up."""
+    """The database as it was at one moment; LevelDB keeps overwritten records while it lives.
 
-    def __init__(self, snapshot: _Reader, directory: Path) -> None:
-        self._snapshot = snapshot
+    It ends when nobody refers to it any more, or with the database.
+    """
+
+    def __init__(self, reader: Any, directory: Path) -> None:
+        self._reader = reader
         self._directory = directory
 
     def get(self, key: bytes) -> bytes | None:
-        """Return the value that `key` had at that moment."""
-        with _translated(self._directory):
-            return self._snapshot.get(key, verify_checksums=True)
+        """Return the record of `key`, or `None`."""
+        # `_translated` would double the time of a read.
+        try:
+            value: bytes | None = self._reader.get(key, verify_checksums=True)
+        except plyvel.Error as error:
+            raise _store_error(error, self._directory) from error
+        return value
 
-    def close(self) -> None:
-        """Let LevelDB forget overwritten values again."""
-        self._snapshot.close()
+    def items(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield keys and records from `start` up to, not including, `stop`, in order."""
+        with _translated(self._directory), self._iterator(start=start, stop=stop) as items:
+            yield from items
+
+    def keys(self, start: bytes, stop: bytes) -> Iterator[bytes]:
+        """Yield keys from `start` up to, not including, `stop`, in order."""
+        with (
+            _translated(self._directory),
+            self._iterator(start=start, stop=stop, include_value=False) as keys,
+        ):
+            yield from keys
+
+    def joined(self, start: bytes, stop: bytes) -> list[bytes]:
+        """Return keys without their first byte, each joined with its record, in order."""
+        with _translated(self._directory), self._iterator(start=start, stop=stop) as items:
+            return [key[1:] + value for key, value in items]
+
+    def _iterator(self, **options: Any) -> Any:
+        # A walk over a whole table must not push out what single reads need.
+        return self._reader.iterator(verify_checksums=True, fill_cache=False, **options)
 
 
-class Database:
+class Database(Snapshot):
     """An open LevelDB directory: ordered keys, atomic synced writes, reads checked by CRC."""
 
     def __init__(self, directory: Path, *, create: bool) -> None:
         """Open `directory`; raises `StoreError` when it is missing, in use or damaged."""
-        self._directory = directory
         with _translated(directory):
-            self._database = plyvel.DB(
+            database = plyvel.DB(
                 str(directory),
                 create_if_missing=create,
                 write_buffer_size=WRITE_BUFFER_BYTES,
@@ -62,47 +103,101 @@ class Database:
                 # record cut short by a killed process is no error.
                 paranoid_checks=True,
             )
+        super().__init__(database, directory)
+        try:
+            self._check_tables()
+        except BaseException:
+            self.close()
+            raise
 
-    def get(self, key: bytes) -> bytes | None:
-        """Return the value of `key`, or `None`."""
-        with _translated(self._directory):
-            value: bytes | None = self._database.get(key, verify_checksums=True)
-            return value
-
-    def items(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Yield keys and values from `start` up to, not including, `stop`, in order."""
+    @contextmanager
+    def batch(self, *, sync: bool = True) -> Iterator[Batch]:
+        """Write what is put into the batch: all or nothing and, with `sync`, on disk after it."""
+        # A transaction: after an exception, plyvel would write what the batch already has.
         with (
             _translated(self._directory),
-            self._database.iterator(start=start, stop=stop, verify_checksums=True) as items,
+            self._reader.write_batch(sync=sync, transaction=True) as batch,
         ):
-            yield from items
+            yield batch
 
-    def keys(self, start: bytes, stop: bytes) -> Iterator[bytes]:
-        """Yield keys from `start` up to, not including, `stop`, in order."""
-        with (
-            _translated(self._directory),
-            self._database.iterator(
-                start=start, stop=stop, include_value=False, verify_checksums=True
-            ) as keys,
-        ):
-            yield from keys
+    def check(self, start: bytes, stop: bytes) -> None:
+        """Read all records of a range; raises `StoreError` where their CRC does not hold."""
+        with _translated(self._directory), self._iterator(start=start, stop=stop) as items:
+            deque(items, maxlen=0)
 
-    def write(self, changes: Iterable[tuple[bytes, bytes | None]]) -> None:
-        """Put every value, and delete every key with `None`: all or nothing, on disk on return."""
-        with _translated(self._directory), self._database.write_batch(sync=True) as batch:
-            for key, value in changes:
-                if value is None:
-                    batch.delete(key)
-                else:
-                    batch.put(key, value)
+    def _check_tables(self) -> None:
+        """Refuse a table that lost its end, before any of its keys is asked for.
+
+        LevelDB opens tables as it needs them.  Files that it does not list may be unfinished.
+        """
+        for number, length in _TABLE_LINE.findall(self._reader.get_property(b"leveldb.sstables")):
+            names = [f"{int(number):06}.ldb", f"{int(number):06}.sst"]
+            lengths = [_length(self._directory / name) for name in names]
+            if max(lengths) not in {int(length), _GONE}:
+                raise damaged(self._directory, f"{names[0]} has not the length it was written with")
 
     def snapshot(self) -> Snapshot:
         """Return a view of the database that later writes do not change."""
-        return Snapshot(self._database.snapshot(), self._directory)
+        return Snapshot(self._reader.snapshot(), self._directory)
 
     def close(self) -> None:
         """Release the directory; a closed database may be closed again."""
-        self._database.close()
+        self._reader.close()
+
+
+def check_directory(directory: Path, *, create: bool) -> None:
+    """Refuse what is not ours, so that LevelDB cannot create a store over other people's files."""
+    names = _names_in(directory, create=create)
+    foreign = sorted(name for name in names if not _is_leveldb_name(name))
+    if foreign:
+        raise StoreError(
+            f"{directory} is not a state directory: it has the file {foreign[0]}.",
+            remedy="Give the node an empty or a new --data directory.",
+        )
+    suffixes = {Path(name).suffix for name in names}
+    # LevelDB would open without its log and call lost blocks unwritten.  It makes MANIFEST-000001
+    # before its first log and drops it after: with that, there is no log yet.
+    lost_log = "CURRENT" in names and ".log" not in suffixes and _FIRST_MANIFEST not in names
+    if lost_log or ("CURRENT" not in names and suffixes & _DATA_SUFFIXES):
+        raise damaged(directory, f"its {'log' if lost_log else 'file CURRENT'} is missing")
+    if "CURRENT" not in names and not create:
+        raise StoreError(
+            f"There is no chain in {directory}.",
+            remedy="Create one with `openledger init`, or give the --data directory of a node.",
+        )
+
+
+def _names_in(directory: Path, *, create: bool) -> set[str]:
+    try:
+        if create:
+            directory.mkdir(parents=True, exist_ok=True)
+        return {entry.name for entry in directory.iterdir()}
+    except FileNotFoundError:
+        return set()
+    except OSError as error:
+        raise StoreError(
+            f"The state directory {directory} cannot be used ({error.strerror}).",
+            remedy="Give the node a --data directory that this user may write to.",
+        ) from error
+
+
+def _is_leveldb_name(name: str) -> bool:
+    stem, suffix = Path(name).stem, Path(name).suffix
+    numbered = stem.isdecimal() and (suffix in _DATA_SUFFIXES or suffix == ".dbtmp")
+    return numbered or name in _OTHER_NAMES or name.startswith("MANIFEST-")
+
+
+def _length(path: Path) -> int:
+    """The length of a file; a compaction may have removed it since it was listed."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return _GONE
+
+
+def damaged(directory: Path, reason: str) -> StoreError:
+    """The error for a directory whose data cannot be trusted."""
+    return StoreError(f"The state directory {directory} is damaged ({reason}).", remedy=_REMEDY)
 
 
 @contextmanager
@@ -122,10 +217,7 @@ def _store_error(error: Exception, directory: Path) -> StoreError:
             remedy="Stop the other node that uses it, or give this one another --data directory.",
         )
     if isinstance(error, plyvel.CorruptionError):
-        return StoreError(
-            f"The state directory {directory} is damaged ({reason}).",
-            remedy="Restore it from a backup, or move it away and synchronise again.",
-        )
+        return damaged(directory, reason)
     return StoreError(
         f"LevelDB cannot use the state directory {directory} ({reason}).",
         remedy="Check that it exists, that this user may write to it and that the disk has space.",

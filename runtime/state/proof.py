@@ -40,7 +40,7 @@ def prove_entry(tree: Tree, key: bytes, value: bytes | None) -> StateEntry:
 def verify_entry(root: bytes, entry: StateEntry) -> None:
     """Raise `InvalidProof` unless `entry` holds under `root`; an empty value claims absence."""
     key_hash = hash_state_key(entry.key)
-    pairs = _pairs(entry.bucket)
+    pairs = pairs_of(entry.bucket)
     _check_place(pairs, key_hash, entry.siblings)
     value_hash = dict(pairs).get(key_hash)
     if entry.value == ABSENT and value_hash is not None:
@@ -51,8 +51,8 @@ def verify_entry(root: bytes, entry: StateEntry) -> None:
         raise InvalidProof("The proof does not lead to the state root.", remedy=_REMEDY)
 
 
-def _pairs(bucket: bytes) -> list[tuple[bytes, bytes]]:
-    """The (key hash, value hash) pairs of a bucket, checked for number and order."""
+def pairs_of(bucket: bytes) -> list[tuple[bytes, bytes]]:
+    """The (key hash, value hash) pairs of a bucket; raises `InvalidProof` for number or order."""
     count, rest = divmod(len(bucket), PAIR_BYTES)
     if rest or count > BUCKET_KEYS_MAX:
         message = f"A bucket of {len(bucket)} bytes is not 0 to 8 pairs of {PAIR_BYTES} bytes."
@@ -73,9 +73,14 @@ def _check_place(
     if depth > DEPTH_MAX or any(len(sibling) != HASH_BYTES for sibling in siblings):
         message = f"The {depth} siblings are not at most {DEPTH_MAX} hashes of 32 bytes."
         raise InvalidProof(message, remedy=_REMEDY)
+    check_prefix([key for key, _ in pairs], key_hash, depth)
+
+
+def check_prefix(keys: list[bytes], key_hash: bytes, depth: int) -> None:
+    """Raise `InvalidProof` unless all `keys` share the first `depth` bits of `key_hash`."""
     rest_bits = DEPTH_MAX - depth
     prefix = int.from_bytes(key_hash, "big") >> rest_bits
-    if any(int.from_bytes(key, "big") >> rest_bits != prefix for key, _ in pairs):
+    if any(int.from_bytes(key, "big") >> rest_bits != prefix for key in keys):
         raise InvalidProof("A key of the bucket does not belong on its path.", remedy=_REMEDY)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import plyvel
@@ -15,7 +16,9 @@ from hypothesis import strategies as st
 from runtime.errors import InvariantViolation, StoreError
 from runtime.hashing import ZERO_HASH
 from runtime.state.proof import verify_entry
-from runtime.state.store import HISTORY_HEIGHTS, BlockRecord, Head, Store, UnknownHeight
+from runtime.state.history import RECENT_HEIGHTS_MAX, UnknownHeight
+from runtime.state.store import BlockRecord, Head, Store
+from runtime.state.tables import HeadRecord
 
 ROOT = Path(__file__).parents[2]
 
@@ -133,14 +136,29 @@ def test_a_store_is_a_dictionary_with_a_past(tmp_path_factory, batches):
     store.close()
 
 
-def test_only_the_last_256_heights_are_kept(store):
-    """The history is bounded, and the error says which heights there are."""
-    for height in range(HISTORY_HEIGHTS + 2):
-        _commit(store, {b"height": b"%d" % height})
-    assert store.prove_at(b"height", 2).value == b"2"
-    for height in (1, HISTORY_HEIGHTS + 2, -1):
-        with pytest.raises(UnknownHeight, match=f"from 2 to {HISTORY_HEIGHTS + 1}"):
-            store.prove_at(b"height", height)
+def test_every_height_is_kept_unless_it_is_pruned(directory):
+    """Beyond memory, and after a restart, undo logs give values and proofs of any height."""
+    store, roots = Store.open(directory, create=True), []
+    heights = RECENT_HEIGHTS_MAX + 20
+    for height in range(heights):
+        changes = {b"height": b"%d" % height, b"key %d" % (height % 7): b"%d" % (height // 7 or 1)}
+        if height % 5 == 0:
+            changes[b"key 3"] = None
+        roots.append((_commit(store, changes), dict.fromkeys(store.keys(b"", None, 100))))
+        roots[-1] = (roots[-1][0], {key: store.get(key) for key in roots[-1][1]})
+    for _ in range(2):
+        for height in (19, 0, 7, 19, 18, 20, 275, 3, 100, 1, 2, 0):
+            root, values = roots[height]
+            for key in (*values, b"absent"):
+                entry = store.prove_at(key, height)
+                assert (entry.value or None) == values.get(key) == store.get_at(key, height)
+                verify_entry(root, entry)
+        for height in (heights, -1):
+            with pytest.raises(UnknownHeight, match=f"from 0 to {heights - 1}"):
+                store.prove_at(b"height", height)
+        store.close()
+        store = Store.open(directory, create=False)
+    store.close()
 
 
 def test_preparing_writes_nothing(store):
@@ -268,7 +286,8 @@ def test_a_record_cut_short_at_the_end_of_the_log_is_an_unfinished_block(directo
     """A killed process leaves the block before; nothing else changes."""
     _filled(directory)
     log = _only(directory, "*.log")
-    log.write_bytes(log.read_bytes()[:-10])
+    # The last record is the index, written when the store is closed; the one before is block 19.
+    log.write_bytes(log.read_bytes()[: -(20 * 20 * 68 + 150)])
     store = Store.open(directory, create=False)
     assert store.head is not None
     assert store.head.height == 18
@@ -324,7 +343,12 @@ def test_a_state_that_does_not_lead_to_its_root_is_refused(directory, table):
     _filled(directory)
     database = plyvel.DB(str(directory))
     key, value = next((k, v) for k, v in database.iterator(prefix=table) if k != b"mformat")
-    database.put(key, value[:-1] + bytes([value[-1] ^ 1]))
+    record = HeadRecord.decode(value) if table == b"m" else None
+    if record:
+        value = replace(record, head=replace(record.head, state_root=bytes(32))).encode()
+    else:
+        value = value[:-1] + bytes([value[-1] ^ 1])
+    database.put(key, value)
     database.close()
     with pytest.raises(StoreError, match="does not lead to the committed state root"):
         Store.open(directory, create=False)
@@ -337,6 +361,7 @@ def test_a_state_that_does_not_lead_to_its_root_is_refused(directory, table):
 
 _WRITER = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from runtime.state.store import BlockRecord, Store
 store = Store.open(Path(sys.argv[1]), True)
