@@ -10,7 +10,7 @@ without a proved key.  Going from the root down and from left to right, at a sub
 
 The root hash fixes all of it, so that there is one proof for a set of keys under a root.  A
 verifier checks, because a prover chooses all of these bytes: entries strictly sorted by key hash;
-at most 8 keys in a bucket, none of them twice, strictly sorted, each on the bucket's path; as many
+at most 7 keys in a bucket, none of them twice, strictly sorted, each on the bucket's path; as many
 buckets and siblings as are used; no bucket below depth 255.
 
 Prior art: Pagh et al. 2021 and "Octopus" (Merkle multiproofs, Gluchowski 2019).

@@ -3,7 +3,7 @@
 A proof is the bucket where H(key) is or would be, and the siblings on the way to it.  A verifier
 checks more than the hashes, because a prover chooses all of these bytes:
 
-- the bucket is a whole number of pairs and has at most 8 keys;
+- the bucket is a whole number of pairs and has at most 7 keys;
 - its keys are strictly sorted, so that no key has two values;
 - each shares the path's prefix with H(key): otherwise a bucket of another place could hide the key;
 - there are as many siblings of 32 bytes as the path has nodes, at most 256.
@@ -55,7 +55,7 @@ def pairs_of(bucket: bytes) -> list[tuple[bytes, bytes]]:
     """The (key hash, value hash) pairs of a bucket; raises `InvalidProof` for number or order."""
     count, rest = divmod(len(bucket), PAIR_BYTES)
     if rest or count > BUCKET_KEYS_MAX:
-        message = f"A bucket of {len(bucket)} bytes is not 0 to 8 pairs of {PAIR_BYTES} bytes."
+        message = f"A bucket of {len(bucket)} bytes is not 0 to 7 pairs of {PAIR_BYTES} bytes."
         raise InvalidProof(message, remedy=_REMEDY)
     starts = range(0, len(bucket), PAIR_BYTES)
     keys = [bucket[start : start + HASH_BYTES] for start in starts]

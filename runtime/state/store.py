@@ -4,9 +4,10 @@ Each block is ONE synced write batch: values, undo log, block, commit, events, l
 the head record.  A killed process therefore leaves the block whole or not at all.
 
 The Merkle tree is derived data.  It is rebuilt when the store is opened, from the index
-H(key) -> H(value), and compared with the head's state root, so that the store checks itself; values are read once for their CRC.  The
-index is derived, too: it is written for many blocks at once, so that a key that changes in each of
-them is written once; the undo logs since name the keys to hash again after a crash.
+H(key) -> H(value), and compared with the head's state root, so that the store checks itself; the
+values are read once, so that their CRC is checked.  The index is derived, too: it is written for
+many blocks at once, so that a key that changes in each of them is written once; after a crash, the
+undo logs since then name the keys to hash again.
 
 Memory: the tree (about 140 MB for a million keys), `RECENT_CHANGES_MAX` changed paths of older
 trees, and two caches of 32 MB with the values that were written and read lately.

@@ -87,14 +87,14 @@ def test_a_bucket_of_another_place_proves_no_absence():
 
 
 def test_unsorted_doubled_and_overfull_buckets_are_refused():
-    """A key with two values, or a bucket of nine, is no state, whatever it hashes to."""
+    """A key with two values, or a bucket of eight, is no state, whatever it hashes to."""
     key = b"a key"
     key_hash, good, bad = hash_state_key(key), hash_state_value(b"good"), hash_state_value(b"bad")
     low, high = bytes(32), b"\xff" * 32
     buckets = {
         "strictly sorted": [key_hash + good + key_hash + bad, high + bad + key_hash + good],
-        "0 to 8 pairs": [
-            b"".join(bytes([n]) * 32 + good for n in range(9)),
+        "0 to 7 pairs": [
+            b"".join(bytes([n]) * 32 + good for n in range(8)),
             low + good + b"x",
         ],
     }

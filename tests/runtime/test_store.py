@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from runtime.errors import InvariantViolation, StoreError
 from runtime.hashing import ZERO_HASH
-from runtime.state.proof import verify_entry
 from runtime.state.history import RECENT_HEIGHTS_MAX, UnknownHeight
+from runtime.state.proof import verify_entry
 from runtime.state.store import BlockRecord, Head, Store
 from runtime.state.tables import HeadRecord
 

@@ -89,8 +89,8 @@ def test_single_changes_give_the_root_of_the_batch(batches):
 
 @settings(deadline=None, max_examples=50)
 @given(BATCHES)
-def test_a_subtree_is_a_bucket_exactly_if_it_has_at_most_8_keys(batches):
-    """Canonical form: no inner node holds 8 keys or fewer."""
+def test_a_subtree_is_a_bucket_exactly_if_it_has_at_most_7_keys(batches):
+    """Canonical form: no inner node holds 7 keys or fewer."""
     tree = Tree()
     for batch in batches:
         tree = tree.update(batch.items())
