@@ -28,7 +28,7 @@ from runtime.hashing import ZERO_HASH, hash_commit, hash_extrinsic
 from runtime.keys import Keypair
 from runtime.outcome import BlockOutcome
 from runtime.state.cache import CachedState
-from runtime.state.store import BlockRecord, Prepared, Store
+from runtime.state.store import BlockRecord, Prepared, Retention, Store
 
 BlockEvents = dict[int | None, list[EventRecord]]
 """The events of each extrinsic of a block, by its index; None: those of the block itself."""
@@ -65,8 +65,6 @@ class Chain:
         self.store = store
         self.genesis_hash = genesis.header.id()
         self.runtime: Runtime = spec.runtime()
-        self.committing = trio.Lock()
-        """Held while a block is committed: proofs, which walk several tables, wait for it."""
         self.advanced = trio.Event()
         """Set, and replaced, when there is a new head."""
         self._keypair = keypair
@@ -82,10 +80,16 @@ class Chain:
         self.head: Header = self._load_head()
 
     @classmethod
-    def open(cls, directory: DataDirectory, spec: ChainSpec, keypair: Keypair) -> Self:
+    def open(
+        cls,
+        directory: DataDirectory,
+        spec: ChainSpec,
+        keypair: Keypair,
+        retention: Retention | None = None,
+    ) -> Self:
         """Open or create the chain of a data directory; raises `StoreError`, `ConfigError`."""
         # Where a key has signed, a missing store is lost data, not a new chain.
-        store = Store.open(directory.state, create=not directory.signer.exists())
+        store = Store.open(directory.state, not directory.signer.exists(), retention)
         try:
             return cls(store, spec, keypair)
         except BaseException:

@@ -25,6 +25,7 @@ from node.connection import (
     decode_map_key,
 )
 from node.errors import ClientError
+from node.storage_items import find_item, storage_key_of
 from node.submission import ERA_BLOCKS, Inclusion, Submitter, Terms, check_success
 from node.transport import PATIENCE_S
 from runtime.events import EventRecord
@@ -82,14 +83,7 @@ class NodeClient(NodeConnection):
 
     def item(self, pallet: str, item: str) -> Value[Any] | Map[Any, Any]:
         """What a storage item is; raises `ClientError` for a name that the runtime lacks."""
-        known = self.runtime.pallets.get(pallet)
-        storage = {} if known is None else known.definition.storage
-        if item not in storage:
-            names = ", ".join(storage) or ", ".join(self.runtime.pallets)
-            message = f"The runtime has no storage item {pallet}.{item}."
-            raise ClientError(message, remedy=f"Choose one of {names}.")
-        declared: Value[Any] | Map[Any, Any] = storage[item]
-        return declared
+        return find_item(self.runtime, pallet, item)
 
     def read(self, pallet: str, item: str, *key: Any) -> Any:
         """One storage value, decoded; a map's missing key gives its default, or None."""
@@ -97,7 +91,7 @@ class NodeClient(NodeConnection):
         if isinstance(declared, Value):
             encoded = self.get(declared.prefix)
             return declared.default if encoded is None else declared.codec.decode(encoded)
-        encoded = self.get(declared.storage_key(key[0] if len(key) == 1 else key))
+        encoded = self.get(storage_key_of(declared, key))
         if encoded is None:
             return declared.default[0] if declared.default else None
         return declared.codec.decode(encoded)

@@ -4,6 +4,7 @@
 <data>/state/        LevelDB: blocks, state, commits, events
 <data>/signer        what the validator's key has signed last
 <data>/content/      the content store
+<data>/snapshots/    exports of the state, made on SIGUSR1
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from node.content import QUOTA_BYTES_DEFAULT
 from node.errors import ConfigError
 from node.files import write_atomically
 from node.http.messages import LOCAL_HOSTS
+from runtime.state.store import Retention
 
+STATE_HEIGHTS_DEFAULT = 10_000
+"""For how many heights a node that is told nothing can read and prove old values."""
 SIGNER_BYTES_MAX = 8 * 1024 * 1024
 """A signer file holds one proposed block and a few votes."""
 
@@ -46,6 +50,11 @@ class DataDirectory:
     def content(self) -> Path:
         """The content store's directory."""
         return self.root / "content"
+
+    @property
+    def snapshots(self) -> Path:
+        """Where a running node puts exports."""
+        return self.root / "snapshots"
 
     def read_signer(self) -> bytes | None:
         """The bytes of the signer file, or None; raises `ConfigError` if it cannot be read."""
@@ -107,3 +116,4 @@ class NodeConfig:
     rpc_host: str = "127.0.0.1"
     allowed_hosts: frozenset[str] = field(default=LOCAL_HOSTS)
     content_quota_bytes: int = QUOTA_BYTES_DEFAULT
+    retention: Retention = field(default=Retention(state_heights=STATE_HEIGHTS_DEFAULT))

@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
+from consensus.light import check_commit
 from node.errors import (
     ClientError,
     ContentDamaged,
@@ -27,9 +28,12 @@ from node.errors import (
 from node.transport import PATIENCE_S, Transport
 from runtime.block import Header
 from runtime.codec import Codec, TupleCodec, codec_of
+from runtime.errors import InvalidProof
 from runtime.events import EventRecord
 from runtime.hashing import hash_content
+from runtime.state.multiproof import verify_entries
 from runtime.wire.receipts import StateEntry
+from runtime.wire.state_proof import StateProof
 
 POLL_INTERVAL_S = 0.05
 REQUEST_TIMEOUT_S = 60.0
@@ -61,6 +65,15 @@ class Head:
     def height(self) -> int:
         """The header's height."""
         return self.header.height
+
+
+@dataclass(frozen=True, slots=True)
+class ProvedState:
+    """Storage values, verified under the state root of one finalised header."""
+
+    head: Head
+    values: Mapping[bytes, bytes | None]
+    """`None`: the key has no value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,11 +224,28 @@ class NodeConnection:
         return found
 
     def proof(self, keys: Sequence[bytes], height: int | None = None) -> ReadProof:
-        """Proofs of storage keys under one finalised header; recent heights only."""
+        """Proofs of storage keys, one each, under one finalised header of any kept height."""
         answer = self.call("state_getReadProof", [key.hex() for key in keys], height)
         codec = codec_of(StateEntry)
         entries = tuple(codec.decode(bytes.fromhex(entry)) for entry in answer["entries"])
         return ReadProof(head_of(answer), entries)
+
+    def proved(self, keys: Sequence[bytes], height: int | None = None) -> ProvedState:
+        """Values of storage keys, which need not be believed: they and their header are verified.
+
+        Raises `InvalidProof` or `InvalidCertificate` when the node proves something else.
+        """
+        answer = self.call("state_getReadProof", [key.hex() for key in keys], height, True)
+        head = head_of(answer)
+        # Block 0 needs no votes: its id is the chain's.
+        if head.header.id() != self.genesis_hash:
+            check_commit(head.header, head.commit, head.validators, self.genesis_hash)
+        proof = StateProof.decode(bytes.fromhex(answer["proof"]))
+        values = verify_entries(head.header.state_root, proof)
+        if values.keys() != frozenset(keys):
+            message = "The node proves other keys than it was asked for."
+            raise InvalidProof(message, remedy="Ask another node.")
+        return ProvedState(head, values)
 
     # Extrinsics
 

@@ -124,8 +124,7 @@ class Producer:
             candidate = await trio.to_thread.run_sync(
                 self.chain.execute, final.block, self.mempool.get
             )
-        async with self.chain.committing:
-            await trio.to_thread.run_sync(self.chain.commit, candidate, final.commit.encode())
+        await trio.to_thread.run_sync(self.chain.commit, candidate, final.commit.encode())
         self.chain.advance(candidate)
         self.mempool.settle(candidate.extrinsic_hashes, candidate.left_out, candidate.header.height)
         self._candidate = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -14,6 +15,7 @@ from genesis.chain_spec import ChainSpec
 from node.chain import Chain
 from node.config import DataDirectory, NodeConfig
 from node.content import ContentStore
+from node.errors import ConfigError
 from node.http.server import bound_port, open_listeners, serve
 from node.lifetime import cause_of, stop_on_signal
 from node.memory import settle_memory
@@ -24,7 +26,9 @@ from node.rpc.dispatch import Dispatcher
 from node.rpc.feeds import Feeds
 from node.rpc.methods import NodeMethods
 from node.rpc.site import NodeSite, node_site
+from node.snapshots import export_snapshot
 from node.verifier import Verifier, VerifierProcess
+from runtime.errors import StoreError
 from runtime.keys import Keypair
 
 _log = structlog.get_logger("node")
@@ -41,7 +45,10 @@ def run(
     announce: Announce,
 ) -> None:
     """Run a node until SIGINT or SIGTERM; raises a typed error if it cannot start or go on."""
-    with closing(Chain.open(directory, spec, keypair)) as chain, VerifierProcess() as verifiers:
+    with (
+        closing(Chain.open(directory, spec, keypair, config.retention)) as chain,
+        VerifierProcess() as verifiers,
+    ):
         content = ContentStore(directory.content, quota_bytes=config.content_quota_bytes)
         settle_memory()
         try:
@@ -84,8 +91,23 @@ async def _serve(
         nursery.start_soon(verifier.run)
         nursery.start_soon(serve, listeners, node_site(site, hosts), feeds.talk)
         nursery.start_soon(stop_on_signal, nursery.cancel_scope)
+        nursery.start_soon(_export_on_signal, chain, directory)
         _log.info("started", url=url, height=chain.head.height, genesis=chain.genesis_hash.hex())
         announce(url, chain.genesis_hash)
+
+
+async def _export_on_signal(chain: Chain, directory: DataDirectory) -> None:
+    """Write a snapshot of the state on each SIGUSR1, while the node goes on."""
+    with trio.open_signal_receiver(signal.SIGUSR1) as signals:
+        async for _ in signals:
+            frozen = chain.store.freeze()
+            target = directory.snapshots / str(chain.head.height)
+            try:
+                await trio.to_thread.run_sync(export_snapshot, frozen, target)
+            except (ConfigError, StoreError) as error:
+                _log.error("snapshot failed", reason=error.message, remedy=error.remedy)
+            else:
+                _log.warning("snapshot written", directory=str(target))
 
 
 def _watch(metrics: Metrics, chain: Chain, mempool: Mempool, content: ContentStore) -> None:

@@ -12,9 +12,10 @@ ROOT = Path(__file__).resolve().parent.parent
 BANNED_CALLS = frozenset(
     {"open", "hash", "id", "eval", "exec", "input", "print", "float", "globals"}
 )
-# Where runtime/ touches a disk, the LevelDB file, and where its testing part starts processes.
+# Where runtime/ touches a disk, the LevelDB directory, and where its testing part starts processes.
 IMPURE = frozenset(
-    {"runtime/state/store.py", "runtime/state/leveldb.py", "runtime/testing/processes.py"}
+    {f"runtime/state/{name}.py" for name in ("store", "leveldb", "audit", "restore")}
+    | {"runtime/testing/processes.py"}
 )
 
 

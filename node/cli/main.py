@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from node.cli import client, demo, keys, node, pallet, query, receipt, serve, tx, worker
+from node.cli import client, db, demo, keys, node, pallet, query, receipt, serve, tx, worker
 from node.cli.output import print_error
 from runtime.errors import OpenLedgerError
 
@@ -32,6 +32,7 @@ app.command("tx", context_settings={"allow_extra_args": True, "ignore_unknown_op
 app.command("query")(query.query)
 app.command("status")(query.status)
 app.add_typer(keys.app, name="keys")
+app.add_typer(db.app, name="db")
 
 app.add_typer(pallet.app, name="pallet")
 app.add_typer(receipt.app, name="receipt")

@@ -38,6 +38,15 @@ AddPallet = Annotated[
     list[str] | None,
     typer.Option("--pallet", help="Also run this installed pallet; may be repeated."),
 ]
+RetainHeights = Annotated[
+    int,
+    typer.Option(
+        help="Heights at which old values can be read and proved; 0: all, an archive.", min=0
+    ),
+]
+RetainBlocks = Annotated[
+    int, typer.Option(help="Blocks kept with their extrinsics and events; 0: all.", min=0)
+]
 LogLevel = Annotated[str, typer.Option(help="debug, info, warning or error.")]
 LogFile = Annotated[Path | None, typer.Option(help="Write logs here instead of stderr.")]
 
@@ -51,6 +60,8 @@ def run_node(
     rpc_host: RpcHost = "127.0.0.1",
     allow_host: AllowHost = None,
     content_quota_gib: ContentQuota = 20,
+    retain_heights: RetainHeights = 10_000,
+    retain_blocks: RetainBlocks = 0,
     log_level: LogLevel = "info",
     log_file: LogFile = None,
     as_json: JsonFlag = False,
@@ -60,6 +71,7 @@ def run_node(
     from node.http.messages import LOCAL_HOSTS
     from node.logs import configure_logs
     from node.service import run
+    from runtime.state.store import Retention
 
     configure_logs(log_level, log_file)
     directory = DataDirectory(data)
@@ -69,6 +81,7 @@ def run_node(
         rpc_port=rpc_port,
         allowed_hosts=LOCAL_HOSTS | frozenset(allow_host or ()),
         content_quota_bytes=content_quota_gib * GIB,
+        retention=Retention(retain_heights or None, retain_blocks or None),
     )
     keypair = choose_key(key, password_file)
     run(config, directory, spec, keypair, lambda url, genesis: _ready(url, genesis, as_json))

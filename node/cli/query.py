@@ -19,12 +19,19 @@ from node.errors import ConfigError
 
 if TYPE_CHECKING:
     from node.client import NodeClient
+    from runtime.executive import Runtime
     from runtime.storage import Map, Value
 
 PalletName = Annotated[str | None, typer.Argument(help="Pallet, e.g. Balances.")]
 ItemName = Annotated[str | None, typer.Argument(help="Storage item, e.g. accounts.")]
 KeyParts = Annotated[
     list[str] | None, typer.Argument(help="The key's parts; none lists the whole map.")
+]
+Prove = Annotated[
+    bool, typer.Option("--prove", help="Verify the value against a finalised header.")
+]
+At = Annotated[
+    int | None, typer.Option(help="Read, and verify, at this height instead of the head.", min=0)
 ]
 Limit = Annotated[int, typer.Option(help="The most entries to list.", min=1, max=10_000)]
 ExtrinsicHash = Annotated[
@@ -38,6 +45,8 @@ def query(
     key: KeyParts = None,
     node: NodeUrl = DEFAULT_NODE_URL,
     limit: Limit = 100,
+    prove: Prove = False,
+    at: At = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Read a storage item: openledger query PALLET ITEM [KEY ...]; without ITEM, list the items."""
@@ -47,10 +56,13 @@ def query(
         if pallet is None or item is None:
             _list_items(client, pallet, as_json)
             return
-        name = _pallet_name(client, pallet)
+        name = pallet_name(client.runtime, pallet)
         declared = client.item(name, item)
+        if (prove or at is not None) and (key or not _is_map(declared)):
+            _print_proved(client, declared, key_parts(declared, key or []), at)
+            return
         if key or not _is_map(declared):
-            value = client.read(name, item, *_key_of(declared, key or []))
+            value = client.read(name, item, *key_parts(declared, key or []))
             print_json(value)
             return
         entries = client.entries(name, item, limit)
@@ -58,6 +70,22 @@ def query(
         print_json([{"key": each, "value": value} for each, value in entries])
     else:
         print_table(("key", "value"), entries)
+
+
+def _print_proved(
+    client: NodeClient, declared: Value[Any] | Map[Any, Any], parts: list[Any], at: int | None
+) -> None:
+    """Print a value that was verified, and under which finalised header."""
+    storage_key = storage_key_of(declared, parts)
+    proved = client.proved([storage_key], at)
+    encoded = proved.values[storage_key]
+    print_json(
+        {
+            "value": None if encoded is None else declared.codec.decode(encoded),
+            "height": proved.head.height,
+            "block": proved.head.header.id(),
+        }
+    )
 
 
 def status(
@@ -78,7 +106,7 @@ def status(
 
 def _list_items(client: NodeClient, pallet: str | None, as_json: bool) -> None:
     pallets = client.runtime.pallets
-    chosen = list(pallets) if pallet is None else [_pallet_name(client, pallet)]
+    chosen = list(pallets) if pallet is None else [pallet_name(client.runtime, pallet)]
     rows = [
         (f"{name}.{item}", _type_of(declared))
         for name in chosen
@@ -90,12 +118,12 @@ def _list_items(client: NodeClient, pallet: str | None, as_json: bool) -> None:
         print_table(("item", "type"), rows)
 
 
-def _pallet_name(client: NodeClient, pallet: str) -> str:
-    """The pallet's own name, whatever capitals were typed."""
-    for name in client.runtime.pallets:
+def pallet_name(runtime: Runtime, pallet: str) -> str:
+    """The pallet's own name, whatever capitals were typed; raises `ConfigError`."""
+    for name in runtime.pallets:
         if name.lower() == pallet.lower():
             return name
-    names = ", ".join(client.runtime.pallets)
+    names = ", ".join(runtime.pallets)
     raise ConfigError(f"There is no pallet {pallet!r}.", remedy=f"Choose one of {names}.")
 
 
@@ -112,7 +140,7 @@ def _type_of(declared: Value[Any] | Map[Any, Any]) -> str:
     return f"{declared.key_codec.describe()} -> {value}" if isinstance(declared, Map) else value
 
 
-def _key_of(declared: Value[Any] | Map[Any, Any], words: list[str]) -> list[Any]:
+def key_parts(declared: Value[Any] | Map[Any, Any], words: list[str]) -> list[Any]:
     """The words as the typed parts of the item's key; raises `ConfigError` for a wrong number."""
     from node.cli.arguments import typed_value
     from runtime.codec import TupleCodec

@@ -25,6 +25,7 @@ from node.verifier import Verifier
 from runtime.block import EXTRINSIC_BYTES_MAX, Block, Header
 from runtime.codec import codec_of
 from runtime.extrinsic import not_signed
+from runtime.state.proof import prove_entry
 from runtime.types import Between
 from runtime.wire.receipts import StateEntry
 
@@ -150,7 +151,7 @@ class NodeMethods:
     def get_header(self, block: Any = None) -> dict[str, Any]:
         """A header by height or id, or the head's for null, with what proves it final."""
         height = self._height_of(block)
-        return self._proved(self._block(height).header)
+        return self._proved(self._header(height))
 
     def get_finalized_head(self) -> dict[str, Any]:
         """The last finalised header with commit and validators, for `consensus.light`."""
@@ -169,9 +170,15 @@ class NodeMethods:
 
     # state
 
-    def get_storage(self, key: Any) -> str | None:
-        """The encoded value of a storage key at the head, or null."""
-        value = self.chain.store.get(hex_bytes(key, "key", bytes_max=KEY_BYTES_MAX))
+    async def get_storage(self, key: Any, height: Any = None) -> str | None:
+        """The encoded value of a storage key at a kept height, or at the head, or null."""
+        wanted = hex_bytes(key, "key", bytes_max=KEY_BYTES_MAX)
+        store = self.chain.store
+        if height is None:
+            value = store.get(wanted)
+        else:
+            number = whole_number(height, "height", _HEIGHTS)
+            value = await trio.to_thread.run_sync(store.get_at, wanted, number)
         return None if value is None else value.hex()
 
     def get_keys_paged(self, prefix: Any, count: Any, after: Any = None) -> list[str]:
@@ -181,19 +188,23 @@ class NodeMethods:
         last = None if after is None else hex_bytes(after, "after", bytes_max=KEY_BYTES_MAX)
         return [key.hex() for key in self.chain.store.keys(start, last, limit)]
 
-    async def get_read_proof(self, keys: Any, height: Any = None) -> dict[str, Any]:
-        """Proofs of storage values, or of their absence, under one recent finalised header."""
+    async def get_read_proof(
+        self, keys: Any, height: Any = None, together: Any = False
+    ) -> dict[str, Any]:
+        """Proofs of storage values, or of their absence, under one finalised header.
+
+        One entry a key, as receipts carry it; or, `together`, one shorter proof for all keys.
+        """
         wanted = hex_list(
             keys, "keys", length=None, bytes_max=KEY_BYTES_MAX, count_max=PROOF_KEYS_MAX
         )
-        async with self.chain.committing:
-            header = self.chain.head
-            if height is not None:
-                header = self._block(whole_number(height, "height", _HEIGHTS)).header
-            entries = [self.chain.store.prove_at(key, header.height) for key in wanted]
-        codec = codec_of(StateEntry)
-        encoded = [codec.encode(entry).hex() for entry in entries]
-        return self._proved(header) | {"entries": encoded}
+        header = self.chain.head
+        if height is not None:
+            header = self._header(whole_number(height, "height", _HEIGHTS))
+        prove = self._prove_together if together else self._prove_each
+        # An old state is rebuilt first, which takes as long as reading the blocks since.
+        proof = await trio.to_thread.run_sync(prove, wanted, header.height)
+        return self._proved(header) | proof
 
     def get_metadata(self) -> dict[str, Any]:
         """The runtime's calls, types, storage, events, errors and constants."""
@@ -261,6 +272,20 @@ class NodeMethods:
         if encoded is None:
             raise self._no_block(str(height))
         return codec_of(Block).decode(encoded)
+
+    def _header(self, height: int) -> Header:
+        header = self.chain.store.header(height)
+        if header is None:
+            raise self._no_block(str(height))
+        return header
+
+    def _prove_each(self, keys: list[bytes], height: int) -> dict[str, Any]:
+        state = self.chain.store.state_at(height)
+        entries = [prove_entry(state.tree, key, state.get(key)) for key in keys]
+        return {"entries": [codec_of(StateEntry).encode(entry).hex() for entry in entries]}
+
+    def _prove_together(self, keys: list[bytes], height: int) -> dict[str, Any]:
+        return {"proof": self.chain.store.prove_many_at(keys, height).encode().hex()}
 
     def _no_block(self, name: str) -> RequestError:
         remedy = f"Ask for a height from 0 to {self.chain.head.height}, or for null, the head."

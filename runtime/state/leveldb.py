@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -32,6 +33,10 @@ _REMEDY = (
     "See what is left with `openledger db verify`; mend it with `openledger db rebuild`, or begin"
     " anew with `openledger db import` or a backup."
 )
+
+
+class DamagedStore(StoreError):
+    """A state directory whose data cannot be trusted."""
 
 
 class Batch(Protocol):
@@ -195,9 +200,29 @@ def _length(path: Path) -> int:
         return _GONE
 
 
-def damaged(directory: Path, reason: str) -> StoreError:
+def damaged(directory: Path, reason: str) -> DamagedStore:
     """The error for a directory whose data cannot be trusted."""
-    return StoreError(f"The state directory {directory} is damaged ({reason}).", remedy=_REMEDY)
+    return DamagedStore(f"The state directory {directory} is damaged ({reason}).", remedy=_REMEDY)
+
+
+def repair(directory: Path) -> None:
+    """Let LevelDB save what it can of a damaged directory; the rest goes to its folder `lost`.
+
+    Raises `StoreError`, also when another process uses the directory: LevelDB would not notice.
+    """
+    with _translated(directory), _locked(directory):
+        plyvel.repair_db(str(directory), paranoid_checks=False, bloom_filter_bits=10)
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Hold LevelDB's lock file."""
+    try:
+        with (directory / "LOCK").open("a") as lock:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+    except OSError as error:
+        raise _in_use(directory, str(error.strerror)) from error
 
 
 @contextmanager
@@ -212,15 +237,19 @@ def _translated(directory: Path) -> Iterator[None]:
 def _store_error(error: Exception, directory: Path) -> StoreError:
     reason = _reason(error)
     if "lock" in reason.lower() and isinstance(error, plyvel.IOError):
-        return StoreError(
-            f"The state directory {directory} is in use or cannot be locked ({reason}).",
-            remedy="Stop the other node that uses it, or give this one another --data directory.",
-        )
+        return _in_use(directory, reason)
     if isinstance(error, plyvel.CorruptionError):
         return damaged(directory, reason)
     return StoreError(
         f"LevelDB cannot use the state directory {directory} ({reason}).",
         remedy="Check that it exists, that this user may write to it and that the disk has space.",
+    )
+
+
+def _in_use(directory: Path, reason: str) -> StoreError:
+    return StoreError(
+        f"The state directory {directory} is in use or cannot be locked ({reason}).",
+        remedy="Stop the node that uses it, or give another --data directory.",
     )
 
 

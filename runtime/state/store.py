@@ -15,12 +15,12 @@ trees, and two caches of 32 MB with the values that were written and read lately
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from threading import Lock
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from runtime.block import Block, Header
 from runtime.codec import codec_of
@@ -65,7 +65,7 @@ from runtime.state.tree import Tree
 from runtime.wire.receipts import StateEntry
 from runtime.wire.state_proof import StateProof
 
-__all__ = ["BlockRecord", "Head", "Kept", "Prepared", "Pruned", "Retention", "Store"]
+__all__ = ["BlockRecord", "Frozen", "Head", "Kept", "Prepared", "Pruned", "Retention", "Store"]
 
 KEYS_LIMIT_MAX = 1_000
 """The most keys of one page."""
@@ -82,6 +82,8 @@ CACHE_ENTRY_BYTES = 200
 
 StorageChanges: TypeAlias = Mapping[bytes, bytes | None]
 """Storage keys with their new values, or with `None` to remove them."""
+
+T = TypeVar("T")
 
 _UNKNOWN: Final = b""
 """What the caches say of a key they do not have; no value is empty."""
@@ -129,6 +131,22 @@ class BlockRecord:
     events: bytes
     extrinsic_hashes: tuple[bytes, ...]
     """In the order of the block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """The state as of one block, with that block, whatever is committed later."""
+
+    genesis_header: bytes
+    block: bytes
+    commit: bytes
+    events: bytes
+    snapshot: Snapshot
+
+    def values(self) -> Iterator[tuple[bytes, bytes]]:
+        """Every storage key and its value, in the order of the keys."""
+        for key, value in self.snapshot.items(VALUE, end_of(VALUE)):
+            yield key[1:], value
 
 
 class Store:
@@ -224,6 +242,18 @@ class Store:
         """
         with self._rebuilding:
             return self._old_versions.at(self._view, height)
+
+    def freeze(self) -> Frozen:
+        """Return the state at the head, for an export; raises `StoreError` before genesis."""
+        snapshot = self._database.snapshot()
+        data = snapshot.get(HEAD_KEY)
+        if data is None:
+            raise StoreError("There is no state before genesis.", remedy="Start the node first.")
+        height = HeadRecord.decode(data).head.height
+        records = [snapshot.get(at_height(table, height)) for table in (BLOCK, COMMIT, EVENTS)]
+        block, commit, events = [_needed(record, height) for record in records]
+        genesis = _needed(self.header(0), 0).encode()
+        return Frozen(genesis, block, commit, events, snapshot)
 
     # Changing the state
 
@@ -393,12 +423,7 @@ class Store:
 
     def _prune_block(self, batch: Batch, height: int) -> None:
         encoded = self._database.get(at_height(BLOCK, height))
-        if encoded is None:
-            raise StoreError(
-                f"The block of height {height} is missing.",
-                remedy="Check the directory with `openledger db verify`.",
-            )
-        block = codec_of(Block).decode(encoded)
+        block = codec_of(Block).decode(_needed(encoded, height))
         batch.put(at_height(HEADER, height), codec_of(Header).encode(block.header))
         batch.delete(at_height(BLOCK, height))
         batch.delete(at_height(EVENTS, height))
@@ -423,6 +448,15 @@ class Store:
 def _empty_value() -> InvariantViolation:
     message = "A storage value is empty, which proofs of absence rely on never to happen."
     return InvariantViolation(message, remedy="Store an encoding, or remove the key.")
+
+
+def _needed(record: T | None, height: int) -> T:
+    if record is None:
+        raise StoreError(
+            f"A record of height {height} is missing.",
+            remedy="Check the directory with `openledger db verify`.",
+        )
+    return record
 
 
 def _is_old(height: int, head: int, heights: int | None) -> bool:

@@ -1,0 +1,155 @@
+"""Snapshots as directories: `manifest`, and `00000000.chunk` and so on.
+
+An export is written beside its place and renamed when it is complete and on disk; so is an import.
+Half of either is never taken for the whole.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from consensus.light import verify_commit
+from consensus.validators import ValidatorSet
+from consensus.votes import Certificate
+from node.config import DataDirectory
+from node.errors import ConfigError
+from node.files import sync_directory, write_atomically
+from runtime.block import Header
+from runtime.errors import InvalidProof, StoreError
+from runtime.hashing import hash_snapshot_chunk
+from runtime.state.restore import restore
+from runtime.state.snapshot import (
+    CHUNK_BYTES_MAX,
+    MANIFEST_BYTES_MAX,
+    SNAPSHOT_VERSION,
+    Manifest,
+    SnapshotTree,
+    encode_chunks,
+)
+from runtime.state.store import Frozen
+from runtime.state.tables import Head
+
+_MANIFEST = "manifest"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The whole state after one block."""
+
+    header: Header
+    state: Mapping[bytes, bytes]
+    """Encoded values by storage key."""
+
+
+def export_snapshot(frozen: Frozen, directory: Path) -> Manifest:
+    """Write a snapshot into a new directory; raises `ConfigError` when it cannot be written."""
+    if directory.exists():
+        message = f"{directory} is there already."
+        raise ConfigError(message, remedy="Name a directory that does not exist.")
+    partial = directory.with_name(f"{directory.name}.partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        manifest = _write(frozen, partial)
+        partial.rename(directory)
+        sync_directory(directory.parent)
+    except OSError as error:
+        message = f"The snapshot {directory} cannot be written: {error.strerror}."
+        raise ConfigError(message, remedy="Choose a directory with space left.") from error
+    return manifest
+
+
+def _write(frozen: Frozen, directory: Path) -> Manifest:
+    hashes: list[bytes] = []
+    count = 0
+    for data, entries in encode_chunks(frozen.values()):
+        write_atomically(_chunk_path(directory, len(hashes)), data, directory)
+        hashes.append(hash_snapshot_chunk(data))
+        count += entries
+    manifest = Manifest(
+        version=SNAPSHOT_VERSION,
+        genesis_header=frozen.genesis_header,
+        block=frozen.block,
+        commit=frozen.commit,
+        events=frozen.events,
+        keys_count=count,
+        chunks=tuple(hashes),
+    )
+    write_atomically(directory / _MANIFEST, manifest.encode(), directory)
+    return manifest
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """The manifest of a snapshot; raises `ConfigError`, `DecodeError`, `InvalidProof`."""
+    return Manifest.decode(_read(directory / _MANIFEST, MANIFEST_BYTES_MAX))
+
+
+def read_chunks(directory: Path, manifest: Manifest) -> Iterator[bytes]:
+    """The chunks of a snapshot in order, unchecked; raises `ConfigError`."""
+    for index in range(len(manifest.chunks)):
+        yield _read(_chunk_path(directory, index), CHUNK_BYTES_MAX)
+
+
+def read_snapshot(directory: Path) -> Snapshot:
+    """The state of a snapshot, checked against the state root of its header.
+
+    Raises `ConfigError`, `DecodeError` or `InvalidProof`.  Who finalised the header is not checked:
+    for that, see `import_snapshot`.
+    """
+    manifest = read_manifest(directory)
+    checked = SnapshotTree(manifest)
+    state: dict[bytes, bytes] = {}
+    for index, data in enumerate(read_chunks(directory, manifest)):
+        state.update(checked.read(index, data))
+    checked.check()
+    return Snapshot(manifest.header, state)
+
+
+def import_snapshot(
+    directory: Path, data: DataDirectory, genesis_hash: bytes, validators: ValidatorSet
+) -> Head:
+    """Make the state of a data directory that has none yet from a snapshot of its chain.
+
+    Raises `ConfigError`, `DecodeError`, `InvalidCertificate`, `InvalidProof`, `StoreError`; then
+    the data directory is as it was.
+    """
+    if data.state.exists() and any(data.state.iterdir()):
+        message = f"{data.state} holds a state already."
+        raise ConfigError(message, remedy="Move it away, or choose an empty --data directory.")
+    manifest = read_manifest(directory)
+    if manifest.genesis_hash != genesis_hash:
+        message = f"The snapshot {directory} is of another chain ({manifest.genesis_hash.hex()})."
+        raise InvalidProof(message, remedy="Give a snapshot of this chain, or another --data.")
+    header = manifest.header
+    if header.id() != genesis_hash:
+        verify_commit(header, Certificate.decode(manifest.commit), validators, genesis_hash)
+    partial = data.root / "state.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        head = restore(partial, manifest, read_chunks(directory, manifest))
+        if data.state.exists():
+            data.state.rmdir()
+        partial.rename(data.state)
+        sync_directory(data.root)
+    except OSError as error:
+        message = f"The state cannot be written to {data.root}: {error.strerror}."
+        raise StoreError(message, remedy="Choose a --data directory with space left.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return head
+
+
+def _chunk_path(directory: Path, index: int) -> Path:
+    return directory / f"{index:08}.chunk"
+
+
+def _read(path: Path, bytes_max: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(bytes_max)
+    except OSError as error:
+        message = f"{path} cannot be read: {error.strerror}."
+        raise ConfigError(message, remedy="Name the directory of a complete snapshot.") from error
