@@ -76,6 +76,8 @@ def _print_proved(
     client: NodeClient, declared: Value[Any] | Map[Any, Any], parts: list[Any], at: int | None
 ) -> None:
     """Print a value that was verified, and under which finalised header."""
+    from node.storage_items import storage_key_of
+
     storage_key = storage_key_of(declared, parts)
     proved = client.proved([storage_key], at)
     encoded = proved.values[storage_key]
