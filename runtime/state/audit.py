@@ -105,10 +105,10 @@ def rebuild(directory: Path) -> Rebuilt:
         repair(directory)
         repaired = True
     with closing(Database(directory, create=False)) as database:
-        check_format(database, directory)
         record = load_record(database, directory)
         if record is None:
             raise damaged(directory, "its head record is lost")
+        check_format(database, directory)
         pairs = _pairs_of_values(database)
         if Tree.of_pairs(pairs).root != record.head.state_root:
             raise damaged(directory, "values of the state are lost, and the index cannot give them")

@@ -211,7 +211,8 @@ def repair(directory: Path) -> None:
     Raises `StoreError`, also when another process uses the directory: LevelDB would not notice.
     """
     with _translated(directory), _locked(directory):
-        plyvel.repair_db(str(directory), paranoid_checks=False, bloom_filter_bits=10)
+        # Paranoid: otherwise it keeps tables whose blocks do not have their CRC.
+        plyvel.repair_db(str(directory), paranoid_checks=True, bloom_filter_bits=10)
 
 
 @contextmanager

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
+from runtime.block import Block
+from runtime.codec import codec_of
+from runtime.hashing import hash_extrinsic
 from runtime.state.audit import put_index
 from runtime.state.leveldb import Database, check_directory
 from runtime.state.snapshot import Manifest, SnapshotTree
@@ -13,11 +16,13 @@ from runtime.state.tables import (
     BLOCK,
     COMMIT,
     EVENTS,
+    EXTRINSIC,
     FORMAT,
     FORMAT_KEY,
     HEAD_KEY,
     HEADER,
     HEIGHT,
+    POSITION_BYTES,
     VALUE,
     Head,
     HeadRecord,
@@ -33,7 +38,8 @@ def restore(directory: Path, manifest: Manifest, chunks: Iterable[bytes]) -> Hea
     """
     check_directory(directory, create=True)
     checked = SnapshotTree(manifest)
-    header = manifest.header
+    block = codec_of(Block).decode(manifest.block)
+    header = block.header
     head = Head(header.height, header.id(), header.state_root)
     with closing(Database(directory, create=True)) as database:
         for index, data in enumerate(chunks):
@@ -49,6 +55,9 @@ def restore(directory: Path, manifest: Manifest, chunks: Iterable[bytes]) -> Hea
             batch.put(at_height(BLOCK, head.height), manifest.block)
             batch.put(at_height(COMMIT, head.height), manifest.commit)
             batch.put(at_height(EVENTS, head.height), manifest.events)
+            for index, extrinsic in enumerate(block.extrinsics):
+                place = at_height(b"", head.height) + index.to_bytes(POSITION_BYTES, "big")
+                batch.put(EXTRINSIC + hash_extrinsic(extrinsic), place)
             kept = Kept(state=head.height, blocks=head.height, headers=head.height)
             batch.put(HEAD_KEY, HeadRecord(head, head.height, kept).encode())
     return head

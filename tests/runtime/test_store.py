@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from runtime.errors import InvariantViolation, StoreError
 from runtime.hashing import ZERO_HASH
 from runtime.state.history import RECENT_HEIGHTS_MAX, UnknownHeight
+from runtime.state.multiproof import verify_entries
 from runtime.state.proof import verify_entry
 from runtime.state.store import BlockRecord, Head, Store
 from runtime.state.tables import HeadRecord
@@ -138,10 +139,14 @@ def test_a_store_is_a_dictionary_with_a_past(tmp_path_factory, batches):
 
 def test_every_height_is_kept_unless_it_is_pruned(directory):
     """Beyond memory, and after a restart, undo logs give values and proofs of any height."""
-    store, roots = Store.open(directory, create=True), []
+    store = Store.open(directory, create=True)
+    roots = []
     heights = RECENT_HEIGHTS_MAX + 20
     for height in range(heights):
-        changes = {b"height": b"%d" % height, b"key %d" % (height % 7): b"%d" % (height // 7 or 1)}
+        changes: dict[bytes, bytes | None] = {
+            b"height": b"%d" % height,
+            b"key %d" % (height % 7): b"%d" % (height // 7 or 1),
+        }
         if height % 5 == 0:
             changes[b"key 3"] = None
         roots.append((_commit(store, changes), dict.fromkeys(store.keys(b"", None, 100))))
@@ -394,3 +399,76 @@ def test_kill_9_leaves_the_last_reported_block(directory):
         assert reported <= store.head.height <= reported + 1
         assert store.get(b"height") == store.head.height.to_bytes(32, "big")
         store.close()
+
+
+def _tables(directory):
+    """A store whose values are in one table, and whose log is empty."""
+    _filled(directory)
+    database = plyvel.DB(str(directory))
+    database.compact_range()
+    database.close()
+    Store.open(directory, create=False).close()
+
+
+def _cut(path):
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def _flip(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("pattern", ["CURRENT", "MANIFEST-*", "*.ldb"])
+@pytest.mark.parametrize("damage", [Path.unlink, _cut, _flip])
+def test_damage_to_any_file_is_told_at_the_start(directory, pattern, damage):
+    """Lost, cut short or a bit flipped: one sentence, and a remedy that helps."""
+    _tables(directory)
+    damage(_only(directory, pattern))
+    with pytest.raises(StoreError) as caught:
+        Store.open(directory, create=False)
+    assert "damaged" in caught.value.message
+    assert "\n" not in caught.value.message
+    for command in ("db verify", "db rebuild", "db import"):
+        assert command in caught.value.remedy
+
+
+def test_damaged_values_are_told_at_the_start(directory):
+    """Every value is read once, whatever table it is in."""
+    _filled(directory)
+    database = plyvel.DB(str(directory))
+    database.compact_range()
+    database.close()
+    whole = _only(directory, "*.ldb").read_bytes()
+    place = whole.rfind(b"v18 ")
+    assert place > 0
+    table = bytearray(whole)
+    table[place + 1] ^= 1
+    _only(directory, "*.ldb").write_bytes(table)
+    with pytest.raises(StoreError, match="damaged"):
+        Store.open(directory, create=False)
+
+
+def test_a_failed_write_writes_nothing(directory, store):
+    """An error while the batch is filled leaves the store as it was."""
+
+    def fail():
+        with store._database.batch() as batch:
+            batch.put(b"half", b"1")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert store._database.get(b"half") is None
+
+
+def test_many_keys_are_proved_at_once(store):
+    """At the head and before, in one proof."""
+    before = _commit(store, {b"a": b"1", b"b": b"2"})
+    after = _commit(store, {b"a": b"3"})
+    keys = [b"a", b"b", b"c"]
+    proof = store.prove_many_at(keys, 0)
+    assert verify_entries(before, proof) == {b"a": b"1", b"b": b"2", b"c": None}
+    proof = store.prove_many_at(keys, 1)
+    assert verify_entries(after, proof) == {b"a": b"3", b"b": b"2", b"c": None}
