@@ -29,12 +29,13 @@ Limit = Annotated[int, typer.Option(help="The most entries to list.", min=1, max
 @app.command()
 def stats(data: Data, as_json: JsonFlag = False) -> None:
     """Show the head, what is kept, and how much each storage item takes."""
-    from genesis.compose import compose_runtime
+    from node.config import DataDirectory
     from node.storage_items import item_stats
 
+    runtime = DataDirectory(data).load_spec(None).runtime()
     with _opened(data) as store:
         head, kept = store.head, store.kept
-        items = item_stats(store, compose_runtime())
+        items = item_stats(store, runtime)
     fields = {
         "height": None if head is None else head.height,
         "block": None if head is None else head.block_id,
@@ -72,11 +73,11 @@ def get(
     as_json: JsonFlag = False,
 ) -> None:
     """Show a stored value, or the entries of a map: openledger db get PALLET ITEM [KEY ...]."""
-    from genesis.compose import compose_runtime
+    from node.config import DataDirectory
     from node.storage_items import entries, find_item, map_key, storage_key_of
     from runtime.storage import Map
 
-    runtime = compose_runtime()
+    runtime = DataDirectory(data).load_spec(None).runtime()
     declared = find_item(runtime, pallet_name(runtime, pallet), item)
     with _opened(data) as store:
         if isinstance(declared, Map) and not key and at is None:

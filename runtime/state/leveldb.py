@@ -210,20 +210,17 @@ def repair(directory: Path) -> None:
 
     Raises `StoreError`, also when another process uses the directory: LevelDB would not notice.
     """
-    with _translated(directory), _locked(directory):
-        # Paranoid: otherwise it keeps tables whose blocks do not have their CRC.
-        plyvel.repair_db(str(directory), paranoid_checks=True, bloom_filter_bits=10)
-
-
-@contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Hold LevelDB's lock file."""
     try:
-        with (directory / "LOCK").open("a") as lock:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
+        lock = (directory / "LOCK").open("a")
     except OSError as error:
         raise _in_use(directory, str(error.strerror)) from error
+    with _translated(directory), lock:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise _in_use(directory, str(error.strerror)) from error
+        # Paranoid: otherwise it keeps tables whose blocks do not have their CRC.
+        plyvel.repair_db(str(directory), paranoid_checks=True, bloom_filter_bits=10)
 
 
 @contextmanager

@@ -55,6 +55,17 @@ def test_a_transfer_and_its_effect(dev_node: Any, openledger: Run) -> None:
     assert health["finalized_height"] >= inclusion["height"]
 
 
+def test_a_query_can_be_proved_at_any_height(dev_node: Any, openledger: Run) -> None:
+    """Value, height and block; block 0, which no votes finalise, too; absence is null."""
+    node = ("--node", dev_node.url)
+    proved = json.loads(openledger("query", "balances", "issuance", "--prove", *node).stdout)
+    first = json.loads(openledger("query", "balances", "issuance", "--at", "0", *node).stdout)
+    assert proved["value"] > 0
+    assert (first["height"], len(first["block"])) == (0, 64)
+    account = ("query", "balances", "accounts", "09" * 32, "--at", "0")
+    assert json.loads(openledger(*account, *node).stdout)["value"] is None
+
+
 def test_people_get_text(dev_node: Any, openledger: Run) -> None:
     """Without --json the same commands print lines and tables."""
     node = ("--node", dev_node.url)

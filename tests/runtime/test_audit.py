@@ -14,6 +14,7 @@ import pytest
 from runtime.errors import StoreError
 from runtime.hashing import hash_extrinsic
 from runtime.state.audit import Audit, audit, rebuild
+from runtime.state.leveldb import repair
 from runtime.state.store import Kept, Retention, Store
 from runtime.state.tables import HEAD_KEY, HeadRecord, at_height
 from tests.runtime.stored_chain import grow
@@ -221,3 +222,9 @@ def test_a_damaged_table_loses_what_was_in_its_block(directory):
     with pytest.raises(StoreError, match="lost"):
         rebuild(directory)
     assert any((directory / "lost").iterdir())
+
+
+def test_a_directory_that_cannot_be_locked_is_not_repaired(tmp_path):
+    """Nothing is written where nothing is."""
+    with pytest.raises(StoreError, match="cannot be locked"):
+        repair(tmp_path / "none")

@@ -183,9 +183,13 @@ def test_many_changed_keys_write_the_index_early(directory, monkeypatch):
 def test_caches_are_limited_and_never_stale(directory, monkeypatch):
     """With caches of a few entries, reads and undo logs are those of a dictionary."""
     monkeypatch.setattr("runtime.state.store.CACHE_BYTES_MAX", 1_000)
-    store, model, past = _open(directory), {}, []
+    store = _open(directory)
+    model: dict[bytes, bytes] = {}
+    past = []
     for height in range(40):
-        changes = {b"key %d" % (height * 3 % 20 + place): b"%d" % height for place in range(6)}
+        changes: dict[bytes, bytes | None] = {
+            b"key %d" % (height * 3 % 20 + place): b"%d" % height for place in range(6)
+        }
         changes[b"key %d" % (height % 20)] = None
         for place in range(20):
             assert store.get(b"key %d" % place) == model.get(b"key %d" % place)
