@@ -8,15 +8,14 @@ disturbs them little.  The collector is set as in a node.
 
 from __future__ import annotations
 
-import json
 import random
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.report import report
 from node.lifetime import spare_collector
 from runtime.codec import codec_of
 from runtime.hashing import hash_state_key, hash_state_value
@@ -120,15 +119,5 @@ def restart_us(size: int) -> float:
     return round(statistics.median(rounds) / size * 1e6, 2)
 
 
-def main() -> None:
-    """Print the figures, one a line, or with `--json` as one object."""
-    found = figures()
-    if "--json" not in sys.argv:
-        for name, figure in found.items():
-            sys.stdout.write(f"{name:<26}{figure:>10}\n")
-    else:
-        sys.stdout.write(json.dumps(found) + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    report("tree", figures())
