@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.report import report
-from node.lifetime import spare_collector
+from node.memory import settle_memory
 from runtime.codec import codec_of
 from runtime.hashing import hash_state_key, hash_state_value
 from runtime.state.multiproof import prove_entries, verify_entries
@@ -40,7 +40,7 @@ SEED = 2026
 
 def figures() -> dict[str, float]:
     """The figures of the state tree by their names in the list of bars."""
-    spare_collector()
+    settle_memory()
     found: dict[str, float] = {}
     for name, size in SIZES.items():
         source = random.Random(SEED)  # noqa: S311 # repeatable keys, not secrets
@@ -65,7 +65,7 @@ def _tree_of(keys: Sequence[bytes]) -> Tree:
 
 def update_us(tree: Tree, key_hashes: Sequence[bytes], source: random.Random) -> float:
     """Microseconds per updated key of a tree with `key_hashes`, in batches of 5,000."""
-    spare_collector()
+    settle_memory()
     rounds = []
     for _ in range(UPDATE_ROUNDS):
         batch = [(key, source.randbytes(32)) for key in source.sample(key_hashes, BATCH_KEYS)]
