@@ -74,15 +74,19 @@ def get(
 ) -> None:
     """Show a stored value, or the entries of a map: openledger db get PALLET ITEM [KEY ...]."""
     from node.config import DataDirectory
-    from node.storage_items import entries, find_item, map_key, storage_key_of
-    from runtime.storage import Map
+    from node.connection import decode_map_key
+    from node.storage_items import entries, find_item, storage_key_of
+    from runtime.storage import PREFIX_BYTES, Map
 
     runtime = DataDirectory(data).load_spec(None).runtime()
     declared = find_item(runtime, pallet_name(runtime, pallet), item)
     with _opened(data) as store:
         if isinstance(declared, Map) and not key and at is None:
             found = [
-                (map_key(declared, storage_key), declared.codec.decode(value))
+                (
+                    decode_map_key(declared.key_codec, storage_key[PREFIX_BYTES:]),
+                    declared.codec.decode(value),
+                )
                 for storage_key, value in entries(store, declared.prefix, limit)
             ]
             if as_json:
