@@ -10,7 +10,20 @@ import sys
 
 import typer
 
-from node.cli import client, db, demo, keys, node, pallet, query, receipt, serve, tx, worker
+from node.cli import (
+    client,
+    db,
+    demo,
+    keys,
+    node,
+    pallet,
+    query,
+    receipt,
+    serve,
+    tx,
+    upgrade,
+    worker,
+)
 from node.cli.output import print_error
 from runtime.errors import OpenLedgerError
 
@@ -31,6 +44,7 @@ app.command("tx", context_settings={"allow_extra_args": True, "ignore_unknown_op
 )
 app.command("query")(query.query)
 app.command("status")(query.status)
+app.command("try-upgrade")(upgrade.try_upgrade)
 app.add_typer(keys.app, name="keys")
 app.add_typer(db.app, name="db")
 
