@@ -116,8 +116,8 @@ def make_workload(chain: Chain) -> Workload:
 
 def verify_seconds(chain: Chain, block: Block) -> float:
     """Seconds that one core needs for the signatures of a block, and nothing else."""
-    opened = [chain.runtime.open(raw, chain.genesis_hash).signed for raw in block]
-    prepared = [(claim.signature + claim.payload, claim.account) for claim in opened]
+    claims = [chain.open_extrinsic(raw)[1] for raw in block]
+    prepared = [(signature + payload, account) for account, payload, signature in claims]
     start = time.perf_counter()
     for signed, account in prepared:
         crypto_sign_open(signed, account)
@@ -195,19 +195,19 @@ def two_processes(chain: Chain, work: Workload) -> float:
 def _open_block(
     chain: Chain, process: VerifierProcess, raws: Block
 ) -> tuple[list[OpenedExtrinsic], Future[list[bool]]]:
-    opened = [chain.runtime.open(raw, chain.genesis_hash) for raw in raws]
+    opened = [chain.open_extrinsic(raw) for raw in raws]
     own = int(len(opened) * OWN_SHARE)
-    return opened, process.start([each.signed for each in opened[own:]])
+    return opened, process.start([claim for _, claim in opened[own:]])
 
 
 def _checked(
     opened: Sequence[OpenedExtrinsic], verdicts: Future[list[bool]]
 ) -> list[CheckedExtrinsic]:
     own = int(len(opened) * OWN_SHARE)
-    valid = [verify(*each.signed) for each in opened[:own]] + verdicts.result()
+    valid = [verify(*claim) for _, claim in opened[:own]] + verdicts.result()
     if not all(valid):
         raise UnfitWorkload
-    return [each.claimed for each in opened]
+    return [claimed for claimed, _ in opened]
 
 
 def figures() -> dict[str, float]:

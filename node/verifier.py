@@ -23,7 +23,7 @@ from typing import IO, Self
 import trio
 
 from runtime.errors import OpenLedgerError
-from runtime.extrinsic import Signed
+from runtime.extrinsic import SignatureClaim
 from runtime.keys import ACCOUNT_BYTES, SIGNATURE_BYTES, verify
 
 CHUNK_MAX = 4_096
@@ -65,11 +65,11 @@ class VerifierProcess:
         # Closes the pipes, which ends the process, and waits for it.
         self._process.communicate(timeout=_STOP_TIMEOUT_S)
 
-    def start(self, claims: Sequence[Signed]) -> Future[list[bool]]:
+    def start(self, claims: Sequence[SignatureClaim]) -> Future[list[bool]]:
         """Begin to verify signatures; the result may raise `VerifierStopped`."""
         return self._talker.submit(self._ask, claims)
 
-    def _ask(self, claims: Sequence[Signed]) -> list[bool]:
+    def _ask(self, claims: Sequence[SignatureClaim]) -> list[bool]:
         requests, answers = self._process.stdin, self._process.stdout
         answer = b""
         try:
@@ -93,7 +93,7 @@ class Verifier:
         self._waiting: list[_Request] = []
         self._arrived = trio.Event()
 
-    async def holds(self, claim: Signed) -> bool:
+    async def holds(self, claim: SignatureClaim) -> bool:
         """Whether a signature holds."""
         request = _Request(claim)
         self._waiting.append(request)
@@ -125,13 +125,13 @@ class Verifier:
 class _Request:
     __slots__ = ("answered", "claim", "valid")
 
-    def __init__(self, claim: Signed) -> None:
+    def __init__(self, claim: SignatureClaim) -> None:
         self.claim = claim
         self.valid = False
         self.answered = trio.Event()
 
 
-def _encode(claims: Sequence[Signed]) -> bytes:
+def _encode(claims: Sequence[SignatureClaim]) -> bytes:
     parts = [_number(len(claims))]
     for account, payload, signature in claims:
         parts += account, signature, _number(len(payload)), payload
@@ -142,12 +142,12 @@ def _number(count: int) -> bytes:
     return count.to_bytes(_LENGTH_BYTES, "big")
 
 
-def _read_claims(requests: IO[bytes], count: int) -> Iterator[Signed]:
+def _read_claims(requests: IO[bytes], count: int) -> Iterator[SignatureClaim]:
     for _ in range(count):
         account = requests.read(ACCOUNT_BYTES)
         signature = requests.read(SIGNATURE_BYTES)
         length = int.from_bytes(requests.read(_LENGTH_BYTES), "big")
-        yield Signed(account, requests.read(length), signature)
+        yield account, requests.read(length), signature
 
 
 def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:

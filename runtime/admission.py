@@ -64,8 +64,8 @@ class BlockSpace:
         self.size_bytes = 0
         self.units = 0
 
-    def check(self, length_bytes: int, units: int, *, operational: bool) -> None:
-        """Raise `BlockFull` unless one more extrinsic fits."""
+    def take(self, length_bytes: int, units: int, operational: bool) -> None:
+        """Make room for one more extrinsic; raises `BlockFull`."""
         size_bytes = self.size_bytes + length_bytes
         total = self.units + units
         if operational:
@@ -82,12 +82,15 @@ class BlockSpace:
             )
         if full:
             raise block_full(self.count)
-
-    def take(self, length_bytes: int, units: int) -> None:
-        """Note that an extrinsic is in the block."""
         self.count += 1
-        self.size_bytes += length_bytes
-        self.units += units
+        self.size_bytes = size_bytes
+        self.units = total
+
+    def release(self, length_bytes: int, units: int) -> None:
+        """Give the room of the extrinsic back that was made room for last."""
+        self.count -= 1
+        self.size_bytes -= length_bytes
+        self.units -= units
 
 
 def block_full(count: int) -> BlockFull:

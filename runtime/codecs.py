@@ -383,7 +383,11 @@ class RecordCodec(Codec[T]):
             raise _out_of_bounds(self, value)
         values = self._values(value)
         try:
-            plain = [encode(part) for encode, part in zip(self._encoders, values)]  # noqa: B905 # as many, by construction
+            if self._fields_are_plain:
+                for encode, part in zip(self._encoders, values):  # noqa: B905 # as many, by construction
+                    encode(part)
+                return values
+            plain = [encode(part) for encode, part in zip(self._encoders, values, strict=True)]
         except OutOfBounds as error:
             field = self._failing_field(self._encoders, values)
             raise OutOfBounds(f"{field}: {error.message}", remedy=error.remedy) from error

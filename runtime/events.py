@@ -2,7 +2,7 @@
 
 An event is a frozen dataclass nested in its pallet.  It encodes as
 [extrinsic index or null, pallet index, event index, [fields]]; a block's events are the array of
-those encodings, and its `events_root` is their Merkle list.
+those encodings, and its `events_root` is their Merkle list (`runtime.outcome`).
 """
 
 from __future__ import annotations

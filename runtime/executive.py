@@ -306,7 +306,7 @@ class Runtime:
     def _apply_all(
         self, block: _BlockInProgress, extrinsics: Sequence[CheckedExtrinsic | CheckedInherent]
     ) -> None:
-        included = block.included
+        included, results = block.included, block.results
         environment = self._environment
         for position, extrinsic in enumerate(extrinsics):
             environment.extrinsic_index = len(included)
@@ -321,7 +321,7 @@ class Runtime:
                     raise InvalidBlock(message, remedy="Reject the block.") from error
                 block.left_out[extrinsic.hash] = error
                 continue
-            block.results.append(result)
+            results.append(result)
             included.append(extrinsic.raw)
 
     def _apply_inherent(
@@ -335,7 +335,7 @@ class Runtime:
             message = f"The inherent {inherent.definition} is in the block twice."
             raise InvalidBlock(message, remedy="Reject the block.")
         block.inherents.append(inherent.definition)
-        block.space.take(len(inherent.raw), weight.units)
+        block.space.take(len(inherent.raw), weight.units, operational=True)
         result = self._dispatch(inherent, None, weight, 0)
         if not result.ok:
             message = f"The inherent {inherent.definition} fails: {result.message}"
@@ -353,14 +353,17 @@ class Runtime:
         weight = definition.weigh(extrinsic.arguments)
         units = EXTRINSIC_UNITS + weight.units
         length_bytes = len(extrinsic.raw)
-        block.space.check(length_bytes, units, operational=definition.operational)
         overlay = self._overlay
         if len(overlay.events) > EVENTS_AT_ADMISSION_MAX:
             raise block_full(block.space.count)
+        block.space.take(length_bytes, units, definition.operational)
         overlay.unmeter()
         fee = block.schedule.fee(length_bytes, units)
-        self._keeper.admit(extrinsic.signer, extrinsic.nonce, fee + extrinsic.tip)
-        block.space.take(length_bytes, units)
+        try:
+            self._keeper.admit(extrinsic.signer, extrinsic.nonce, fee + extrinsic.tip)
+        except InvalidTransaction:
+            block.space.release(length_bytes, units)
+            raise
         block.fees += fee
         block.tips += extrinsic.tip
         return self._dispatch(extrinsic, extrinsic.signer, weight, fee)

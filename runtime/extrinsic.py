@@ -82,19 +82,10 @@ class CheckedExtrinsic(NamedTuple):
     """The values of the call's arguments in order."""
 
 
-class Signed(NamedTuple):
-    """What `runtime.keys.verify` takes."""
-
-    account: bytes
-    payload: bytes
-    signature: bytes
-
-
-class OpenedExtrinsic(NamedTuple):
-    """A decoded extrinsic, and the signature that must hold before anybody uses it."""
-
-    claimed: CheckedExtrinsic
-    signed: Signed
+SignatureClaim = tuple[bytes, bytes, bytes]
+"""Account, payload and signature: what `runtime.keys.verify` takes."""
+OpenedExtrinsic = tuple[CheckedExtrinsic, SignatureClaim]
+"""A decoded extrinsic, and the signature that must hold before anybody uses it."""
 
 
 class CheckedInherent(NamedTuple):
@@ -160,7 +151,7 @@ def open_extrinsic(raw: bytes, genesis_hash: bytes, calls: CallCodec) -> OpenedE
         definition,
         arguments,
     )
-    return OpenedExtrinsic(claimed, Signed(signer, genesis_hash + body, signature))
+    return claimed, (signer, genesis_hash + body, signature)
 
 
 def check_extrinsic(raw: bytes, genesis_hash: bytes, calls: CallCodec) -> CheckedExtrinsic:

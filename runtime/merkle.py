@@ -47,15 +47,10 @@ class InvalidLeaves(OpenLedgerError):
 def list_root(leaves: Sequence[bytes]) -> bytes:
     """Return the 32-byte root of a list of leaves; their number is part of it."""
     _check_count(len(leaves))
-    return hashed_list_root([hash_list_leaf(leaf) for leaf in leaves])
-
-
-def hashed_list_root(leaf_hashes: Sequence[bytes]) -> bytes:
-    """Return the root of a list whose leaves are hashed already, in a domain of their own."""
-    level = list(leaf_hashes) or [ZERO_HASH]
+    level = [hash_list_leaf(leaf) for leaf in leaves] or [ZERO_HASH]
     while len(level) > 1:
         level = _list_level_above(level)
-    return _bind_list(len(leaf_hashes), level[0])
+    return _bind_list(len(leaves), level[0])
 
 
 def list_path(leaves: Sequence[bytes], index: int) -> ListPath:

@@ -6,16 +6,16 @@ import pytest
 import trio
 
 from node.verifier import Verifier, VerifierProcess, VerifierStopped
-from runtime.extrinsic import Signed
+from runtime.extrinsic import SignatureClaim
 from runtime.keys import Keypair
 
 ALICE = Keypair.from_seed(bytes([1]) * 32)
 
 
-def claim(number: int, *, valid: bool = True) -> Signed:
+def claim(number: int, *, valid: bool = True) -> SignatureClaim:
     """A signed payload, or one whose signature is of another."""
     payload = b"payload %d" % number
-    return Signed(ALICE.account, payload, ALICE.sign(payload if valid else b"another"))
+    return ALICE.account, payload, ALICE.sign(payload if valid else b"another")
 
 
 def test_each_signature_has_its_answer() -> None:
