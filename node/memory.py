@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import gc
 
-YOUNG_OBJECTS = 50_000
-"""How many more objects are made than freed before the youngest are walked: about one block."""
-MIDDLE_COLLECTIONS = 20
-OLD_COLLECTIONS = 50
+YOUNG_OBJECTS = 500_000
+"""How many more objects are made than freed before the youngest are walked: some full blocks."""
+MIDDLE_COLLECTIONS = 10
+OLD_COLLECTIONS = 10
 
 
 def settle_memory() -> None:
