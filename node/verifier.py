@@ -17,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from types import TracebackType
 from typing import IO, Self
 
@@ -39,14 +40,19 @@ class VerifierStopped(OpenLedgerError):
 
 
 class VerifierProcess:
-    """The process, and the thread that talks to it; use it as a context manager."""
+    """The process, and a thread for each direction; use it as a context manager.
+
+    The next request is in the pipe when the answer to the last one leaves: the process never waits
+    for the node's interpreter.
+    """
 
     def __init__(self) -> None:
         """Start the process."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "node.verifier"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        self._talker = ThreadPoolExecutor(1, thread_name_prefix="verifier")
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="verifier-requests")
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="verifier-answers")
 
     def __enter__(self) -> Self:
         return self
@@ -60,26 +66,29 @@ class VerifierProcess:
         self.close()
 
     def close(self) -> None:
-        """End the process."""
-        self._talker.shutdown(wait=True, cancel_futures=True)
+        """End the process, when it has answered what it was asked."""
+        self._writer.shutdown(wait=True, cancel_futures=True)
+        self._reader.shutdown(wait=True, cancel_futures=True)
         # Closes the pipes, which ends the process, and waits for it.
         self._process.communicate(timeout=_STOP_TIMEOUT_S)
 
     def start(self, claims: Sequence[SignatureClaim]) -> Future[list[bool]]:
         """Begin to verify signatures; the result may raise `VerifierStopped`."""
-        return self._talker.submit(self._ask, claims)
+        self._writer.submit(self._ask, claims)
+        return self._reader.submit(self._answer, len(claims))
 
-    def _ask(self, claims: Sequence[SignatureClaim]) -> list[bool]:
-        requests, answers = self._process.stdin, self._process.stdout
-        answer = b""
-        try:
-            if requests is not None and answers is not None:
+    def _ask(self, claims: Sequence[SignatureClaim]) -> None:
+        requests = self._process.stdin
+        # Where the pipe is broken, the answer says so.
+        with suppress(OSError, ValueError):
+            if requests is not None:
                 requests.write(_encode(claims))
                 requests.flush()
-                answer = answers.read(len(claims))
-        except (OSError, ValueError):  # the pipe is broken, or closed here
-            answer = b""
-        if len(answer) != len(claims):
+
+    def _answer(self, count: int) -> list[bool]:
+        answers = self._process.stdout
+        answer = b"" if answers is None else answers.read(count)
+        if len(answer) != count:
             message = "The process that verifies signatures has ended."
             raise VerifierStopped(message, remedy="Restart the node; see its log.")
         return [byte == 1 for byte in answer]
