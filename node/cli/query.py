@@ -125,8 +125,10 @@ def pallet_name(runtime: Runtime, pallet: str) -> str:
     for name in runtime.pallets:
         if name.lower() == pallet.lower():
             return name
-    names = ", ".join(runtime.pallets)
-    raise ConfigError(f"There is no pallet {pallet!r}.", remedy=f"Choose one of {names}.")
+    remedy = f"Choose one of {', '.join(runtime.pallets)}."
+    if "." in pallet:
+        remedy = f"Write two words: {pallet.replace('.', ' ', 1)}."
+    raise ConfigError(f"There is no pallet {pallet!r}.", remedy=remedy)
 
 
 def _is_map(declared: Value[Any] | Map[Any, Any]) -> bool:

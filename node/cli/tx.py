@@ -15,6 +15,7 @@ from node.cli.output import (
     print_json,
     print_table,
 )
+from node.cli.query import pallet_name
 from node.errors import ConfigError
 from runtime.extrinsic import PERIOD_BLOCKS_MAX
 from runtime.types import OPEN
@@ -108,12 +109,8 @@ def _era_blocks(text: str | None) -> int | None:
 
 def _calls(runtime: Runtime, pallet: str | None) -> list[CallDefinition]:
     """The calls of one pallet, whatever its capitals, or of all."""
-    by_name = {name.lower(): each.definition for name, each in runtime.pallets.items()}
-    if pallet is not None and pallet.lower() not in by_name:
-        message = f"There is no pallet {pallet!r}."
-        raise ConfigError(message, remedy=f"Choose one of {', '.join(runtime.pallets)}.")
-    chosen = by_name.values() if pallet is None else [by_name[pallet.lower()]]
-    return [call for definition in chosen for call in definition.calls]
+    chosen = runtime.pallets if pallet is None else [pallet_name(runtime, pallet)]
+    return [call for name in chosen for call in runtime.pallets[name].definition.calls]
 
 
 def _find(definitions: list[CallDefinition], name: str) -> CallDefinition:

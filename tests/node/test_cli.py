@@ -86,6 +86,8 @@ def test_people_get_text(dev_node: Any, openledger: Run) -> None:
     [
         (("tx", "nothing"), "There is no pallet 'nothing'. Choose one of System"),
         (("tx", "balances", "fly"), "There is no call 'fly'. Choose one of transfer"),
+        (("tx", "Balances.transfer"), "Write two words: Balances transfer."),
+        (("query", "Balances.accounts"), "Write two words: Balances accounts."),
         (("tx", "balances", "transfer"), "missing. The call takes: --receiver bytes[32]"),
         (("tx", "balances", "transfer", "--reciever=1"), "--reciever is unknown"),
         (("tx", "balances", "burn", "--amount=much"), "'much' is not a value for amount."),
