@@ -1,8 +1,8 @@
 """Metadata: everything a client can know of a runtime, as JSON.
 
-Types are in the notation of `Codec.describe`; bytes are hexadecimal.  `genesis/metadata.lock.json`
-keeps the metadata of the current spec version: a difference is a change that clients or stored
-data must be ready for.
+Types are in the notation of `Codec.describe`; bytes are hexadecimal.  `genesis/metadata` keeps the
+metadata of each spec version: a difference is a change that clients or stored data must be ready
+for.
 """
 
 from __future__ import annotations
