@@ -231,7 +231,7 @@ class CallMethod(Generic[Origin, Arguments]):
             documentation=inspect.cleandoc(self.function.__doc__ or ""),
             function=self.function,
             arguments=codec,
-            holds_calls=any(map(_holds_calls, codec.items.values())),
+            holds_calls=any(map(holds_calls, codec.items.values())),
         )
         call_type.call_definition = self.definition
         self._call_type = call_type
@@ -367,9 +367,10 @@ def _origin_of(hint: Any) -> Marker | Track | None:
     return origins[0] if origins else None
 
 
-def _holds_calls(codec: Codec[Any]) -> bool:
+def holds_calls(codec: Codec[Any]) -> bool:
+    """Whether values of a codec are calls, or tuples of calls."""
     if isinstance(codec, OptionalCodec | SequenceCodec):
-        return _holds_calls(codec.item)
+        return holds_calls(codec.item)
     return isinstance(codec, HeldCallCodec)
 
 
