@@ -21,7 +21,7 @@ from genesis.allocation import (
     opening_balances,
     published_allocation,
 )
-from genesis.compose import SPEC_VERSION, Pallets, compose, compose_runtime
+from genesis.compose import Pallets, compose, compose_runtime
 from genesis.pallet_packages import PACKAGES_MAX, PalletPackage, load_pallets
 from genesis.toml_records import InvalidChainSpec, read_record, write_record
 from pallets.attribution.pallet import Attribution
@@ -235,11 +235,22 @@ def genesis_of(
         next_validators_hash=validators_hash,
         last_commit_hash=ZERO_HASH,
         evidence_root=ZERO_HASH,
-        spec_version=SPEC_VERSION,
+        spec_version=runtime.spec_version,
         beacon=hash_beacon(codec_of(ChainSpec).encode(spec)),
         beacon_proof=b"",
     )
     return Block(header, ()), dict(storage), runtime
+
+
+def is_genesis_of(header: Header, computed: Header) -> bool:
+    """Whether a header is block 0 of the chain whose spec gives `computed` under this runtime.
+
+    An older spec version had other storage, and its code is not here to make block 0 again: then
+    it is the same chain if the header commits to the same spec.
+    """
+    if header.spec_version >= computed.spec_version:
+        return header == computed
+    return (header.height, header.beacon) == (0, computed.beacon)
 
 
 def _configure(spec: ChainSpec, pallets: Pallets) -> None:

@@ -13,10 +13,13 @@ from typing import Self
 
 import trio
 
-from genesis.chain_spec import ChainSpec, genesis_block
+from genesis.chain_spec import ChainSpec, genesis_block, is_genesis_of
 from node.beacon import Beacon, check_beacon, make_beacon
 from node.config import DataDirectory
-from node.errors import ConfigError
+from node.errors import ConfigError, NotFound
+from node.history.decoder import SpecDecoder
+from node.history.stored import keep_metadata, stored_metadata
+from node.history.versions import SpecDecoders
 from runtime.block import Block, BlockContext, Header
 from runtime.cbor import Plain
 from runtime.codec import codec_of
@@ -30,13 +33,20 @@ from runtime.outcome import BlockOutcome
 from runtime.state.cache import CachedState
 from runtime.state.store import BlockRecord, Prepared, Retention, Store
 
-BlockEvents = dict[int | None, list[EventRecord]]
-"""The events of each extrinsic of a block, by its index; None: those of the block itself."""
 RECENT_EVENTS_MAX = 16
 """Heights whose decoded events are kept: clients ask for the status of every extrinsic."""
 Admitted = Callable[[bytes], CheckedExtrinsic | None]
 """The waiting extrinsic of a hash, whose signature was verified when it was admitted."""
 _NO_EVENTS = b"\x80"
+
+
+@dataclass(frozen=True, slots=True)
+class BlockEvents:
+    """The events of a block, and what can tell of values in them."""
+
+    decoder: SpecDecoder
+    by_extrinsic: Mapping[int | None, Sequence[EventRecord]]
+    """By the extrinsic's index; None: those of the block itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +73,6 @@ class Chain:
         genesis, changes, self._executor = genesis_block(spec)
         self.spec = spec
         self.store = store
-        self.genesis_hash = genesis.header.id()
         self.runtime: Runtime = spec.runtime()
         self.advanced = trio.Event()
         """Set, and replaced, when there is a new head."""
@@ -71,13 +80,15 @@ class Chain:
         self._state = CachedState(store)
         self._recent_events: dict[int, BlockEvents] = {}
         self._events_lock = threading.Lock()
+        self._decoders = SpecDecoders()
         self.validators = spec.validator_set()
         if store.head is None:
             events = self.runtime.encode_events(())
-            record = BlockRecord(0, self.genesis_hash, genesis.encode(), b"", events, ())
+            record = BlockRecord(0, genesis.header.id(), genesis.encode(), b"", events, ())
             store.commit(store.prepare(changes), record)
-        self._check_genesis()
+        self.genesis_hash = self._stored_genesis(genesis.header).id()
         self.head: Header = self._load_head()
+        keep_metadata(store, self.runtime.metadata())
 
     @classmethod
     def open(
@@ -125,15 +136,28 @@ class Chain:
         """Raise `InvalidTransaction` for what could not enter the next block, or a later one."""
         self.runtime.validate(self.store, checked, self.head.height + 1)
 
+    def spec_version_at(self, height: int) -> int:
+        """The spec version of a block; raises `NotFound`, `Pruned`."""
+        header = self.head if height == self.head.height else self.store.header(height)
+        if header is None:
+            message = f"There is no block {height}."
+            raise NotFound(message, remedy=f"Ask for a height from 0 to {self.head.height}.")
+        return header.spec_version
+
+    def decoder_of(self, spec_version: int) -> SpecDecoder:
+        """What decodes the blocks of a spec version; raises `NotFound`."""
+        return self._decoders.of(spec_version, lambda: stored_metadata(self.store, spec_version))
+
     def events_at(self, height: int) -> BlockEvents:
         """The decoded events of a block by their extrinsic; those asked for lately are kept."""
         with self._events_lock:
             known = self._recent_events.get(height)
             if known is None:
-                known = {}
-                for event in self.runtime.decode_events(self.store.events(height) or _NO_EVENTS):
-                    known.setdefault(event.extrinsic_index, []).append(event)
-                self._recent_events[height] = known
+                decoder = self.decoder_of(self.spec_version_at(height))
+                by_extrinsic: dict[int | None, list[EventRecord]] = {}
+                for event in decoder.decode_events(self.store.events(height) or _NO_EVENTS):
+                    by_extrinsic.setdefault(event.extrinsic_index, []).append(event)
+                self._recent_events[height] = known = BlockEvents(decoder, by_extrinsic)
                 if len(self._recent_events) > RECENT_EVENTS_MAX:
                     self._recent_events.pop(next(iter(self._recent_events)))
             return known
@@ -242,11 +266,16 @@ class Chain:
 
     # On start
 
-    def _check_genesis(self) -> None:
-        if self.store.height_of(self.genesis_hash) != 0:
+    def _stored_genesis(self, computed: Header) -> Header:
+        """The chain's block 0, which is that of its chain spec; raises `ConfigError`."""
+        stored = self.store.header(0)
+        if stored is None:
+            raise _inconsistent("has no block 0")
+        if not is_genesis_of(stored, computed):
             message = "The stored chain began with another block than the chain spec describes."
             remedy = "Use the chain.toml it was made with, or another --data directory."
             raise ConfigError(message, remedy=remedy)
+        return stored
 
     def _load_head(self) -> Header:
         head = self.store.head
@@ -256,6 +285,12 @@ class Chain:
         header = codec_of(Block).decode(encoded).header
         if (header.id(), header.state_root) != (head.block_id, head.state_root):
             raise _inconsistent("has another block at its head than its state is of")
+        if header.spec_version > self.runtime.spec_version:
+            message = (
+                f"The chain is of spec version {header.spec_version}, "
+                f"and this installation of {self.runtime.spec_version}."
+            )
+            raise ConfigError(message, remedy="Install the newer version of OpenLedger.")
         return header
 
 

@@ -21,10 +21,13 @@ from node.connection import (
     ENTRIES_MAX,
     INCLUSION_TIMEOUT_S,
     REQUEST_TIMEOUT_S,
+    EncodedEvents,
     NodeConnection,
-    decode_map_key,
 )
 from node.errors import ClientError
+from node.history.decoder import SpecDecoder
+from node.history.versions import SpecDecoders
+from node.map_keys import decode_map_key
 from node.storage_items import find_item, storage_key_of
 from node.submission import ERA_BLOCKS, Inclusion, Submitter, Terms, check_success
 from node.transport import PATIENCE_S
@@ -50,12 +53,18 @@ class NodeClient(NodeConnection):
             timeout_s=timeout_s,
             patience_s=patience_s,
         )
+        self._decoders = SpecDecoders()
         self._submitter = Submitter(self)
         self._reading = threading.Lock()
 
-    def _decode(self, encoded_events: bytes) -> tuple[EventRecord, ...]:
+    def _decode(self, events: EncodedEvents) -> tuple[EventRecord, ...]:
         # Not before the first events come: composing takes longer than most commands.
-        return self.runtime.decode_events(encoded_events)
+        if events.spec_version == self.runtime.spec_version:
+            return self.runtime.decode_events(events.encoded)
+        decoder = self._decoders.of(
+            events.spec_version, lambda: self.call("state_getMetadata", events.height)
+        )
+        return decoder.decode_events(events.encoded)
 
     # Reading the state
 
@@ -84,6 +93,10 @@ class NodeClient(NodeConnection):
     def item(self, pallet: str, item: str) -> Value[Any] | Map[Any, Any]:
         """What a storage item is; raises `ClientError` for a name that the runtime lacks."""
         return find_item(self.runtime, pallet, item)
+
+    def decoder_at(self, height: int | None) -> SpecDecoder:
+        """What decodes the state of a height, whose spec version may be an older one."""
+        return SpecDecoder(self.call("state_getMetadata", height))
 
     def read(self, pallet: str, item: str, *key: Any) -> Any:
         """One storage value, decoded; a map's missing key gives its default, or None."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import httpx
 
@@ -27,7 +27,7 @@ from node.errors import (
 )
 from node.transport import PATIENCE_S, Transport
 from runtime.block import Header
-from runtime.codec import Codec, TupleCodec, codec_of
+from runtime.codec import codec_of
 from runtime.errors import InvalidProof
 from runtime.events import EventRecord
 from runtime.hashing import hash_content
@@ -44,12 +44,18 @@ RECENT_BLOCKS_MAX = 4
 ENTRIES_MAX = 10_000
 """The most entries of a map that are listed unless told otherwise."""
 
-_CBOR_ARRAY = 0x80
-"""The head of a CBOR array, plus its length if below 24 (RFC 8949, section 3.1)."""
 
-K = TypeVar("K")
-DecodeEvents = Callable[[bytes], tuple[EventRecord, ...]]
-"""From the encoded events of a block to records; it knows the pallets."""
+@dataclass(frozen=True, slots=True)
+class EncodedEvents:
+    """The events of a block, and what their bytes mean: the spec version of the block."""
+
+    height: int
+    spec_version: int
+    encoded: bytes
+
+
+DecodeEvents = Callable[[EncodedEvents], tuple[EventRecord, ...]]
+"""From the events of a block to records; it knows the pallets of each spec version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +190,7 @@ class NodeConnection:
         """All events of a block, decoded; raises `RpcFailed` for a height that is not there."""
         known = self._recent_events.get(height)
         if known is None:
-            encoded = bytes.fromhex(self.call("chain_getEvents", height, False)["encoded"])
-            known = self.decode_events(encoded)
+            known = self.decode_events(events_of(self.call("chain_getEvents", height, False)))
             # A finalised block never changes, and the calls of a batch share a few blocks.
             with self._lock:
                 self._recent_events[height] = known
@@ -289,6 +294,13 @@ class NodeConnection:
         return tuple(self.call("content_has", [each.hex() for each in hashes]))
 
 
+def events_of(answer: Mapping[str, Any]) -> EncodedEvents:
+    """The events of a block out of the answer of an RPC method."""
+    return EncodedEvents(
+        int(answer["height"]), int(answer["spec_version"]), bytes.fromhex(answer["encoded"])
+    )
+
+
 def head_of(answer: Mapping[str, Any]) -> Head:
     """A header with its proof out of the answer of an RPC method."""
     header_bytes = bytes.fromhex(answer["header"])
@@ -298,14 +310,6 @@ def head_of(answer: Mapping[str, Any]) -> Head:
         bytes.fromhex(answer["commit"]),
         bytes.fromhex(answer["validators"]),
     )
-
-
-def decode_map_key(key_codec: Codec[K], parts: bytes) -> K:
-    """A map's key out of what follows the prefix in a storage key; raises `DecodeError`."""
-    if isinstance(key_codec, TupleCodec):
-        # The parts of a tuple follow each other; with an array's head in front they are its CBOR.
-        parts = bytes([_CBOR_ARRAY + len(key_codec.items)]) + parts
-    return key_codec.decode(parts)
 
 
 def _refused(response: httpx.Response) -> NodeError:

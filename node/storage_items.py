@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from runtime.state.store import Store
 from runtime.storage import PREFIX_BYTES, StorageItem, Value
 
 UNKNOWN_ITEM = "(unknown)"
-"""Where entries are counted whose prefix this version's runtime does not have."""
+"""Where entries are counted whose prefix the head's spec version does not have."""
 
 
 @dataclass(slots=True)
@@ -45,13 +45,8 @@ def storage_key_of(declared: StorageItem, parts: Sequence[Any]) -> bytes:
     return declared.storage_key(parts[0] if len(parts) == 1 else tuple(parts))
 
 
-def item_stats(store: Store, runtime: Runtime) -> list[ItemStats]:
-    """Entries and bytes of each storage item that has any, the largest first."""
-    names = {
-        declared.prefix: str(declared.place)
-        for pallet in runtime.pallets.values()
-        for declared in pallet.definition.storage.values()
-    }
+def item_stats(store: Store, names: Mapping[bytes, str]) -> list[ItemStats]:
+    """Entries and bytes of each storage item that has any, by its prefix; the largest first."""
     found: dict[str, ItemStats] = {}
     for key, value in store.freeze().values():
         name = names.get(key[:PREFIX_BYTES], UNKNOWN_ITEM)

@@ -7,21 +7,31 @@ to a node of another: what its bytes mean there nobody knows.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
 from node.chain_client.calls import Included, Sender
 from node.chain_client.notation import declared_name
 from node.chain_client.storage import StateReader
-from node.connection import INCLUSION_TIMEOUT_S, Head, NodeConnection, head_of
+from node.connection import (
+    INCLUSION_TIMEOUT_S,
+    EncodedEvents,
+    Head,
+    NodeConnection,
+    events_of,
+    head_of,
+)
 from node.errors import CallFailed, ClientError
+from node.history.decoder import SpecDecoder
+from node.history.versions import SpecDecoders
 from node.submission import Inclusion, Submitter, Terms
 from node.subscription import Subscription
 from node.transport import PATIENCE_S
 from runtime.calls import RuntimeCall
-from runtime.codec import RecordCodec, codec_of
+from runtime.codec import Codec, RecordCodec, codec_of
 from runtime.events import Event, EventCodec, EventDefinition, EventRecord
 from runtime.keys import Keypair
 from runtime.state.proof import verify_entry
@@ -39,6 +49,14 @@ class WrongRuntime(ClientError):
 
 class PalletError(CallFailed):
     """The base of the errors that pallets declare."""
+
+
+class OldEvent(Event):
+    """An event of another spec version than the client's, whose fields were different there."""
+
+    pallet: str
+    name: str
+    fields: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +108,14 @@ class BaseChain:
         self._event_types = {
             (event.event_definition.pallet, event.event_definition.name): event for event in events
         }
-        codec = EventCodec(event.event_definition for event in events)
+        self._event_codec = EventCodec(event.event_definition for event in events)
+        self._decoders = SpecDecoders()
         self._errors = {
             name: error
             for pallet in self.PALLETS
             for name, error in pallet._errors.items()  # noqa: SLF001 # ours
         }
-        self.connection = NodeConnection(url, decode_events=codec.decode, patience_s=patience_s)
+        self.connection = NodeConnection(url, decode_events=self._decode, patience_s=patience_s)
         self._submitter = Submitter(self.connection, self.SPEC_VERSION)
         self._is_checked = False
 
@@ -151,13 +170,17 @@ class BaseChain:
         self, *kinds: type[Kind], since: int | None = None
     ) -> Subscription[Emitted[Kind]]: ...
     def events(self, *kinds: type[Event], since: int | None = None) -> Subscription[Emitted[Any]]:
-        """The events of some kinds, or all, from the height `since` on; by default from now on."""
+        """The events of some kinds, or all, from the height `since` on; by default from now on.
+
+        What another spec version had with other fields is an `OldEvent`.
+        """
 
         def read(block: Any) -> list[Emitted[Any]]:
-            height = block["height"]
-            records = self.connection.decode_events(bytes.fromhex(block["encoded"]))
+            events = events_of(block)
+            typed = self._typing(events)
             emitted = [
-                Emitted(height, record.extrinsic_index, self._typed(record)) for record in records
+                Emitted(events.height, record.extrinsic_index, typed(record))
+                for record in self._decode(events)
             ]
             return [each for each in emitted if isinstance(each.event, kinds or Event)]
 
@@ -209,8 +232,36 @@ class BaseChain:
             raise WrongRuntime(message, remedy=remedy)
         self._is_checked = True
 
+    def _decode(self, events: EncodedEvents) -> tuple[EventRecord, ...]:
+        if events.spec_version == self.SPEC_VERSION:
+            return self._event_codec.decode(events.encoded)
+        return self._decoder_of(events).decode_events(events.encoded)
+
+    def _decoder_of(self, events: EncodedEvents) -> SpecDecoder:
+        """What decodes events of another spec version than the client's."""
+        return self._decoders.of(
+            events.spec_version,
+            lambda: self.connection.call("state_getMetadata", events.height),
+        )
+
+    def _typing(self, events: EncodedEvents) -> Callable[[EventRecord], Event]:
+        """What makes the client's classes of the records of a block."""
+        if events.spec_version == self.SPEC_VERSION:
+            return self._typed
+        return partial(self._typed_old, self._decoder_of(events))
+
     def _typed(self, record: EventRecord) -> Event:
         return self._event_types[record.pallet, record.name](**record.fields)
+
+    def _typed_old(self, decoder: SpecDecoder, record: EventRecord) -> Event:
+        """The client's class of an event of another spec version, if its fields are the same."""
+        kind = self._event_types.get((record.pallet, record.name))
+        old = decoder.events[record.pallet, record.name].codec.items
+        new = {} if kind is None else kind.event_definition.codec.items
+        if kind is None or _described(old) != _described(new):
+            return OldEvent(record.pallet, record.name, record.fields)
+        plain = {name: codec.to_plain(record.fields[name]) for name, codec in old.items()}
+        return kind(**{name: codec.restore(plain[name]) for name, codec in new.items()})
 
     def _successful(self, inclusion: Inclusion) -> Included:
         if not inclusion.ok:
@@ -239,6 +290,10 @@ def follow_heads() -> Callable[[Any], tuple[Head]]:
         return (head,)
 
     return read
+
+
+def _described(fields: Mapping[str, Codec[Any]]) -> list[tuple[str, str]]:
+    return [(name, codec.describe()) for name, codec in fields.items()]
 
 
 def _event_definition(

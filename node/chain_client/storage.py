@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, Self, TypeVar, TypeVarTuple, cast, get_args, overload
 
 from node.chain_client.notation import declared_name
-from node.connection import ENTRIES_MAX, decode_map_key
+from node.connection import ENTRIES_MAX
+from node.map_keys import decode_map_key
 from runtime.cbor import encode_plain
 from runtime.codec import Codec, codec_of
 from runtime.storage import PREFIX_BYTES, storage_key

@@ -29,13 +29,12 @@ Limit = Annotated[int, typer.Option(help="The most entries to list.", min=1, max
 @app.command()
 def stats(data: Data, as_json: JsonFlag = False) -> None:
     """Show the head, what is kept, and how much each storage item takes."""
-    from node.config import DataDirectory
+    from node.history.stored import stored_decoder
     from node.storage_items import item_stats
 
-    runtime = DataDirectory(data).load_spec(None).runtime()
     with _opened(data) as store:
         head, kept = store.head, store.kept
-        items = item_stats(store, runtime)
+        items = item_stats(store, stored_decoder(store, None).names_by_prefix())
     fields = {
         "height": None if head is None else head.height,
         "block": None if head is None else head.block_id,
@@ -73,30 +72,25 @@ def get(
     as_json: JsonFlag = False,
 ) -> None:
     """Show a stored value, or the entries of a map: openledger db get PALLET ITEM [KEY ...]."""
-    from node.config import DataDirectory
-    from node.connection import decode_map_key
-    from node.storage_items import entries, find_item, storage_key_of
-    from runtime.storage import PREFIX_BYTES, Map
+    from node.history.stored import stored_decoder
+    from node.storage_items import entries
 
-    runtime = DataDirectory(data).load_spec(None).runtime()
-    declared = find_item(runtime, pallet_name(runtime, pallet), item)
     with _opened(data) as store:
-        if isinstance(declared, Map) and not key and at is None:
+        decoder = stored_decoder(store, at)
+        stored = decoder.item(pallet_name(decoder.items, pallet), item)
+        if stored.key_codec is not None and not key and at is None:
             found = [
-                (
-                    decode_map_key(declared.key_codec, storage_key[PREFIX_BYTES:]),
-                    declared.codec.decode(value),
-                )
-                for storage_key, value in entries(store, declared.prefix, limit)
+                (stored.key_of(storage_key), decoder.to_json(stored.codec.decode(value)))
+                for storage_key, value in entries(store, stored.prefix, limit)
             ]
             if as_json:
                 print_json([{"key": each, "value": value} for each, value in found])
             else:
                 print_table(("key", "value"), found)
             return
-        storage_key = storage_key_of(declared, key_parts(declared, key or []))
+        storage_key = stored.storage_key(*key_parts(stored.key_codecs, key or []))
         encoded = store.get(storage_key) if at is None else store.get_at(storage_key, at)
-    print_json(None if encoded is None else declared.codec.decode(encoded))
+    print_json(None if encoded is None else decoder.to_json(stored.codec.decode(encoded)))
 
 
 @app.command()
@@ -188,8 +182,8 @@ def import_(
 
     directory = DataDirectory(data)
     spec = directory.load_spec(chain)
-    genesis_hash = genesis_block(spec)[0].header.id()
-    head = import_snapshot(snapshot, directory, genesis_hash, spec.validator_set())
+    genesis = genesis_block(spec)[0].header
+    head = import_snapshot(snapshot, directory, genesis, spec.validator_set())
     fields = {"height": head.height, "block": head.block_id, "state_root": head.state_root}
     (print_json if as_json else print_fields)(fields)
 

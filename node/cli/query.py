@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,7 +20,8 @@ from node.errors import ConfigError
 
 if TYPE_CHECKING:
     from node.client import NodeClient
-    from runtime.executive import Runtime
+    from node.history.decoder import StoredItem
+    from runtime.codec import Codec
     from runtime.storage import Map, Value
 
 PalletName = Annotated[str | None, typer.Argument(help="Pallet, e.g. Balances.")]
@@ -56,13 +58,16 @@ def query(
         if pallet is None or item is None:
             _list_items(client, pallet, as_json)
             return
-        name = pallet_name(client.runtime, pallet)
+        if prove or at is not None:
+            decoder = client.decoder_at(at)
+            stored = decoder.item(pallet_name(decoder.items, pallet), item)
+            if key or stored.key_codec is None:
+                _print_proved(client, stored, key_parts(stored.key_codecs, key or []), at)
+                return
+        name = pallet_name(client.runtime.pallets, pallet)
         declared = client.item(name, item)
-        if (prove or at is not None) and (key or not _is_map(declared)):
-            _print_proved(client, declared, key_parts(declared, key or []), at)
-            return
         if key or not _is_map(declared):
-            value = client.read(name, item, *key_parts(declared, key or []))
+            value = client.read(name, item, *key_parts(key_codecs(declared), key or []))
             print_json(value)
             return
         entries = client.entries(name, item, limit)
@@ -72,18 +77,14 @@ def query(
         print_table(("key", "value"), entries)
 
 
-def _print_proved(
-    client: NodeClient, declared: Value[Any] | Map[Any, Any], parts: list[Any], at: int | None
-) -> None:
+def _print_proved(client: NodeClient, item: StoredItem, parts: list[Any], at: int | None) -> None:
     """Print a value that was verified, and under which finalised header."""
-    from node.storage_items import storage_key_of
-
-    storage_key = storage_key_of(declared, parts)
+    storage_key = item.storage_key(*parts)
     proved = client.proved([storage_key], at)
     encoded = proved.values[storage_key]
     print_json(
         {
-            "value": None if encoded is None else declared.codec.decode(encoded),
+            "value": None if encoded is None else item.codec.decode(encoded),
             "height": proved.head.height,
             "block": proved.head.header.id(),
         }
@@ -108,7 +109,7 @@ def status(
 
 def _list_items(client: NodeClient, pallet: str | None, as_json: bool) -> None:
     pallets = client.runtime.pallets
-    chosen = list(pallets) if pallet is None else [pallet_name(client.runtime, pallet)]
+    chosen = list(pallets) if pallet is None else [pallet_name(pallets, pallet)]
     rows = [
         (f"{name}.{item}", _type_of(declared))
         for name in chosen
@@ -120,12 +121,13 @@ def _list_items(client: NodeClient, pallet: str | None, as_json: bool) -> None:
         print_table(("item", "type"), rows)
 
 
-def pallet_name(runtime: Runtime, pallet: str) -> str:
+def pallet_name(pallets: Iterable[str], pallet: str) -> str:
     """The pallet's own name, whatever capitals were typed; raises `ConfigError`."""
-    for name in runtime.pallets:
+    known = list(pallets)
+    for name in known:
         if name.lower() == pallet.lower():
             return name
-    remedy = f"Choose one of {', '.join(runtime.pallets)}."
+    remedy = f"Choose one of {', '.join(known)}."
     if "." in pallet:
         remedy = f"Write two words: {pallet.replace('.', ' ', 1)}."
     raise ConfigError(f"There is no pallet {pallet!r}.", remedy=remedy)
@@ -144,16 +146,21 @@ def _type_of(declared: Value[Any] | Map[Any, Any]) -> str:
     return f"{declared.key_codec.describe()} -> {value}" if isinstance(declared, Map) else value
 
 
-def key_parts(declared: Value[Any] | Map[Any, Any], words: list[str]) -> list[Any]:
-    """The words as the typed parts of the item's key; raises `ConfigError` for a wrong number."""
-    from node.cli.arguments import typed_value
+def key_codecs(declared: Value[Any] | Map[Any, Any]) -> tuple[Codec[Any], ...]:
+    """The codecs of the parts of an item's key; none for one value."""
     from runtime.codec import TupleCodec
     from runtime.storage import Map
 
-    codecs = []
-    if isinstance(declared, Map):
-        codec = declared.key_codec
-        codecs = list(codec.items) if isinstance(codec, TupleCodec) else [codec]
+    if not isinstance(declared, Map):
+        return ()
+    codec = declared.key_codec
+    return codec.items if isinstance(codec, TupleCodec) else (codec,)
+
+
+def key_parts(codecs: Sequence[Codec[Any]], words: list[str]) -> list[Any]:
+    """The words as the typed parts of a key; raises `ConfigError` for a wrong number."""
+    from node.cli.arguments import typed_value
+
     if len(words) != len(codecs):
         expected = " ".join(codec.describe() for codec in codecs) or "no key"
         message = f"The key has {len(words)} parts, not {len(codecs)}."

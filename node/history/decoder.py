@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from node.chain_client.notation import check_name
-from node.connection import decode_map_key
 from node.errors import ClientError
 from node.history.codecs import codec_of_notation, record_codec
 from node.json_values import to_json
+from node.map_keys import decode_map_key
 from runtime.calls import CallCodec, CallDefinition, RuntimeCall, holds_calls
 from runtime.codec import Codec, RecordCodec, TupleCodec
 from runtime.errors import DefinitionError

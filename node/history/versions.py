@@ -1,8 +1,7 @@
-"""The decoders of the spec versions that are asked for, and metadata as bytes."""
+"""The decoders of the spec versions that are asked for."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from node.history.decoder import SpecDecoder
 
 DECODERS_MAX = 8
-"""How many spec versions are kept ready; a decoder takes a few megabytes."""
+"""How many spec versions are kept ready."""
 
 
 class SpecDecoders:
@@ -30,14 +29,3 @@ class SpecDecoders:
                 if len(self._known) > DECODERS_MAX:
                     self._known.pop(next(iter(self._known)))
             return known
-
-
-def encode_metadata(metadata: Mapping[str, Any]) -> bytes:
-    """Metadata as the store keeps them."""
-    return json.dumps(metadata, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def decode_metadata(encoded: bytes) -> dict[str, Any]:
-    """What `encode_metadata` was given."""
-    metadata: dict[str, Any] = json.loads(encoded)
-    return metadata

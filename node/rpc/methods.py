@@ -16,6 +16,7 @@ import trio
 from node.chain import Chain
 from node.content import HASH_BYTES, ContentStore
 from node.errors import NotFound, RequestError
+from node.history.stored import stored_metadata
 from node.json_values import to_json
 from node.mempool import Mempool
 from node.rpc.dispatch import Method, signature_text
@@ -163,10 +164,12 @@ class NodeMethods:
         encoded = self.chain.store.events(number)
         if encoded is None:
             raise self._no_block(str(number))
-        answer = {"height": number, "encoded": encoded.hex()}
+        version = self.chain.spec_version_at(number)
+        answer = {"height": number, "spec_version": version, "encoded": encoded.hex()}
         if not decoded:
             return answer
-        return answer | {"events": await trio.to_thread.run_sync(events_view, self.chain, encoded)}
+        decoder = self.chain.decoder_of(version)
+        return answer | {"events": await trio.to_thread.run_sync(events_view, decoder, encoded)}
 
     # state
 
@@ -206,9 +209,15 @@ class NodeMethods:
         proof = await trio.to_thread.run_sync(prove, wanted, header.height)
         return self._proved(header) | proof
 
-    def get_metadata(self) -> dict[str, Any]:
-        """The runtime's calls, types, storage, events, errors and constants."""
-        return self.chain.runtime.metadata()
+    def get_metadata(self, block: Any = None) -> dict[str, Any]:
+        """The runtime's calls, types, storage, events, errors and constants.
+
+        Of the spec version of a block, by height or id; for null, of the next block's.
+        """
+        version = self.chain.runtime.spec_version
+        if block is not None:
+            version = self._header(self._height_of(block)).spec_version
+        return stored_metadata(self.chain.store, version)
 
     # system
 

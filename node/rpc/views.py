@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from node.chain import Chain
+from node.history.decoder import SpecDecoder
 from node.json_values import to_json
 from runtime.block import Block, Header
 from runtime.extrinsic import CheckedExtrinsic
@@ -21,8 +22,9 @@ def header_view(header: Header) -> dict[str, Any]:
 
 def block_view(chain: Chain, height: int, block: Block) -> dict[str, Any]:
     """A block with its extrinsics decoded and their results."""
+    decoder = chain.decoder_of(block.header.spec_version)
     extrinsics = [
-        _extrinsic_view(chain, raw) | outcome_view(chain, height, index)
+        _extrinsic_view(decoder, raw) | outcome_view(chain, height, index)
         for index, raw in enumerate(block.extrinsics)
     ]
     return {
@@ -34,14 +36,15 @@ def block_view(chain: Chain, height: int, block: Block) -> dict[str, Any]:
     }
 
 
-def events_view(chain: Chain, encoded: bytes) -> list[Any]:
+def events_view(decoder: SpecDecoder, encoded: bytes) -> list[Any]:
     """The events of a block, in order."""
-    return [to_json(event) for event in chain.runtime.decode_events(encoded)]
+    return [decoder.to_json(event) for event in decoder.decode_events(encoded)]
 
 
 def outcome_view(chain: Chain, height: int, index: int) -> dict[str, Any]:
     """How an included extrinsic ended, by the events of its block."""
-    events = chain.events_at(height).get(index, [])
+    block = chain.events_at(height)
+    events = block.by_extrinsic.get(index, ())
     failures = [each.fields for each in events if (each.pallet, each.name) == FAILED]
     failure = failures[0] if failures else {"error": "", "message": "", "remedy": ""}
     return {
@@ -49,18 +52,18 @@ def outcome_view(chain: Chain, height: int, index: int) -> dict[str, Any]:
         "error": failure["message"],
         "error_name": failure["error"],
         "remedy": failure["remedy"],
-        "events": [to_json(each) for each in events],
+        "events": [block.decoder.to_json(each) for each in events],
     }
 
 
-def _extrinsic_view(chain: Chain, raw: bytes) -> dict[str, Any]:
-    checked = chain.runtime.check_any(raw, chain.genesis_hash)
+def _extrinsic_view(decoder: SpecDecoder, raw: bytes) -> dict[str, Any]:
+    checked = decoder.decode_extrinsic(raw)
     definition = checked.definition
     view: dict[str, Any] = {
         "hash": checked.hash.hex(),
         "call": str(definition),
         "arguments": {
-            name: to_json(value)
+            name: decoder.to_json(value)
             for name, value in zip(definition.arguments.items, checked.arguments, strict=True)
         },
     }

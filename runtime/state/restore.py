@@ -28,6 +28,7 @@ from runtime.state.tables import (
     HeadRecord,
     Kept,
     at_height,
+    at_version,
 )
 
 
@@ -58,6 +59,8 @@ def restore(directory: Path, manifest: Manifest, chunks: Iterable[bytes]) -> Hea
             for index, extrinsic in enumerate(block.extrinsics):
                 place = at_height(b"", head.height) + index.to_bytes(POSITION_BYTES, "big")
                 batch.put(EXTRINSIC + hash_extrinsic(extrinsic), place)
+            for version in manifest.metadata:
+                batch.put(at_version(version.spec_version), version.encoded)
             kept = Kept(state=head.height, blocks=head.height, headers=head.height)
             batch.put(HEAD_KEY, HeadRecord(head, head.height, kept).encode())
     return head

@@ -4,6 +4,10 @@ The manifest has the header of block 0, which names the chain, and the block tha
 with the certificate that finalises it.  Chunks hold the values in the order of their keys; the
 manifest has the hash of each.  That the values are the whole state follows from the state root in
 the block's header: `SnapshotTree` computes it while the chunks are read.
+
+The manifest also has the metadata of each spec version, which tell people what old blocks say.  No
+header commits to them: whoever takes a snapshot is believed in this, and nodes agree on nothing
+that depends on it.
 """
 
 from __future__ import annotations
@@ -16,14 +20,17 @@ from runtime.block import BLOCK_BYTES_MAX, Block, Header
 from runtime.codec import codec_of
 from runtime.errors import InvalidProof
 from runtime.hashing import hash_snapshot_chunk, hash_state_key, hash_state_value
+from runtime.state.tables import SpecMetadata
 from runtime.state.tree import Tree
 from runtime.types import U8, U64, Hash, Max
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
 CHUNK_BYTES = 1024 * 1024
 """The size at which a chunk ends; with its last value it is at most 66 KiB larger."""
 CHUNK_BYTES_MAX = CHUNK_BYTES + 128 * 1024
-MANIFEST_BYTES_MAX = 256 * 1024 * 1024
+MANIFEST_BYTES_MAX = 512 * 1024 * 1024
+SPEC_VERSIONS_MAX = 1_024
+"""How many spec versions a chain may have had: a snapshot carries the metadata of all."""
 _REMEDY = "Take the snapshot again, from another node if need be."
 
 
@@ -52,6 +59,7 @@ class Manifest:
     commit: Annotated[bytes, Max(65_536)]
     """Empty for block 0."""
     events: Annotated[bytes, Max(64 * 1024 * 1024)]
+    metadata: Annotated[tuple[SpecMetadata, ...], Max(SPEC_VERSIONS_MAX)]
     keys_count: U64
     chunks: Annotated[tuple[Hash, ...], Max(4_000_000)]
 

@@ -49,6 +49,8 @@ from runtime.state.tables import (
     HEIGHT,
     HEIGHT_BYTES,
     INDEX,
+    METADATA,
+    METADATA_BYTES_MAX,
     POSITION_BYTES,
     UNDO,
     VALUE,
@@ -56,7 +58,9 @@ from runtime.state.tables import (
     HeadRecord,
     Kept,
     Replaced,
+    SpecMetadata,
     at_height,
+    at_version,
     decode_undo,
     encode_undo,
     end_of,
@@ -141,6 +145,8 @@ class Frozen:
     block: bytes
     commit: bytes
     events: bytes
+    metadata: tuple[SpecMetadata, ...]
+    """Of every spec version that the chain had, in order."""
     snapshot: Snapshot
 
     def values(self) -> Iterator[tuple[bytes, bytes]]:
@@ -253,7 +259,11 @@ class Store:
         records = [snapshot.get(at_height(table, height)) for table in (BLOCK, COMMIT, EVENTS)]
         block, commit, events = [_needed(record, height) for record in records]
         genesis = _needed(self.header(0), 0).encode()
-        return Frozen(genesis, block, commit, events, snapshot)
+        metadata = tuple(
+            SpecMetadata(int.from_bytes(key[1:], "big"), encoded)
+            for key, encoded in snapshot.items(METADATA, end_of(METADATA))
+        )
+        return Frozen(genesis, block, commit, events, metadata, snapshot)
 
     # Changing the state
 
@@ -351,6 +361,21 @@ class Store:
             return None
         height, index = place[:HEIGHT_BYTES], place[HEIGHT_BYTES:]
         return int.from_bytes(height, "big"), int.from_bytes(index, "big")
+
+    # Spec versions
+
+    def metadata(self, spec_version: int) -> bytes | None:
+        """Return the metadata of a spec version that this chain had here."""
+        return self._database.get(at_version(spec_version))
+
+    def put_metadata(self, spec_version: int, encoded: bytes) -> None:
+        """Keep the metadata of a spec version, for ever; raises `StoreError`."""
+        if len(encoded) > METADATA_BYTES_MAX:
+            message = f"The runtime's metadata have {len(encoded)} bytes."
+            remedy = f"Compose fewer pallets: {METADATA_BYTES_MAX} bytes are the most."
+            raise StoreError(message, remedy=remedy)
+        with self._database.batch() as batch:
+            batch.put(at_version(spec_version), encoded)
 
     # Proofs
 

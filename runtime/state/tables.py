@@ -10,6 +10,7 @@
 | c, e | height | certificate; encoded events |
 | h | block id | height |
 | x | extrinsic hash | height and index in the block |
+| s | spec version | the metadata of the runtime that made blocks of that version |
 | m | `format`, `head` | the format mark; the head record |
 
 Heights are 8 bytes, the highest first, so that LevelDB's order is theirs.
@@ -19,19 +20,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 from runtime.cbor import encode_plain, parse
 from runtime.codec import codec_of
-from runtime.types import BlockNumber, Hash
+from runtime.types import U32, BlockNumber, Hash, Max
 
 VALUE, INDEX, UNDO, BLOCK, HEADER = b"v", b"i", b"u", b"b", b"d"
 COMMIT, EVENTS, HEIGHT, EXTRINSIC, META = b"c", b"e", b"h", b"x", b"m"
+METADATA = b"s"
 FORMAT_KEY = META + b"format"
 HEAD_KEY = META + b"head"
 FORMAT = b"openledger store 2"
 HEIGHT_BYTES = 8
 POSITION_BYTES = 4
+SPEC_VERSION_BYTES = 4
+METADATA_BYTES_MAX = 4 * 1024 * 1024
+"""The most metadata of one spec version: those of our own pallets take 50 kB."""
 
 Replaced: TypeAlias = Mapping[bytes, bytes | None]
 """What the storage keys that a block changed held before it; `None`: nothing."""
@@ -77,9 +82,22 @@ class HeadRecord:
         return codec_of(HeadRecord).decode(data)
 
 
+@dataclass(frozen=True, slots=True)
+class SpecMetadata:
+    """The metadata of a spec version, as JSON; the store does not look into them."""
+
+    spec_version: U32
+    encoded: Annotated[bytes, Max(METADATA_BYTES_MAX)]
+
+
 def at_height(table: bytes, height: int) -> bytes:
     """The key of a height's record."""
     return table + height.to_bytes(HEIGHT_BYTES, "big")
+
+
+def at_version(spec_version: int) -> bytes:
+    """The key of a spec version's metadata."""
+    return METADATA + spec_version.to_bytes(SPEC_VERSION_BYTES, "big")
 
 
 def end_of(prefix: bytes) -> bytes:

@@ -13,7 +13,7 @@ from genesis.compose import compose_runtime
 from node.errors import ClientError
 from node.history.codecs import codec_of_notation
 from node.history.decoder import SpecDecoder
-from node.history.versions import DECODERS_MAX, SpecDecoders, decode_metadata, encode_metadata
+from node.history.versions import DECODERS_MAX, SpecDecoders
 from node.json_values import to_json
 from pallets.balances.pallet import Balances
 from pallets.utility.pallet import Utility
@@ -43,7 +43,7 @@ RUNTIMES = {"openledger": RUNTIME, "token": compose_tokens()[0]}
 
 def decoder_of(runtime: Runtime) -> SpecDecoder:
     """The decoder of metadata that were stored and read again."""
-    return SpecDecoder(decode_metadata(encode_metadata(runtime.metadata())))
+    return SpecDecoder(json.loads(json.dumps(runtime.metadata())))
 
 
 DECODER = decoder_of(RUNTIME)

@@ -109,7 +109,11 @@ class UnreliableNode(NodeConnection):
             "system_accountNextIndex": lambda _account: self._next_nonce(),
             "author_extrinsicStatus": self._status,
             "author_submitExtrinsic": self._submit,
-            "chain_getEvents": lambda _height, _decoded: {"encoded": ""},
+            "chain_getEvents": lambda height, _decoded: {
+                "height": height,
+                "spec_version": 1,
+                "encoded": "",
+            },
         }
         return answers[method](*parameters)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from runtime.codec import codec_of
-from runtime.errors import DecodeError, InvalidProof
+from runtime.errors import DecodeError, InvalidProof, StoreError
 from runtime.hashing import hash_snapshot_chunk
 from runtime.state.audit import audit
 from runtime.state.restore import restore
@@ -20,6 +20,7 @@ from runtime.state.snapshot import (
     encode_chunks,
 )
 from runtime.state.store import Kept, Pruned, Store
+from runtime.state.tables import METADATA_BYTES_MAX, SpecMetadata
 from tests.runtime.stored_chain import grow
 
 
@@ -31,6 +32,7 @@ def _snapshot(frozen):
         frozen.block,
         frozen.commit,
         frozen.events,
+        frozen.metadata,
         sum(count for _, count in chunks),
         tuple(hash_snapshot_chunk(data) for data, _ in chunks),
     )
@@ -48,6 +50,8 @@ def taken(tmp_path):
     """Manifest and chunks as of height 9, taken while the chain went on to height 19."""
     store = Store.open(tmp_path / "source", create=True)
     grow(store, 10)
+    store.put_metadata(1, b"first")
+    store.put_metadata(300, b"second")
     frozen = store.freeze()
     grow(store, 10)
     manifest, chunks = _snapshot(frozen)
@@ -73,8 +77,11 @@ def test_a_snapshot_is_the_state_of_one_block(tmp_path, taken):
     for read in (store.header, store.block, store.events):
         with pytest.raises(Pruned, match="from 9 on"):
             read(5)
+    assert [store.metadata(version) for version in (1, 2, 300)] == [b"first", None, b"second"]
     grow(store, 3)
-    assert store.freeze().genesis_header == manifest.genesis_header
+    frozen = store.freeze()
+    assert frozen.genesis_header == manifest.genesis_header
+    assert frozen.metadata == (SpecMetadata(1, b"first"), SpecMetadata(300, b"second"))
     store.close()
     found = audit(tmp_path / "new")
     assert (found.blocks, found.undo_logs, found.findings) == (4, 3, [])
@@ -115,7 +122,16 @@ def test_a_manifest_that_fits_other_values_is_refused(tmp_path, taken):
     tree = SnapshotTree(replace(manifest, chunks=(hash_snapshot_chunk(empty),)))
     with pytest.raises(InvalidProof, match="no value"):
         tree.read(0, empty)
-    with pytest.raises(InvalidProof, match="version 2"):
-        Manifest.decode(replace(manifest, version=2).encode())
+    with pytest.raises(InvalidProof, match="version 1"):
+        Manifest.decode(replace(manifest, version=1).encode())
     with pytest.raises(DecodeError):
         Manifest.decode(manifest.encode()[:-1])
+
+
+def test_metadata_have_a_limit(tmp_path):
+    """One that snapshots have, too."""
+    store = Store.open(tmp_path / "store", create=True)
+    with pytest.raises(StoreError, match="metadata have"):
+        store.put_metadata(1, bytes(METADATA_BYTES_MAX + 1))
+    assert store.metadata(1) is None
+    store.close()
