@@ -9,14 +9,22 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from genesis.chain_spec import dev_spec, genesis_of
+from genesis.compose import compose
+from node.snapshots import export_snapshot
+from runtime.block import Block
+from runtime.state.store import BlockRecord, Store
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs" / "build"
-PAGES = ("storage.md", "calls.md", "weights.md", "testing.md")
+PAGES = ("storage.md", "calls.md", "weights.md", "migrations.md", "testing.md")
 """Those that need no node; other pages have their own tests."""
 TUTORIAL = DOCS / "first-pallet.md"
 BLOCK = re.compile(r"(?P<before>[^\n]*)\n\n```(?P<language>\w+)\n(?P<text>.*?)```", re.DOTALL)
@@ -30,13 +38,46 @@ def blocks(path: Path) -> Iterator[tuple[str, str, str]]:
         yield match["before"], match["language"], match["text"]
 
 
+def run_page(name: str, folder: Path) -> dict[str, Any]:
+    """The names that a page's blocks define, one after the other."""
+    texts = [text for _, language, text in blocks(DOCS / name) if language == "python"]
+    program = folder / "page.py"
+    program.write_text("".join(texts))
+    return runpy.run_path(str(program), run_name="page")
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_python_blocks_run(name: str, tmp_path: Path) -> None:
-    """The blocks of a page, one after the other, are a program that ends without an error."""
-    texts = [text for _, language, text in blocks(DOCS / name) if language == "python"]
-    program = tmp_path / "page.py"
-    program.write_text("".join(texts))
-    runpy.run_path(str(program), run_name="page")
+    """The blocks of a page are a program that ends without an error."""
+    run_page(name, tmp_path)
+
+
+def test_the_dry_run_prints_what_the_page_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, openledger: Callable[..., Any]
+) -> None:
+    """migrations.md: the page's own pallet, on a development chain, to the letter but the time."""
+    page = run_page("migrations.md", tmp_path)
+    runtime, pallets = compose([page["first_journal"]()])
+    block, genesis, _ = genesis_of(dev_spec(), runtime, pallets)
+    sentences = {key: value for key, value in page["state"].items() if key[:16] == page["key"][:16]}
+    changes = genesis | sentences
+    with closing(Store.open(tmp_path / "state", create=True)) as store:
+        prepared = store.prepare(changes)
+        header = replace(block.header, state_root=prepared.root)
+        encoded = Block(header, ()).encode()
+        store.commit(prepared, BlockRecord(0, header.id(), encoded, b"", b"\x80", ()))
+        export_snapshot(store.freeze(), tmp_path / "snapshot")
+    monkeypatch.setattr("genesis.compose.SPEC_VERSION", 2)
+    upgraded = compose([page["Journal"]])[0]
+    monkeypatch.setattr("genesis.compose.compose_runtime", lambda: upgraded)
+    printed = openledger("try-upgrade", "--snapshot", str(tmp_path / "snapshot"))
+    (shown,) = [text for _, language, text in blocks(DOCS / "migrations.md") if language == "text"]
+    assert _lines(printed.stdout) == _lines(shown)
+
+
+def _lines(text: str) -> list[str]:
+    """Without times, and spaces at the ends of lines."""
+    return [re.sub(r"\d+ ms", "N ms", line).rstrip() for line in text.splitlines()]
 
 
 @pytest.mark.parametrize("path", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
