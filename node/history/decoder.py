@@ -97,7 +97,7 @@ class SpecDecoder:
         if is_inherent(raw):
             return check_inherent(raw, self.calls)
         # The genesis hash matters to the signature only.
-        return open_extrinsic(raw, ZERO_HASH, self.calls).claimed
+        return open_extrinsic(raw, ZERO_HASH, self.calls)[0]
 
     def item(self, pallet: str, item: str) -> StoredItem:
         """A storage item by its names; raises `ClientError`."""
