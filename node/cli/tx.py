@@ -109,7 +109,7 @@ def _era_blocks(text: str | None) -> int | None:
 
 def _calls(runtime: Runtime, pallet: str | None) -> list[CallDefinition]:
     """The calls of one pallet, whatever its capitals, or of all."""
-    chosen = runtime.pallets if pallet is None else [pallet_name(runtime, pallet)]
+    chosen = runtime.pallets if pallet is None else [pallet_name(runtime.pallets, pallet)]
     return [call for name in chosen for call in runtime.pallets[name].definition.calls]
 
 
