@@ -1,10 +1,12 @@
-"""Mutations of encoded inputs: what changes little, and what attacks the form of CBOR."""
+"""Mutations of inputs: what changes little, what attacks the form of CBOR, what takes from others."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 INPUT_BYTES_MAX = 8_192
 _HEADS = bytes(
     [
@@ -22,6 +24,40 @@ def mutate(random: Random, seeds: Sequence[bytes]) -> bytes:
     for _ in range((0, 1, 1, 1, 1, 2, 2, 4)[int(random.random() * 8)]):
         _MUTATIONS[int(random.random() * len(_MUTATIONS))](random, data, seeds)
     return bytes(data[:INPUT_BYTES_MAX])
+
+
+def pick(random: Random, items: Sequence[T]) -> T:
+    """Return one of the items."""
+    return items[int(random.random() * len(items))]
+
+
+def flipped(random: Random, data: bytes) -> bytes:
+    """Return `data` with one bit changed; a zero byte if there is none."""
+    if not data:
+        return b"\0"
+    changed = bytearray(data)
+    changed[int(random.random() * len(changed))] ^= 1 << int(random.random() * 8)
+    return bytes(changed)
+
+
+def change_list(
+    random: Random, items: list[Any], others: Sequence[Any], changed: Callable[[], Any]
+) -> None:
+    """Delete, reverse or cut `items`, take from `others`, or put in what `changed` gives."""
+    kind = int(random.random() * 6)
+    at = int(random.random() * (len(items) + 1))
+    if kind == 0:
+        del items[at : at + 1]
+    elif kind == 1:
+        items[at:at] = others[:1]
+    elif kind == 2:
+        items.reverse()
+    elif kind == 3:
+        items[at:] = others[at:]
+    elif kind == 4:
+        del items[at:]
+    else:
+        items[at : at + 1] = [changed()]
 
 
 def generate(random: Random, depth: int = 0) -> bytes:

@@ -1,7 +1,7 @@
 """Proofs: a changed proof never shows what is not so.
 
 The fuzzer knows what every root stands for, so an accepted proof is compared with the truth: a
-state proof with the tree's entries, a Merkle path with the list's leaf and count, a path in a sum
+state proof with the tree's entries (`multiproofs.py`: those of many keys), a Merkle path with the list's leaf and count, a path in a sum
 tree with leaf, amount and total.  A proof may be accepted after a change only if it still says
 something true.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
 from runtime.codec import codec_of
 from runtime.errors import DecodeError, InvalidProof
@@ -21,9 +21,8 @@ from runtime.state.proof import ABSENT, prove_entry, verify_entry
 from runtime.state.tree import PAIR_BYTES, Tree
 from runtime.wire.receipts import ListPath, StateEntry, SumPath, SumSibling
 from tests.fuzz.campaign import Finding, Step, main
-from tests.fuzz.mutation import mutate
-
-T = TypeVar("T")
+from tests.fuzz.multiproofs import Multiproofs
+from tests.fuzz.mutation import change_list, flipped, mutate, pick
 
 TREE_SIZES = (0, 1, 2, 7, 8, 9, 40, 600)
 LIST_SIZES = (1, 2, 3, 5, 8, 13, 64)
@@ -33,9 +32,13 @@ ENTRIES_PER_TREE = 12
 def make() -> Step:
     """Return the fuzzer's step; making it builds trees, lists and all their proofs."""
     trees = _Trees()
+    multiproofs = Multiproofs()
     lists = _Lists()
     sums = _Sums()
-    steps: tuple[Step, ...] = (trees.step, trees.step, trees.step_encoded, lists.step, sums.step)
+    steps: tuple[Step, ...] = (
+        *(trees.step, trees.step, trees.step_encoded, lists.step, sums.step),
+        *(multiproofs.step, multiproofs.step, multiproofs.step_encoded),
+    )
 
     def step(random: Random) -> bool:
         return steps[int(random.random() * len(steps))](random)
@@ -66,17 +69,17 @@ class _Trees:
 
     def step(self, random: Random) -> bool:
         """Change fields of a proof, or take them from others."""
-        root, entry = _pick(random, self._proofs)
+        root, entry = pick(random, self._proofs)
         for _ in range(1 + int(random.random() * 2)):
-            change = _pick(random, _STATE_CHANGES)
-            entry = change(random, entry, _pick(random, self._proofs)[1])
+            change = pick(random, _STATE_CHANGES)
+            entry = change(random, entry, pick(random, self._proofs)[1])
         if random.random() < 0.1:
-            root = _pick(random, self._proofs)[0]
+            root = pick(random, self._proofs)[0]
         return self._try(root, entry)
 
     def step_encoded(self, random: Random) -> bool:
         """Change the bytes of a proof."""
-        root, _ = _pick(random, self._proofs)
+        root, _ = pick(random, self._proofs)
         try:
             entry = codec_of(StateEntry).decode(mutate(random, self._encodings))
         except DecodeError:
@@ -113,18 +116,18 @@ def _change_bucket(random: Random, entry: StateEntry, other: StateEntry) -> Stat
         pairs.append(other.bucket[:PAIR_BYTES])
         pairs.sort()
     else:
-        return replace(entry, bucket=_flipped(random, entry.bucket))
+        return replace(entry, bucket=flipped(random, entry.bucket))
     return replace(entry, bucket=b"".join(pairs))
 
 
 def _change_siblings(random: Random, entry: StateEntry, other: StateEntry) -> StateEntry:
     siblings = list(entry.siblings)
-    _change_list(random, siblings, other.siblings, lambda: _flipped(random, _any(random, siblings)))
+    change_list(random, siblings, other.siblings, lambda: flipped(random, _any(random, siblings)))
     return replace(entry, siblings=tuple(siblings))
 
 
 def _any(random: Random, items: Sequence[bytes]) -> bytes:
-    return _pick(random, items) if items else ZERO_HASH
+    return pick(random, items) if items else ZERO_HASH
 
 
 _STATE_CHANGES: tuple[StateChange, ...] = (
@@ -133,7 +136,7 @@ _STATE_CHANGES: tuple[StateChange, ...] = (
     lambda _random, entry, _other: replace(entry, value=ABSENT),
     lambda _random, entry, other: replace(entry, bucket=other.bucket),
     lambda _random, entry, other: replace(entry, siblings=other.siblings),
-    lambda random, entry, _other: replace(entry, value=_flipped(random, entry.value)),
+    lambda random, entry, _other: replace(entry, value=flipped(random, entry.value)),
     _change_bucket,
     _change_bucket,
     _change_siblings,
@@ -154,18 +157,18 @@ class _Lists:
 
     def step(self, random: Random) -> bool:
         """Change leaf, root, index, count or siblings of a path."""
-        root, leaf, path = _pick(random, self._proofs)
-        other_root, other_leaf, other = _pick(random, self._proofs)
+        root, leaf, path = pick(random, self._proofs)
+        other_root, other_leaf, other = pick(random, self._proofs)
         kind = int(random.random() * 6)
         if kind == 0:
-            leaf = other_leaf if random.random() < 0.8 else _flipped(random, leaf)
+            leaf = other_leaf if random.random() < 0.8 else flipped(random, leaf)
         elif kind == 1:
             root = other_root
         path = _changed_place(random, path, other, kind)
         if kind >= 4:
             siblings = list(path.siblings)
-            _change_list(
-                random, siblings, other.siblings, lambda: _flipped(random, _any(random, siblings))
+            change_list(
+                random, siblings, other.siblings, lambda: flipped(random, _any(random, siblings))
             )
             path = replace(path, siblings=tuple(siblings))
         return self._try(root, leaf, path)
@@ -210,12 +213,12 @@ class _Sums:
 
     def step(self, random: Random) -> bool:
         """Change any part of a claim."""
-        claim, other = _pick(random, self._claims), _pick(random, self._claims)
+        claim, other = pick(random, self._claims), pick(random, self._claims)
         kind = int(random.random() * 8)
         path = _changed_place(random, claim.path, other.path, kind)
         if kind >= 6:
             siblings = list(path.siblings)
-            _change_list(
+            change_list(
                 random, siblings, other.path.siblings, lambda: _other_sibling(random, siblings)
             )
             path = replace(path, siblings=tuple(siblings))
@@ -253,48 +256,17 @@ def _changed_place(random: Random, path: Any, other: Any, kind: int) -> Any:
     return path
 
 
-def _change_list(
-    random: Random, items: list[Any], others: Sequence[Any], changed: Callable[[], Any]
-) -> None:
-    kind = int(random.random() * 6)
-    at = int(random.random() * (len(items) + 1))
-    if kind == 0:
-        del items[at : at + 1]
-    elif kind == 1:
-        items[at:at] = others[:1]
-    elif kind == 2:
-        items.reverse()
-    elif kind == 3:
-        items[at:] = others[at:]
-    elif kind == 4:
-        del items[at:]
-    else:
-        items[at : at + 1] = [changed()]
-
-
 def _other_sibling(random: Random, siblings: Sequence[SumSibling]) -> SumSibling:
     if not siblings:
         return SumSibling(ZERO_HASH, 0)
-    sibling = _pick(random, siblings)
+    sibling = pick(random, siblings)
     if random.random() < 0.5:
         return replace(sibling, sum=_near(random, sibling.sum))
-    return replace(sibling, hash=_flipped(random, sibling.hash))
+    return replace(sibling, hash=flipped(random, sibling.hash))
 
 
 def _near(random: Random, number: int) -> int:
     return (number - 1, number + 1, -number, 0, 2**128, number + 2**128)[int(random.random() * 6)]
-
-
-def _flipped(random: Random, data: bytes) -> bytes:
-    if not data:
-        return b"\0"
-    changed = bytearray(data)
-    changed[int(random.random() * len(changed))] ^= 1 << int(random.random() * 8)
-    return bytes(changed)
-
-
-def _pick(random: Random, items: Sequence[T]) -> T:
-    return items[int(random.random() * len(items))]
 
 
 if __name__ == "__main__":

@@ -8,9 +8,10 @@ from random import Random
 import pytest
 
 from runtime import cbor
-from runtime.state import proof
+from runtime.state import multiproof, proof
 from tests.fuzz import chains, decoder, extrinsics, mutation, proofs, reference_cbor
 from tests.fuzz.campaign import Finding, campaign, main
+from tests.fuzz.multiproofs import Multiproofs
 
 FUZZERS = {each.__name__.rsplit(".")[-1]: each for each in (decoder, extrinsics, proofs)}
 
@@ -110,6 +111,65 @@ def test_a_verifier_that_forgets_the_count_is_found(monkeypatch):
     monkeypatch.setattr("runtime.merkle._bind_list", lambda _count, node: node)
     with pytest.raises(Finding, match="not in the list"):
         campaign("proofs", proofs.make(), inputs=50_000, seed=1)
+
+
+NOT_IN_THE_TREE = "a multiproof shows what is not in the tree"
+SECOND_PROOF = "there is a second multiproof of the same keys"
+
+
+def _multiproof_findings() -> set[str]:
+    """All that is found, since a mistake that shows in two ways may not hide one of them."""
+    step, random, found = Multiproofs().step, Random(1), set()
+    for _ in range(5_000):
+        try:
+            step(random)
+        except Finding as finding:
+            found.add(str(finding))
+    return found
+
+
+def test_a_sound_verifier_of_multiproofs_accepts_nothing_else():
+    """Without a planted mistake there is no finding."""
+    assert _multiproof_findings() == set()
+
+
+def test_a_multiproof_of_another_root_is_found(monkeypatch):
+    """A verifier that computes a root, and does not compare it, believes any value."""
+    hash_subtree = multiproof._Verifier.hash_subtree
+
+    class AnyRoot(bytes):
+        def __ne__(self, other: object) -> bool:
+            return False
+
+    monkeypatch.setattr(
+        multiproof._Verifier,
+        "hash_subtree",
+        lambda *subtree: AnyRoot(hash_subtree(*subtree)),
+    )
+    assert NOT_IN_THE_TREE in _multiproof_findings()
+
+
+def test_a_value_hidden_beside_its_entry_is_found(monkeypatch):
+    """An entry may not be denied while its pair is in the bucket all the same."""
+
+    class Forgetful(dict):
+        def __contains__(self, _key: object) -> bool:
+            return False
+
+    monkeypatch.setattr(multiproof, "dict", Forgetful, raising=False)
+    assert NOT_IN_THE_TREE in _multiproof_findings()
+
+
+def test_an_entry_that_is_given_twice_is_found(monkeypatch):
+    """Unsorted entries could deny a key, and give its value to the hash."""
+    monkeypatch.setattr(multiproof, "pairwise", lambda _keys: ())
+    assert NOT_IN_THE_TREE in _multiproof_findings()
+
+
+def test_a_second_multiproof_of_the_same_keys_is_found(monkeypatch):
+    """What is left over has no effect on the root, so only its check can refuse it."""
+    monkeypatch.setattr(multiproof._Verifier, "check_used", lambda _self: None)
+    assert _multiproof_findings() == {SECOND_PROOF}
 
 
 def test_the_reference_refuses_what_the_rfc_does_not_call_deterministic():
