@@ -28,11 +28,13 @@ from runtime.executive import Runtime
 from runtime.extrinsic import Era, sign_extrinsic
 from runtime.keys import Keypair, pallet_account
 from runtime.merkle import list_path, list_root, sum_path, sum_root
+from runtime.state import snapshot, tables
+from runtime.state.multiproof import prove_entries
 from runtime.state.proof import prove_entry
 from runtime.state.tree import Tree
 from runtime.storage import Map
 from runtime.testing import Pool, SeededDraws, Values
-from runtime.wire import blobs, manifest, receipts, records, rows
+from runtime.wire import blobs, manifest, receipts, records, rows, state_proof
 from runtime.wire.receipts import ListPath, StateEntry, SumPath
 
 FILE = Path(__file__).parent / "vectors" / "conformance.json"
@@ -48,6 +50,8 @@ def wire_codecs() -> tuple[dict[str, Codec[Any]], Sequence[CallDefinition]]:
     """Every codec by a name, and the calls that a nested call may be."""
     runtime = compose_runtime()
     codecs: dict[str, Codec[Any]] = {f"wire {each.__name__}": codec_of(each) for each in _records()}
+    for each in _records_of(snapshot, tables):
+        codecs[f"state {each.__name__}"] = codec_of(each)
     codecs["call"] = runtime.call_codec
     for pallet, definition in _definitions(runtime):
         for call in definition.calls:
@@ -85,15 +89,19 @@ def render() -> str:
 
 
 def _records() -> Iterator[type]:
-    """The dataclasses of the wire modules, in the order of their names."""
-    modules: tuple[ModuleType, ...] = (manifest, receipts, records, rows, block, extrinsic)
+    """The dataclasses that are sent or signed."""
+    yield from _records_of(manifest, receipts, records, rows, state_proof, block, extrinsic)
+    yield from (Statement, Vote, Certificate, Validator)
+
+
+def _records_of(*modules: ModuleType) -> Iterator[type]:
+    """The dataclasses of the modules, in the order of their names."""
     for module in modules:
         for _, member in sorted(vars(module).items()):
             if not isinstance(member, type) or member.__module__ != module.__name__:
                 continue
             if hasattr(member, "__dataclass_fields__") and member not in _NOT_ON_THE_WIRE:
                 yield member
-    yield from (Statement, Vote, Certificate, Validator)
 
 
 _NOT_ON_THE_WIRE = (block.BlockContext, extrinsic.CheckedExtrinsic)
@@ -177,15 +185,50 @@ def keys_and_accounts() -> Iterator[bytes]:
 
 def state_proofs() -> Iterator[bytes]:
     """Roots of state trees, and proofs of presence and of absence in them."""
-    for count in (0, 1, 8, 9, 300):
-        entries = {b"key %d" % number: b"value %d" % number for number in range(count)}
-        tree = Tree().update(
-            (hashing.hash_state_key(key), hashing.hash_state_value(value))
-            for key, value in entries.items()
-        )
+    for tree, values in _trees():
         yield tree.root
-        for key in (b"key 0", b"key 7", b"key 299", b"absent"):
-            yield codec_of(StateEntry).encode(prove_entry(tree, key, entries.get(key)))
+        for key in PROVED_KEYS:
+            yield codec_of(StateEntry).encode(prove_entry(tree, key, values.get(key)))
+
+
+def multiproofs() -> Iterator[bytes]:
+    """Proofs of one key, and of several with an absent one, in the state trees."""
+    for tree, values in _trees():
+        for keys in (PROVED_KEYS[:1], PROVED_KEYS):
+            yield prove_entries(tree, {key: values.get(key) for key in keys}).encode()
+
+
+PROVED_KEYS = (b"key 0", b"key 7", b"key 299", b"absent")
+
+
+def _trees() -> Iterator[tuple[Tree, dict[bytes, bytes]]]:
+    """State trees of no, one and many buckets, each with its values."""
+    for count in (0, 1, 8, 9, 300):
+        values = {b"key %d" % number: b"value %d" % number for number in range(count)}
+        pairs = (
+            (hashing.hash_state_key(key), hashing.hash_state_value(value))
+            for key, value in values.items()
+        )
+        yield Tree().update(pairs), values
+
+
+def store_records() -> Iterator[bytes]:
+    """Keys of every table of the store and their ends, its format mark, and an undo log."""
+    yield tables.FORMAT_KEY + tables.FORMAT
+    yield tables.HEAD_KEY
+    by_height = (tables.UNDO, tables.BLOCK, tables.HEADER, tables.COMMIT, tables.EVENTS)
+    for table in by_height:
+        yield tables.at_height(table, 2**40 + 1)
+    for table in (*by_height, tables.VALUE, tables.INDEX, tables.HEIGHT, tables.EXTRINSIC):
+        yield table + tables.end_of(table + b"\xff")
+    yield tables.encode_undo({b"new": None, b"old": b"value", b"": b""})
+
+
+def snapshot_chunks() -> Iterator[bytes]:
+    """The chunks of a state that fills one and begins another, each with its number of entries."""
+    values = ((b"key %03d" % number, bytes([number]) * 60_000) for number in range(20))
+    for chunk, count in snapshot.encode_chunks(values):
+        yield count.to_bytes(4, "big") + chunk
 
 
 def merkle_lists() -> Iterator[bytes]:
@@ -252,6 +295,9 @@ SPECIMENS: dict[str, Callable[[], Iterator[bytes]]] = {
     "hash domains": hash_domains,
     "keys": keys_and_accounts,
     "state proofs": state_proofs,
+    "multiproofs": multiproofs,
+    "store": store_records,
+    "snapshot": snapshot_chunks,
     "merkle lists": merkle_lists,
     "blocks": headers_and_blocks,
     "votes": votes_and_certificates,
