@@ -2,7 +2,7 @@
 PYTHON ?= python3
 DATA ?=
 FULL ?=
-INPUTS ?= 20000
+INPUTS ?= 100000
 SEED ?= 0
 BIN := .venv/bin
 DEMO_OPTIONS := $(if $(DATA),--data $(DATA)) $(if $(FULL),--full)

@@ -164,9 +164,10 @@ def test_out_of_bounds_is_not_signed() -> None:
 
 
 def test_an_era_holds_for_its_period() -> None:
-    """From the birth height, for so many blocks."""
+    """From the birth height, for so many blocks; then it is over."""
     era = Era(10, 3)
     assert [height for height in range(20) if era.holds(height)] == [10, 11, 12]
+    assert [height for height in range(20) if not era.is_over(height)] == list(range(13))
 
 
 @pytest.mark.parametrize("plain", [5, [1, 1], [1, 1, CALL_PLAIN, 0]])
