@@ -111,7 +111,6 @@ def _check_sizes(benchmark: Benchmark, scene: Scene, sizes: tuple[int, ...]) -> 
 
 def _measure_point(sandbox: Sandbox, scene: Scene, sizes: tuple[int, ...], samples: int) -> Point:
     counts = _count(sandbox, scene)
-    gc.collect()
     gc.disable()
     try:
         times = tuple(min(_time(sandbox, scene) for _ in range(RUNS)) for _ in range(samples))
