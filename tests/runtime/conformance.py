@@ -219,8 +219,10 @@ def store_records() -> Iterator[bytes]:
     by_height = (tables.UNDO, tables.BLOCK, tables.HEADER, tables.COMMIT, tables.EVENTS)
     for table in by_height:
         yield tables.at_height(table, 2**40 + 1)
-    for table in (*by_height, tables.VALUE, tables.INDEX, tables.HEIGHT, tables.EXTRINSIC):
+    others = (tables.VALUE, tables.INDEX, tables.HEIGHT, tables.EXTRINSIC, tables.METADATA)
+    for table in (*by_height, *others):
         yield table + tables.end_of(table + b"\xff")
+    yield tables.at_version(2**24 + 1)
     yield tables.encode_undo({b"new": None, b"old": b"value", b"": b""})
 
 
