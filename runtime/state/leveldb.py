@@ -14,7 +14,7 @@ import plyvel
 
 from runtime.errors import StoreError
 
-WRITE_BUFFER_BYTES = 64 * 2**20
+WRITE_BUFFER_BYTES = 16 * 2**20
 """How much LevelDB keeps in memory before it writes a table file."""
 CACHE_BYTES = 32 * 2**20
 """How much of the table files LevelDB keeps uncompressed in memory."""
