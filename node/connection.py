@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
 from consensus.light import check_commit
+from node.closing import Closing
 from node.errors import (
     ClientError,
     ContentDamaged,
@@ -90,7 +90,7 @@ class ReadProof:
     entries: tuple[StateEntry, ...]
 
 
-class NodeConnection:
+class NodeConnection(Closing):
     """One node over HTTP; threads may share it, processes may not."""
 
     def __init__(
@@ -114,17 +114,6 @@ class NodeConnection:
     def close(self) -> None:
         """Close all connections."""
         self._transport.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def call(self, method: str, *parameters: Any) -> Any:
         """Any JSON-RPC method, its result as JSON; raises `RpcFailed`, `NodeUnreachable`."""

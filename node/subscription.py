@@ -14,9 +14,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
-from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
+from node.closing import Closing
 from node.errors import ClientError, NodeUnreachable, RpcFailed
 from node.transport import PAUSE_FIRST_S, PAUSE_MAX_S, failure_of
 from node.websocket import WebSocket
@@ -27,7 +27,7 @@ PATIENCE_S = 60.0
 T = TypeVar("T")
 
 
-class Subscription(Generic[T]):
+class Subscription(Closing, Generic[T]):
     """An endless sequence, until `close`: `for head in client.finalised_heads(): ...`.
 
     Leaving the loop keeps the place; another loop goes on from there.  One thread reads; any may
@@ -76,17 +76,6 @@ class Subscription(Generic[T]):
         socket = self._socket
         if socket is not None:
             socket.interrupt()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _connect(self) -> WebSocket | None:
         """A socket whose next messages are the blocks from the next height on; None if closed."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
+from node.closing import Closing
 from node.errors import NodeUnreachable, RpcFailed
 
 PATIENCE_S = 1.5
@@ -25,7 +25,7 @@ CONNECT_TIMEOUT_S = 3.0
 BATCH_REQUESTS_MAX = 100
 
 
-class Transport:
+class Transport(Closing):
     """Requests to the node at `url`; safe to share between threads."""
 
     def __init__(self, url: str, *, timeout_s: float, patience_s: float = PATIENCE_S) -> None:
@@ -39,17 +39,6 @@ class Transport:
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def call(self, method: str, *parameters: Any) -> Any:
         """The result of one method; raises `RpcFailed`, `NodeUnreachable`."""

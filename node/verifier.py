@@ -18,11 +18,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from types import TracebackType
-from typing import IO, Self
+from typing import IO
 
 import trio
 
+from node.closing import Closing
 from runtime.errors import OpenLedgerError
 from runtime.extrinsic import SignatureClaim
 from runtime.keys import ACCOUNT_BYTES, SIGNATURE_BYTES, verify
@@ -39,7 +39,7 @@ class VerifierStopped(OpenLedgerError):
     """The process that verifies signatures has ended."""
 
 
-class VerifierProcess:
+class VerifierProcess(Closing):
     """The process, and a thread for each direction; use it as a context manager.
 
     The next request is in the pipe when the answer to the last one leaves: the process never waits
@@ -53,17 +53,6 @@ class VerifierProcess:
         )
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="verifier-requests")
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="verifier-answers")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the process, when it has answered what it was asked."""

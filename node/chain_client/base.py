@@ -10,12 +10,12 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
-from typing import Any, ClassVar, Generic, Self, TypeVar, overload
+from typing import Any, ClassVar, Generic, TypeVar, overload
 
 from node.chain_client.calls import Included, Sender
 from node.chain_client.notation import declared_name
 from node.chain_client.storage import StateReader
+from node.closing import Closing
 from node.connection import (
     INCLUSION_TIMEOUT_S,
     EncodedEvents,
@@ -92,7 +92,7 @@ class BasePallet:
         self._reader: StateReader = chain
 
 
-class BaseChain:
+class BaseChain(Closing):
     """The base of generated clients; threads may share one, processes may not."""
 
     RUNTIME: ClassVar[str]
@@ -122,17 +122,6 @@ class BaseChain:
     def close(self) -> None:
         """Close all connections."""
         self.connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # Reading
 

@@ -21,9 +21,9 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from node.closing import Closing
 from node.errors import NodeError
 from node.files import write_atomically
 from runtime.codec import decode, encode
@@ -51,7 +51,7 @@ class JournalFull(JournalError):
     """The record, or all records together, are larger than allowed."""
 
 
-class Journal:
+class Journal(Closing):
     """Durable records in the order they were appended."""
 
     def __init__(self, path: Path) -> None:
@@ -83,17 +83,6 @@ class Journal:
         # Whoever still holds the journal must not write into the next file with this number.
         descriptor, self._descriptor = self._descriptor, -1
         os.close(descriptor)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def append(self, record: Sequence[Any]) -> int:
         """Write one record durably and return its offset; raises `JournalFull`."""
