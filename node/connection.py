@@ -23,7 +23,6 @@ from node.errors import (
     ContentMissing,
     ContentTooLarge,
     NodeError,
-    NodeUnreachable,
 )
 from node.transport import PATIENCE_S, Transport
 from runtime.block import Header
@@ -152,18 +151,6 @@ class NodeConnection(Closing):
     def height(self) -> int:
         """The last finalised height."""
         return int(self.call("system_health")["finalized_height"])
-
-    def wait_ready(self, timeout_s: float = INCLUSION_TIMEOUT_S) -> None:
-        """Wait until the node answers; raises `NodeUnreachable`."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            try:
-                self.call("system_health")
-            except NodeUnreachable:
-                if time.monotonic() > deadline:
-                    raise
-            else:
-                return
 
     def wait_height(self, height: int, timeout_s: float = INCLUSION_TIMEOUT_S) -> int:
         """Wait for a finalised height of at least `height`, and return it."""

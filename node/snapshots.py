@@ -41,6 +41,7 @@ _MANIFEST = "manifest"
 class Snapshot:
     """The whole state after one block."""
 
+    genesis_hash: bytes
     header: Header
     state: Mapping[bytes, bytes]
     """Encoded values by storage key."""
@@ -108,7 +109,7 @@ def read_snapshot(directory: Path) -> Snapshot:
     for index, data in enumerate(read_chunks(directory, manifest)):
         state.update(checked.read(index, data))
     checked.check()
-    return Snapshot(manifest.header, state)
+    return Snapshot(manifest.genesis_hash, manifest.header, state)
 
 
 def import_snapshot(

@@ -107,7 +107,7 @@ def _run(runtime: Runtime, state: MemoryState, snapshot: Snapshot) -> tuple[int,
             parent_hash=header.id(),
         )
         start = time.perf_counter()
-        outcome = runtime.execute(state, context, header.id(), (), skip_invalid=True)
+        outcome = runtime.execute(state, context, snapshot.genesis_hash, (), skip_invalid=True)
         slowest = max(slowest, time.perf_counter() - start)
         state.apply(outcome.changes)
         with runtime.reading(state):

@@ -1,7 +1,7 @@
 """The state transition: how a block changes the state.
 
     1. a new spec version: migrations, step by step, then on_runtime_upgrade (`runtime.upgrade`);
-       while migrations are not finished, nothing but 6 and 8 follows
+       while migrations are not finished, nothing but 8 follows
     2. on_initialize of every pallet, in the order of the runtime
     3. inherents: calls that the proposer makes on behalf of the chain; one that fails is no block
     4. for each extrinsic: admit it (call, era, room, nonce, fee, tip), or leave it out
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Protocol, cast
 
 from runtime.admission import (
@@ -146,7 +147,7 @@ class Runtime:
         """
         block = _BlockInProgress(skip_invalid=skip_invalid)
         with self._block(state, context, genesis_hash):
-            migrating = self._upgrades.advance(self._hook_runner(Hook.RUNTIME_UPGRADE))
+            migrating = self._upgrades.advance(partial(self._run_hooks, Hook.RUNTIME_UPGRADE))
             if not migrating:
                 self._run_hooks(Hook.INITIALIZE)
                 block.schedule = self._fees.schedule() if self._fees else FREE
@@ -159,8 +160,8 @@ class Runtime:
                 block.left_out = {each.hash: block_full(0) for each in extrinsics}
             self._environment.extrinsic_index = None
             self._overlay.unmeter()
-            self._settle(block)
             if not migrating:
+                self._settle(block)
                 self._run_idle(block)
                 self._run_hooks(Hook.FINALIZE)
             return BlockOutcome(
@@ -273,9 +274,6 @@ class Runtime:
         for pallet in self._ordered:
             for function in pallet.definition.hooks[hook]:
                 _run_hook(pallet, function)
-
-    def _hook_runner(self, hook: Hook) -> Callable[[], None]:
-        return lambda: self._run_hooks(hook)
 
     def _run_idle(self, block: _BlockInProgress) -> None:
         """Let pallets use what is left of the block; one that takes more is rolled back."""

@@ -26,7 +26,6 @@ from node.verifier import Verifier
 from runtime.block import EXTRINSIC_BYTES_MAX, Block, Header
 from runtime.codec import codec_of
 from runtime.extrinsic import not_signed
-from runtime.state.proof import prove_entry
 from runtime.types import Between
 from runtime.wire.receipts import StateEntry
 
@@ -290,8 +289,7 @@ class NodeMethods:
 
     def _prove_each(self, keys: list[bytes], height: int) -> dict[str, Any]:
         state = self.chain.store.state_at(height)
-        entries = [prove_entry(state.tree, key, state.get(key)) for key in keys]
-        return {"entries": [codec_of(StateEntry).encode(entry).hex() for entry in entries]}
+        return {"entries": [codec_of(StateEntry).encode(state.prove(key)).hex() for key in keys]}
 
     def _prove_together(self, keys: list[bytes], height: int) -> dict[str, Any]:
         return {"proof": self.chain.store.prove_many_at(keys, height).encode().hex()}

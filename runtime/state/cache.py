@@ -40,7 +40,3 @@ class CachedState:
         if len(self.plain) + len(changed) > ENTRIES_MAX:
             self.plain.clear()
         self.plain.update(changed)
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self.plain.clear()

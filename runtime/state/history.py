@@ -19,8 +19,10 @@ from typing import Protocol
 
 from runtime.errors import StoreError
 from runtime.hashing import hash_state_key, hash_state_value
+from runtime.state.proof import prove_entry
 from runtime.state.tables import UNDO, VALUE, Replaced, at_height, decode_undo
 from runtime.state.tree import Tree
+from runtime.wire.receipts import StateEntry
 
 RECENT_HEIGHTS_MAX = 256
 """How many heights, the head included, are kept in memory."""
@@ -62,6 +64,10 @@ class StateAt:
     height: int
     tree: Tree
     get: Callable[[bytes], bytes | None]
+
+    def prove(self, key: bytes) -> StateEntry:
+        """Return the proof of a key's value, or of its absence, at this height."""
+        return prove_entry(self.tree, key, self.get(key))
 
 
 @dataclass(frozen=True, slots=True)

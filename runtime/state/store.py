@@ -385,8 +385,7 @@ class Store:
 
     def prove_at(self, key: bytes, height: int) -> StateEntry:
         """Return the same under the state root of a kept height; raises `UnknownHeight`."""
-        state = self.state_at(height)
-        return prove_entry(state.tree, key, state.get(key))
+        return self.state_at(height).prove(key)
 
     def prove_many_at(self, keys: list[bytes], height: int) -> StateProof:
         """Return one proof of 1 to 1,024 keys at a kept height; raises `UnknownHeight`."""

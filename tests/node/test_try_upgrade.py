@@ -23,7 +23,7 @@ HEADER = genesis_block(dev_spec())[0].header
 
 def snapshot() -> Snapshot:
     """The state of a chain of spec version 1."""
-    return Snapshot(HEADER, old_state().values)
+    return Snapshot(HEADER.id(), HEADER, old_state().values)
 
 
 def test_an_upgrade_is_described_before_it_happens() -> None:
@@ -85,7 +85,7 @@ def test_a_broken_invariant_is_found() -> None:
     """As it would be by nobody on the chain."""
     rich = dict(snapshot().state) | {storage_key("Balances", "issuance"): encode(2**127)}
     with pytest.raises(InvariantViolation, match="Too much was issued"):
-        try_upgrade(compose(first_ledger(), 1), Snapshot(HEADER, rich))
+        try_upgrade(compose(first_ledger(), 1), Snapshot(HEADER.id(), HEADER, rich))
 
 
 def test_the_command_reads_a_snapshot_of_a_chain(

@@ -31,6 +31,7 @@ from runtime.block import BlockContext
 from runtime.codec import encode
 from runtime.errors import InvalidBlock
 from runtime.extrinsic import sign_extrinsic
+from runtime.fees import FREE, FeeSchedule
 from runtime.keys import Keypair
 from runtime.outcome import BlockOutcome
 from runtime.state.memory import MemoryState
@@ -181,6 +182,31 @@ def test_migrations_take_several_blocks_and_survive_a_restart(
             break
     assert blocks == 7
     assert state.values == expected.values
+
+
+def test_nothing_is_settled_before_migrations_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The prices themselves may be what is migrated."""
+
+    class Fees(Pallet, index=3):
+        settled = Value[U32](0)
+
+        def schedule(self) -> FeeSchedule:
+            """As `FeePolicy`."""
+            return FREE
+
+        def settle(self, fees: int, tips: int, units: int) -> int:
+            """As `FeePolicy`; counts how often."""
+            self.settled.put(self.settled.get() + 1)
+            return 0
+
+    monkeypatch.setattr("runtime.upgrade.MIGRATION_UNITS_MAX", 1)
+    state, fees = old_state(), Fees()
+    runtime = Runtime(System(), Balances(), fees, second_ledger(), spec_version=2, name="ledger")
+    while not run_block(runtime, state).events:
+        with runtime.reading(state):
+            assert fees.settled.get() == 0
+    with runtime.reading(state):
+        assert fees.settled.get() == 1
 
 
 def test_extrinsics_wait_until_migrations_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
