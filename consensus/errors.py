@@ -1,7 +1,6 @@
 """Every error of consensus.
 
 OpenLedgerError
- |- InvalidValidatorSet              validators that are unsorted, doubled, none or too many
  |- InvalidVote                      a vote that does not verify
  |- InvalidCertificate               a certificate or commit that does not verify
  `- SignerStateError                 what this validator signed is unknown, or forbids to sign
@@ -10,10 +9,6 @@ OpenLedgerError
 from __future__ import annotations
 
 from runtime.errors import OpenLedgerError
-
-
-class InvalidValidatorSet(OpenLedgerError):
-    """Validators that do not form a set: unsorted, doubled, none or too many."""
 
 
 class InvalidVote(OpenLedgerError):

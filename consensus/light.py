@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from consensus.errors import InvalidCertificate
-from consensus.validators import ValidatorSet
 from consensus.votes import Certificate, VoteKind, verify_certificate
 from runtime.block import Header
+from runtime.wire.validators import ValidatorSet
 
 _REMEDY = "Ask another node for header and commit; one that sends these is faulty."
 

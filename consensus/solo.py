@@ -20,11 +20,11 @@ from consensus.engine import (
     Start,
     VoteReceived,
 )
-from consensus.errors import InvalidValidatorSet, InvalidVote, SignerStateError
+from consensus.errors import InvalidVote, SignerStateError
 from consensus.signer import Proposal, SignerState
-from consensus.validators import ValidatorSet
 from consensus.votes import Statement, Vote, VoteKind, certificate_of, sign_vote, verify_vote
 from runtime.errors import InvariantViolation
+from runtime.wire.validators import InvalidValidatorSet, ValidatorSet
 
 ROUND = 1
 """The one round of every height."""

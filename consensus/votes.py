@@ -16,11 +16,11 @@ from enum import IntEnum
 from typing import Annotated
 
 from consensus.errors import InvalidCertificate, InvalidVote
-from consensus.validators import VALIDATORS_MAX, ValidatorSet
 from runtime.codec import codec_of
 from runtime.hashing import hasher
 from runtime.keys import verify
 from runtime.types import U8, U32, AccountId, BlockNumber, Hash, Max, Signature
+from runtime.wire.validators import VALIDATORS_MAX, ValidatorSet
 
 CERTIFICATE_VERSION = 1
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Self
 
-from consensus.validators import VALIDATORS_MAX, Validator, ValidatorSet
 from genesis.allocation import (
     Bucket,
     Endowment,
@@ -42,7 +41,20 @@ from runtime.hashing import (
 from runtime.keys import Keypair
 from runtime.merkle import list_root
 from runtime.state.tree import Tree
-from runtime.types import OPEN, U32, U64, AccountId, Amount, BlockNumber, Max, Positive, ShortText
+from runtime.types import (
+    OPEN,
+    U32,
+    U64,
+    AccountId,
+    Amount,
+    BlockNumber,
+    BlsPublicKey,
+    Max,
+    Positive,
+    PublicKey,
+    ShortText,
+)
+from runtime.wire.validators import VALIDATORS_MAX, Validator, ValidatorSet
 
 SPEC_BYTES_MAX = 1024 * 1024
 """The largest chain spec file."""
@@ -67,13 +79,21 @@ DEV_ACCOUNTS: Mapping[str, bytes] = MappingProxyType(
 The first is the validator.
 """
 
+DEV_BLS_KEY = bytes.fromhex(
+    "b3283ad3dcaedcf8967650c2817885eb88d6959a8a3f0c1331c80735c6643bfd"
+    "e34db79ef10e7727022f0653b7a9af44"
+)
+"""Of the key pair that `KeyGen` of the BLS signature draft makes of the validator's seed."""
+
 
 @dataclass(frozen=True, slots=True)
 class SpecValidator:
-    """A validator of the first block: the ed25519 key it votes with, and its weight."""
+    """A validator of the first block: its weight, and the keys it signs with."""
 
     account: AccountId
     weight: Positive[U64]
+    vote_key: PublicKey
+    bls_key: BlsPublicKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +182,12 @@ class ChainSpec:
     def validator_set(self) -> ValidatorSet:
         """The validators in the order in which consensus knows them."""
         members = sorted(self.validators, key=lambda validator: validator.account)
-        return ValidatorSet(tuple(Validator(each.account, each.weight) for each in members))
+        return ValidatorSet(
+            tuple(
+                Validator(each.account, each.weight, each.vote_key, each.bls_key)
+                for each in members
+            )
+        )
 
 
 def development_keypair(name: str) -> Keypair:
@@ -176,11 +201,12 @@ def development_keypair(name: str) -> Keypair:
 
 def dev_spec() -> ChainSpec:
     """A chain of one validator whose keys everybody knows, with short windows."""
+    validator = development_keypair("validator").account
     return ChainSpec(
         name="openledger-dev",
         genesis_time_ms=DEV_GENESIS_TIME_MS,
         block_time_ms=500,
-        validators=(SpecValidator(development_keypair("validator").account, 1),),
+        validators=(SpecValidator(validator, 1, validator, DEV_BLS_KEY),),
         buckets=published_allocation(),
         endowments=tuple(
             Endowment(

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from consensus.light import verify_commit
-from consensus.validators import ValidatorSet
 from consensus.votes import Certificate
 from genesis.chain_spec import is_genesis_of
 from node.config import DataDirectory
@@ -33,6 +32,7 @@ from runtime.state.snapshot import (
 )
 from runtime.state.store import Frozen
 from runtime.state.tables import Head
+from runtime.wire.validators import ValidatorSet
 
 _MANIFEST = "manifest"
 

@@ -75,6 +75,12 @@ AccountId = Annotated[bytes, Length(32)]
 """An ed25519 public key, or the derived account of a pallet."""
 Hash = Annotated[bytes, Length(32)]
 Signature = Annotated[bytes, Length(64)]
+PublicKey = Annotated[bytes, Length(32)]
+"""An ed25519 key that need not be an account."""
+BlsPublicKey = Annotated[bytes, Length(48)]
+"""A compressed point of BLS12-381's G1."""
+BlsSignature = Annotated[bytes, Length(96)]
+"""A compressed point of BLS12-381's G2."""
 BlockNumber = U64
 ShortText = Annotated[str, Max(64)]
 LongText = Annotated[str, Max(1024)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from consensus.validators import Validator, ValidatorSet
 from runtime.keys import Keypair
+from runtime.wire.validators import Validator, ValidatorSet
 
 
 @pytest.fixture(scope="session")
@@ -18,10 +18,12 @@ def keys():
 @pytest.fixture(scope="session")
 def ten(keys):
     """Ten validators with unequal weights; W = 55, quorum 37."""
-    return ValidatorSet(tuple(Validator(k.account, n + 1) for n, k in enumerate(keys)))
+    return ValidatorSet(
+        tuple(Validator(k.account, n + 1, k.account, bytes(48)) for n, k in enumerate(keys))
+    )
 
 
 @pytest.fixture(scope="session")
 def one(keys):
     """The first key alone."""
-    return ValidatorSet((Validator(keys[0].account, 7),))
+    return ValidatorSet((Validator(keys[0].account, 7, keys[0].account, bytes(48)),))

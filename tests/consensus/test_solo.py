@@ -17,11 +17,12 @@ from consensus.engine import (
     Start,
     VoteReceived,
 )
-from consensus.errors import InvalidValidatorSet, InvalidVote, SignerStateError
+from consensus.errors import InvalidVote, SignerStateError
 from consensus.signer import SignerState
 from consensus.solo import SoloEngine
 from consensus.votes import Certificate, Statement, Vote, VoteKind, sign_vote, verify_certificate
 from runtime.errors import InvariantViolation
+from runtime.wire.validators import InvalidValidatorSet
 
 GENESIS = b"g" * 32
 

@@ -6,13 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consensus.errors import InvalidValidatorSet
-from consensus.validators import VALIDATORS_MAX, Validator, ValidatorSet
 from runtime.errors import DecodeError, OpenLedgerError
+from runtime.wire.validators import VALIDATORS_MAX, InvalidValidatorSet, Validator, ValidatorSet
+
+_KEY, _BLS_KEY = b"\xaa" * 32, b"\xbb" * 48
 
 
 def _set_of(*weights):
-    return ValidatorSet(tuple(Validator(bytes([n]) * 32, w) for n, w in enumerate(weights)))
+    return ValidatorSet(
+        tuple(Validator(bytes([n]) * 32, w, _KEY, _BLS_KEY) for n, w in enumerate(weights))
+    )
 
 
 @settings(deadline=None)
@@ -48,8 +51,10 @@ def test_members_are_found_by_account():
 
 def test_what_is_no_set_is_refused():
     """None, too many, unsorted, doubled."""
-    one, two = Validator(bytes(32), 1), Validator(b"\x01" * 32, 1)
-    too_many = tuple(Validator(n.to_bytes(32, "big"), 1) for n in range(VALIDATORS_MAX + 1))
+    one, two = _set_of(1, 1).validators
+    too_many = tuple(
+        Validator(n.to_bytes(32, "big"), 1, _KEY, _BLS_KEY) for n in range(VALIDATORS_MAX + 1)
+    )
     for members in ((), (two, one), (one, one), too_many):
         with pytest.raises(InvalidValidatorSet) as caught:
             ValidatorSet(members)
@@ -65,6 +70,8 @@ def test_bytes_that_are_no_set_are_refused():
     swapped = data.replace(b"\x00" * 32, b"\x05" * 32)
     with pytest.raises(OpenLedgerError):
         ValidatorSet.decode(swapped)
-    weightless = _set_of(1).encode()[:-1] + b"\x00"
+    data = _set_of(1).encode()
+    weightless = data.replace(b"\x01\x58\x20" + _KEY, b"\x00\x58\x20" + _KEY)
+    assert weightless != data
     with pytest.raises(DecodeError):
         ValidatorSet.decode(weightless)

@@ -16,7 +16,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from consensus.validators import Validator, ValidatorSet
 from consensus.votes import Certificate, Statement, Vote, VoteKind, certificate_of, sign_vote
 from genesis.compose import compose_runtime
 from runtime import block, extrinsic, hashing
@@ -36,6 +35,7 @@ from runtime.storage import Map
 from runtime.testing import Pool, SeededDraws, Values
 from runtime.wire import blobs, manifest, receipts, records, rows, state_proof
 from runtime.wire.receipts import ListPath, StateEntry, SumPath
+from runtime.wire.validators import Validator, ValidatorSet
 
 FILE = Path(__file__).parent / "vectors" / "conformance.json"
 SAMPLES = 32
@@ -272,7 +272,9 @@ def headers_and_blocks() -> Iterator[bytes]:
 def votes_and_certificates() -> Iterator[bytes]:
     """A validator set, its hash, a vote, and the certificate of three of four validators."""
     keypairs = sorted((_keypair(number) for number in range(4)), key=lambda each: each.account)
-    validators = ValidatorSet(tuple(Validator(each.account, 1) for each in keypairs))
+    validators = ValidatorSet(
+        tuple(Validator(each.account, 1, each.account, b"B" * 48) for each in keypairs)
+    )
     yield codec_of(ValidatorSet).encode(validators)
     yield validators.hash()
     statement = Statement(VoteKind.FINALIZE, 5, 0, bytes([9]) * 32)

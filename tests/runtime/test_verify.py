@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consensus.light import check_commit
-from consensus.validators import Validator, ValidatorSet
 from consensus.votes import Statement, VoteKind, certificate_of, sign_vote
 from runtime.block import Header
 from runtime.codec import codec_of
@@ -40,6 +39,7 @@ from runtime.wire.records import (
     TrainingParameters,
 )
 from runtime.wire.rows import RowRecord
+from runtime.wire.validators import Validator, ValidatorSet
 from runtime.wire.verify import verify_inference, verify_payout
 
 VECTORS = Path(__file__).parent / "vectors"
@@ -59,7 +59,9 @@ _VALIDATOR_KEYS = sorted(
     (Keypair.from_seed(bytes([seed]) * 32) for seed in (10, 11, 12, 13)),
     key=lambda pair: pair.account,
 )
-VALIDATORS = ValidatorSet(tuple(Validator(pair.account, 10) for pair in _VALIDATOR_KEYS))
+VALIDATORS = ValidatorSet(
+    tuple(Validator(pair.account, 10, pair.account, bytes(48)) for pair in _VALIDATOR_KEYS)
+)
 
 
 def _header(**changes):

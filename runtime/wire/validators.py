@@ -1,4 +1,8 @@
-"""The validator set: who votes on a height, and with which weight."""
+"""The validator set: who votes on a height, with which keys and which weight.
+
+The set is chosen by pallets, obeyed by consensus and proved to light clients; headers name it by
+its hash.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +10,29 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated
 
-from consensus.errors import InvalidValidatorSet
 from runtime.codec import codec_of
+from runtime.errors import OpenLedgerError
 from runtime.hashing import hash_validators
-from runtime.types import U64, AccountId, Max, Positive
+from runtime.types import U64, AccountId, BlsPublicKey, Max, Positive, PublicKey
 
 VALIDATORS_MAX = 256
 """The most validators of one set; a certificate's bitmap has one bit for each."""
 
 
+class InvalidValidatorSet(OpenLedgerError):
+    """Validators that do not form a set: unsorted, doubled, none or too many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Validator:
-    """One validator: the ed25519 key it votes with and its stake."""
+    """One validator: whose stake it is, how much it weighs, and the keys it signs with."""
 
     account: AccountId
     weight: Positive[U64]
+    vote_key: PublicKey
+    """Ed25519; of votes and proposals."""
+    bls_key: BlsPublicKey
+    """BLS12-381; of the shares of commits and of the beacon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +70,14 @@ class ValidatorSet:
         return hash_validators(self.encode())
 
     @property
+    def total_weight(self) -> int:
+        """The weight of all validators together."""
+        return sum(validator.weight for validator in self.validators)
+
+    @property
     def quorum(self) -> int:
         """The least weight that decides: floor(2W/3) + 1 of the total weight W."""
-        return 2 * sum(validator.weight for validator in self.validators) // 3 + 1
+        return 2 * self.total_weight // 3 + 1
 
     def index_of(self, account: bytes) -> int | None:
         """Return the position of a validator in the set; `None` for anybody else."""
