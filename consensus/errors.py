@@ -3,6 +3,7 @@
 OpenLedgerError
  |- InvalidVote                      a vote that does not verify
  |- InvalidCertificate               a certificate or commit that does not verify
+ |- InvalidBlsSecret                 a BLS secret key or its seed that is none
  `- SignerStateError                 what this validator signed is unknown, or forbids to sign
 """
 
@@ -17,6 +18,10 @@ class InvalidVote(OpenLedgerError):
 
 class InvalidCertificate(OpenLedgerError):
     """A certificate without a quorum of valid signatures for what it claims."""
+
+
+class InvalidBlsSecret(OpenLedgerError):
+    """Bytes that are no BLS secret key, or too few to make one of."""
 
 
 class SignerStateError(OpenLedgerError):
