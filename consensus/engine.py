@@ -1,13 +1,15 @@
 """The interface between consensus and the node: events in, effects out, no I/O inside.
 
 The node calls `on(event)` with one event at a time and carries out the returned effects strictly
-in their order; an effect is finished before the next one starts (W1: `PersistSigner` is on disk
-before the `BroadcastVote` behind it leaves).  What an effect leads to comes back as a later event.
+in their order; an effect is finished before the next one starts.  What an effect leads to comes
+back as a later event; the answer to `Sign` alone (`Signed` or `SignRefused`) comes before any
+other event.
 
-    Start ->  BuildBlock ............ BlockBuilt ->  PersistSigner, BroadcastVote (notarize)
-              BroadcastVote ......... VoteReceived   (a broadcast reaches the sender, too)
-    VoteReceived ->  PersistSigner, BroadcastVote (finalize)
-    VoteReceived ->  FinalizeBlock, BuildBlock (of the next height)
+    HeightBegan -> BuildBlock ........ BlockBuilt -> Append, Flush, Sign
+    Sign ............................. Signed     -> Append, Flush, Broadcast
+    MessageReceived(Proposal) -> CheckBlock ...... BlockChecked -> Append, Flush, Sign
+    MessageReceived(...) -> Append, Broadcast, Sign, StartTimer, Finalize, ...
+    Finalize ......................... HeightBegan
 """
 
 from __future__ import annotations
@@ -15,16 +17,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from consensus.votes import Certificate, Vote
+from consensus.evidence import Evidence
+from consensus.log import Record
+from consensus.messages import Message
+from consensus.votes import Certificate, Statement, Vote
+from runtime.wire.validators import ValidatorSet
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """The node has started: its last committed block, and the bytes of its signer file if any."""
+class HeightBegan:
+    """The block before is committed, or the node has started: decide this height."""
 
-    head_height: int
-    head_id: bytes
-    signer_state: bytes | None
+    height: int
+    parent_id: bytes
+    validators: ValidatorSet
+    """Those of this height."""
+    seed: bytes
+    """From which the leaders follow: the beacon of two heights before (R0)."""
+    records: tuple[Record, ...] = ()
+    """After a start: the log's records of this height."""
+    signed: tuple[Vote, ...] = ()
+    """After a start: what the signer remembers of this height."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived:
+    """A message has arrived from a peer; `peer` is its identity, 32 bytes."""
+
+    peer: bytes
+    message: Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +53,44 @@ class BlockBuilt:
     """The block asked for by `BuildBlock` is executed; `block_id` is its header's hash."""
 
     height: int
-    round: int
     block_id: bytes
     block: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class VoteReceived:
-    """A vote has arrived, or one of our own has been broadcast."""
+class BlockChecked:
+    """The block of `CheckBlock` was executed: whether it leads to what its header claims."""
+
+    height: int
+    block_id: bytes
+    valid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """The signer has signed, durably (W5)."""
 
     vote: Vote
 
 
-Event: TypeAlias = Start | BlockBuilt | VoteReceived
+@dataclass(frozen=True, slots=True)
+class SignRefused:
+    """The signer does not sign this: it has signed something else (W5), or only observes (W6)."""
+
+    statement: Statement
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """The time of `StartTimer` is over."""
+
+    height: int
+    round: int
+
+
+Event: TypeAlias = (
+    HeightBegan | MessageReceived | BlockBuilt | BlockChecked | Signed | SignRefused | TimerFired
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,35 +98,110 @@ class BuildBlock:
     """Build a block on `parent_id` when there is a reason to, and send `BlockBuilt`."""
 
     height: int
-    round: int
     parent_id: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class PersistSigner:
-    """Replace the signer file by these bytes and fsync, before any later effect (W1, W5)."""
-
-    signer_state: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class BroadcastVote:
-    """Send the vote to every validator; our own node gets it as `VoteReceived`."""
-
-    vote: Vote
-
-
-@dataclass(frozen=True, slots=True)
-class FinalizeBlock:
-    """Commit this block and its certificate to the store in one synced batch (W4)."""
+class CheckBlock:
+    """Execute a block on its parent, and send `BlockChecked`."""
 
     height: int
     block_id: bytes
     block: bytes
-    commit: Certificate
 
 
-Effect: TypeAlias = BuildBlock | PersistSigner | BroadcastVote | FinalizeBlock
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Append a record to the write-ahead log; it need not be on disk before the next `Flush`."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """Fsync the log before any later effect (W1, W2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """Have the statement signed, and send `Signed` or `SignRefused` before any other event."""
+
+    statement: Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """Send to every validator, and not to ourselves."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send to one peer."""
+
+    peer: bytes
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class SendDecided:
+    """Send a peer the decided block of a height, if the node still has it, and its certificate."""
+
+    peer: bytes
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartTimer:
+    """Send `TimerFired` after this long; a timer of another round or height may be forgotten."""
+
+    height: int
+    round: int
+    after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Misbehaved:
+    """Lower the peer's score: what it sent does not verify."""
+
+    peer: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportEvidence:
+    """Keep proof that validators broke the rules, to be put into a block."""
+
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Finalize:
+    """Commit the block and what decided it in one synced batch (W4), and send `HeightBegan`."""
+
+    height: int
+    block_id: bytes
+    block: bytes
+    certificate: Certificate
+    justification: tuple[Certificate, ...]
+    """Every other certificate seen at the height; kept as long as faults can be punished."""
+
+
+Effect: TypeAlias = (
+    BuildBlock
+    | CheckBlock
+    | Append
+    | Flush
+    | Sign
+    | Broadcast
+    | Send
+    | SendDecided
+    | StartTimer
+    | Misbehaved
+    | ReportEvidence
+    | Finalize
+)
 
 
 class Engine(Protocol):

@@ -4,6 +4,8 @@ OpenLedgerError
  |- InvalidVote                      a vote that does not verify
  |- InvalidCertificate               a certificate or commit that does not verify
  |- InvalidBlsSecret                 a BLS secret key or its seed that is none
+ |- InvalidEvidence                  evidence that shows nothing
+ |- LogError                         the write-ahead log is damaged where it must not be
  `- SignerStateError                 what this validator signed is unknown, or forbids to sign
 """
 
@@ -22,6 +24,14 @@ class InvalidCertificate(OpenLedgerError):
 
 class InvalidBlsSecret(OpenLedgerError):
     """Bytes that are no BLS secret key, or too few to make one of."""
+
+
+class InvalidEvidence(OpenLedgerError):
+    """Evidence that does not verify, or against nobody who can be punished."""
+
+
+class LogError(OpenLedgerError):
+    """The write-ahead log is damaged before its end: what was signed is not known for sure."""
 
 
 class SignerStateError(OpenLedgerError):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from consensus.cryptography import key_scheme
 from consensus.errors import InvalidCertificate
-from consensus.votes import Certificate, VoteKind, verify_certificate
+from consensus.votes import Certificate, VoteKind
 from runtime.block import Header
 from runtime.wire.validators import ValidatorSet
 
@@ -29,7 +30,7 @@ def verify_commit(
     if (statement.kind, statement.height, statement.block_id) != claimed:
         message = f"The certificate does not finalise block {header.height} ({claimed[2].hex()})."
         raise InvalidCertificate(message, remedy=_REMEDY)
-    verify_certificate(commit, validators, genesis_hash)
+    key_scheme(validators, genesis_hash).verify_certificate(commit)
 
 
 def check_commit(header: Header, commit: bytes, validators: bytes, genesis_hash: bytes) -> None:

@@ -1,53 +1,44 @@
-"""What this validator signed at one height: durable before any of it leaves the node.
+"""What a key has signed, and what it may sign next: the rules of a validator's signer (W5, W6).
 
-The node writes these bytes to a file of their own (write, fsync, rename, fsync the directory: rule
-W5) when the effect `PersistSigner` says so, and gives them back in `Start`.  The block that was
-proposed is part of them: after a crash the same block is proposed again, never another one in the
-same round.
+The signer's file is independent of the log and of the state: whatever happens to these, no second
+statement is signed where there was one.  Statements are signed in the order of (height, round,
+step); within a round a proposal comes before N, and N before X or F (R7).  The last few votes are
+kept with their signatures, so that a vote which was signed and did not reach the log before a crash
+is not lost.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 from consensus.errors import SignerStateError
-from consensus.votes import Vote, VoteKind
-from runtime.block import BLOCK_BYTES_MAX
+from consensus.votes import Statement, Vote, VoteKind, conflict
 from runtime.codec import codec_of
-from runtime.types import U8, U32, BlockNumber, Hash, Max
+from runtime.types import U8, Max
 
-SIGNER_STATE_VERSION = 1
-VOTES_MAX = 64
-"""The most votes of one validator at one height."""
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """The block this validator proposed in a round."""
-
-    round: U32
-    block_id: Hash
-    block: Annotated[bytes, Max(BLOCK_BYTES_MAX)]
+SIGNER_STATE_VERSION = 2
+VOTES_MAX = 8
+"""The votes a signer remembers: more than are signed between two flushes of the log."""
+STEPS = {VoteKind.PROPOSE: 0, VoteKind.NOTARIZE: 1, VoteKind.NULLIFY: 2, VoteKind.FINALIZE: 2}
+"""The place of each kind in the one order of a round (R7)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignerState:
-    """The proposal and the votes of one height."""
+    """The last votes of a key, in the order in which they were signed."""
 
     version: U8
-    height: BlockNumber
-    proposal: Proposal | None
     votes: Annotated[tuple[Vote, ...], Max(VOTES_MAX)]
 
     @classmethod
-    def at(cls, height: int) -> SignerState:
-        """Return the state of a height at which nothing is signed."""
-        return cls(SIGNER_STATE_VERSION, height, None, ())
+    def new(cls) -> SignerState:
+        """The state of a key that has signed nothing."""
+        return cls(SIGNER_STATE_VERSION, ())
 
     @classmethod
     def decode(cls, data: bytes) -> SignerState:
-        """Return the state of these bytes; raises `DecodeError` or `SignerStateError`."""
+        """Return the state of a file's bytes; raises `DecodeError` or `SignerStateError`."""
         state = codec_of(SignerState).decode(data)
         if state.version != SIGNER_STATE_VERSION:
             raise SignerStateError(
@@ -61,32 +52,40 @@ class SignerState:
         """The canonical bytes of the signer's file."""
         return codec_of(SignerState).encode(self)
 
-    def find(self, kind: VoteKind, round_: int) -> Vote | None:
-        """Return this validator's vote of a kind in a round."""
+    def at_height(self, height: int) -> tuple[Vote, ...]:
+        """The remembered votes of a height."""
+        return tuple(vote for vote in self.votes if vote.statement.height == height)
+
+    def find(self, statement: Statement) -> Vote | None:
+        """The vote for exactly this statement, if it is remembered."""
         for vote in self.votes:
-            if vote.statement.kind is kind and vote.statement.round == round_:
+            if vote.statement == statement:
                 return vote
         return None
 
+    def check(self, statement: Statement) -> None:
+        """Raise `SignerStateError` unless a statement that is not remembered may be signed."""
+        last = self.votes[-1].statement if self.votes else None
+        if last is not None and place(statement) <= place(last):
+            raise _refusal(statement, last)
+        for vote in self.votes:
+            if conflict(vote.statement, statement):
+                raise _refusal(statement, vote.statement)
+
     def with_vote(self, vote: Vote) -> SignerState:
-        """Return the state with one vote more; raises `SignerStateError` where R7 forbids it."""
-        statement = vote.statement
-        notarize, nullify, finalize = (self.find(kind, statement.round) for kind in VoteKind)
-        forbidden = {
-            VoteKind.NOTARIZE: notarize or nullify or finalize,
-            VoteKind.NULLIFY: nullify or finalize,
-            VoteKind.FINALIZE: nullify or finalize or _other_block(notarize, vote),
-        }[statement.kind]
-        if forbidden or statement.height != self.height:
-            raise SignerStateError(
-                f"A vote {statement.kind.name} at height {statement.height}, round "
-                f"{statement.round} contradicts what was signed before.",
-                remedy="This is a bug, or two nodes use one key: stop one and report it.",
-            )
-        return replace(self, votes=(*self.votes, vote))
+        """Return the state with one vote more; raises `SignerStateError` as `check` does."""
+        self.check(vote.statement)
+        return SignerState(SIGNER_STATE_VERSION, (*self.votes, vote)[-VOTES_MAX:])
 
 
-def _other_block(notarize: Vote | None, vote: Vote) -> Vote | None:
-    if notarize is None or notarize.statement.block_id == vote.statement.block_id:
-        return None
-    return notarize
+def place(statement: Statement) -> tuple[int, int, int]:
+    """The place of a statement in the one order in which a key signs."""
+    return statement.height, statement.round, STEPS[statement.kind]
+
+
+def _refusal(statement: Statement, earlier: Statement) -> SignerStateError:
+    return SignerStateError(
+        f"{statement.kind.name} at height {statement.height}, round {statement.round} is not "
+        f"signed after {earlier.kind.name} at height {earlier.height}, round {earlier.round}.",
+        remedy="Nothing is wrong after a crash; otherwise two nodes use one key: stop one.",
+    )
