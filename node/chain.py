@@ -16,7 +16,7 @@ import trio
 from genesis.chain_spec import ChainSpec, genesis_block, is_genesis_of
 from node.beacon import Beacon, check_beacon, make_beacon
 from node.config import DataDirectory
-from node.errors import ConfigError, NotFound
+from node.errors import ConfigError, NotFound, StorageMigrating
 from node.history.decoder import SpecDecoder
 from node.history.stored import keep_metadata, stored_metadata
 from node.history.versions import SpecDecoders
@@ -88,6 +88,8 @@ class Chain:
             store.commit(store.prepare(changes), record)
         self.genesis_hash = self._stored_genesis(genesis.header).id()
         self.head: Header = self._load_head()
+        self.is_migrating = self.runtime.is_migrating(store)
+        """Whether an upgrade is not finished: blocks take nothing, and accounts cannot be read."""
         keep_metadata(store, self.runtime.metadata())
 
     @classmethod
@@ -119,7 +121,8 @@ class Chain:
     # On the event loop
 
     def nonce_of(self, account: bytes) -> int:
-        """The next nonce of an account in the finalised state."""
+        """The next nonce of an account in the finalised state; raises `StorageMigrating`."""
+        self._check_not_migrating()
         with self.runtime.reading(self.store):
             nonce: int = self.runtime.pallets["Balances"].next_nonce(account)
         return nonce
@@ -133,8 +136,23 @@ class Chain:
         return self.runtime.check(raw, self.genesis_hash)
 
     def validate(self, checked: CheckedExtrinsic) -> None:
-        """Raise `InvalidTransaction` for what could not enter the next block, or a later one."""
+        """Raise `InvalidTransaction` for what could not enter the next block, or a later one.
+
+        Raises `StorageMigrating` while an upgrade is not finished.
+        """
+        self._check_not_migrating()
         self.runtime.validate(self.store, checked, self.head.height + 1)
+
+    def fee_of(self, checked: CheckedExtrinsic) -> int:
+        """What an extrinsic would pay in the next block, tip apart; raises `StorageMigrating`."""
+        self._check_not_migrating()
+        return self.runtime.fee(self.store, checked)
+
+    def _check_not_migrating(self) -> None:
+        if self.is_migrating:
+            version = self.runtime.spec_version
+            message = f"The chain is upgrading its storage to spec version {version}."
+            raise StorageMigrating(message, remedy="Send it again in a few seconds.")
 
     def spec_version_at(self, height: int) -> int:
         """The spec version of a block; raises `NotFound`, `Pruned`."""
@@ -165,6 +183,8 @@ class Chain:
     def advance(self, candidate: Candidate) -> None:
         """Note that `candidate`, just committed, is the head."""
         self.head = candidate.header
+        # Once finished it stays so: another spec version is another process.
+        self.is_migrating = self.is_migrating and self.runtime.is_migrating(self.store)
         reached, self.advanced = self.advanced, trio.Event()
         reached.set()
 

@@ -13,11 +13,16 @@ OpenLedgerError                      a sentence and a remedy (`runtime.errors`)
      |- MempoolError                 an extrinsic is well formed, but the node does not keep it
      |   |- MempoolFull              a cap is reached
      |   |- NonceTaken               another extrinsic of the sender waits with this nonce
-     |   `- NonceTooHigh             further ahead of the account than the node queues
+     |   |- NonceTooHigh             further ahead of the account than the node queues
+     |   |- Banned                   blocks refused it a moment ago
+     |   `- Usurped                  another one with its nonce and a higher tip took its place
      |- RequestError                 a JSON-RPC request that cannot be answered
      |   |- UnknownMethod            no such method
      |   |- InvalidParameters        the parameters are not what the method takes
      |   |- NotFound                 no such block, height or key
+     |   |- StorageMigrating         an upgrade is not finished; it is for some seconds
+     |   |- Busy                     as many such requests are being answered as may be
+     |   |- SocketNeeded             a subscription without a connection that can carry it
      |   `- TooManySubscriptions     one connection may not hold more
      |- HttpError                    an HTTP request that cannot be answered, with its status
      `- ClientError                  what a caller of `NodeClient` sees
@@ -84,6 +89,14 @@ class NonceTooHigh(MempoolError):
     """The nonce is further ahead of the account than the node queues."""
 
 
+class Banned(MempoolError):
+    """Blocks refused the extrinsic shortly before; it is not taken again at once."""
+
+
+class Usurped(MempoolError):
+    """Another extrinsic with the nonce and a higher tip has taken the place of this one."""
+
+
 class RequestError(NodeError):
     """A JSON-RPC request that cannot be answered."""
 
@@ -98,6 +111,18 @@ class InvalidParameters(RequestError):
 
 class NotFound(RequestError):
     """The block, height or proof asked for is not here."""
+
+
+class StorageMigrating(RequestError):
+    """An upgrade of the storage is not finished: nothing can be admitted or priced meanwhile."""
+
+
+class Busy(RequestError):
+    """The node answers as many requests of this kind at once as it may."""
+
+
+class SocketNeeded(RequestError):
+    """A subscription is asked for over HTTP, which cannot carry what comes later."""
 
 
 class TooManySubscriptions(RequestError):

@@ -37,6 +37,7 @@ from node.mempool import Mempool
 from node.metrics import Metrics
 from runtime.block import BLOCK_BYTES_MAX, BLOCK_EXTRINSICS_MAX
 from runtime.errors import StoreError
+from runtime.extrinsic import CheckedExtrinsic
 
 BLOCK_INTERVAL_MIN_S = 0.1
 """Between two blocks: what arrives meanwhile shares one block and its fsyncs."""
@@ -71,6 +72,7 @@ class Producer:
             self.engine.on(Start(head.height, self.chain.head_id, signer_state))
         )
         self._last_block_s = trio.current_time()
+        self._note_reason()
         while effects:
             event = await self._carry_out(effects.popleft())
             if event is not None:
@@ -92,9 +94,7 @@ class Producer:
     async def _build(self, wanted: BuildBlock) -> BlockBuilt:
         await self._wait_for_reason()
         self._arrived = trio.Event()
-        offered = self.mempool.ready(
-            self.chain.nonce_of, BLOCK_EXTRINSICS_MAX, BLOCK_BYTES_MAX - BLOCK_HEADROOM_BYTES
-        )
+        offered = self._ready(BLOCK_EXTRINSICS_MAX, BLOCK_BYTES_MAX - BLOCK_HEADROOM_BYTES)
         now_ms = time.time_ns() // 1_000_000
         started_s = time.perf_counter()
         candidate = await trio.to_thread.run_sync(self.chain.build, offered, now_ms)
@@ -102,6 +102,18 @@ class Producer:
         self._candidate = candidate
         self._last_block_s = trio.current_time()
         return BlockBuilt(wanted.height, wanted.round, candidate.block_id, candidate.encoded)
+
+    def _ready(self, count_max: int, bytes_max: int) -> list[CheckedExtrinsic]:
+        """What the next block is offered; nothing while the storage is being migrated."""
+        if self.chain.is_migrating:
+            return []
+        return self.mempool.ready(self.chain.nonce_of, count_max, bytes_max)
+
+    def _note_reason(self) -> None:
+        """Do not wait for an arrival or the heartbeat where there is something to do already."""
+        # The steps of a migration, too: until the last one nothing else happens.
+        if self.chain.is_migrating or self._ready(1, BLOCK_BYTES_MAX):
+            self.wake()
 
     async def _wait_for_reason(self) -> None:
         """Until something waits and the minimum interval is over, or until the heartbeat."""
@@ -128,8 +140,7 @@ class Producer:
         self.chain.advance(candidate)
         self.mempool.settle(candidate.extrinsic_hashes, candidate.left_out, candidate.header.height)
         self._candidate = None
-        if self.mempool.ready(self.chain.nonce_of, 1, BLOCK_BYTES_MAX):
-            self.wake()
+        self._note_reason()
         self.metrics.blocks.inc()
         count = len(candidate.extrinsic_hashes)
         self.metrics.extrinsics.inc(count)

@@ -26,8 +26,8 @@ from runtime.keys import Keypair
 
 SIGNATURES_MAX = 16
 """How often one call is signed anew because its nonce or its era is gone."""
-IN_FLIGHT_MAX = 256
-"""Extrinsics that `submit_many` sends ahead; half of what a node queues for one sender."""
+IN_FLIGHT_MAX = 64
+"""Extrinsics that `submit_many` sends ahead: as many as a node queues for one sender."""
 ERA_BLOCKS = 1_024
 """How long an extrinsic may enter a block unless its sender says otherwise, in blocks.
 
@@ -36,7 +36,7 @@ an interrupted one is still found under its hash, and a lost one cannot come bac
 """
 _NONCE_REFUSALS = frozenset({"NonceTaken", "InvalidTransaction"})
 """What the node says of a nonce that belongs to another extrinsic, waiting or in a block."""
-_PASSING_REFUSALS = frozenset({"MempoolFull", "NonceTooHigh"})
+_PASSING_REFUSALS = frozenset({"MempoolFull", "NonceTooHigh", "StorageMigrating"})
 """What the node says while it is busy: sending again later is all it takes."""
 
 

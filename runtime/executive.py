@@ -218,6 +218,15 @@ class Runtime:
         finally:
             self._overlay.detach()
 
+    def is_migrating(self, state: StateReader) -> bool:
+        """Whether the storage has not yet the form that this runtime's pallets read.
+
+        It is so from the start of a new spec version until its migrations are finished; until then
+        nothing but `execute` may be asked about the state.
+        """
+        with self.reading(state):
+            return self._system.spec_version.get() != self.spec_version
+
     def check_invariants(self, state: StateReader) -> None:
         """Run every `@invariant`; raises `InvariantViolation`."""
         with self.reading(state):

@@ -57,7 +57,7 @@ def producer_of(chain: Chain, directory: DataDirectory) -> Producer:
         spec_version=1,
         nonce=0,
     )
-    if chain.nonce_of(USER.account) == 0:
+    if not chain.is_migrating and chain.nonce_of(USER.account) == 0:
         mempool.add(chain.check(raw), 0, 0)
     return Producer(
         chain=chain,
