@@ -7,10 +7,20 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from node import mempool as module
-from node.errors import MempoolFull, NonceTaken, NonceTooHigh
-from node.mempool import BLOCKS_MISSED_MAX, BLOCKS_WAITED_MAX, NONCES_AHEAD_MAX, Mempool
+from node.errors import Banned, MempoolError, MempoolFull, NonceTaken, NonceTooHigh, Usurped
+from node.mempool import (
+    BANNED_BLOCKS,
+    BLOCKS_MISSED_MAX,
+    BLOCKS_WAITED_MAX,
+    NONCES_AHEAD_MAX,
+    TIP_RAISE_MIN,
+    Mempool,
+    Progress,
+    Stage,
+)
 from pallets.system.pallet import System
 from runtime.admission import block_full
 from runtime.errors import InvalidTransaction
@@ -114,7 +124,9 @@ def test_what_blocks_cannot_take_is_dropped_with_a_reason() -> None:
         mempool.settle([], {stuck.hash: refused}, height)
     assert stuck.hash not in mempool
     assert mempool.reason(stuck.hash) is refused
-    mempool.add(stuck, 0, 9)
+    with pytest.raises(Banned, match="Nobody pays"):
+        mempool.add(stuck, 0, 9)
+    mempool.add(stuck, 0, BLOCKS_MISSED_MAX + BANNED_BLOCKS)
     assert mempool.reason(stuck.hash) is None
 
 
@@ -142,15 +154,93 @@ def test_what_waits_too_long_expires() -> None:
 
 def test_reasons_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest reason goes first."""
-    monkeypatch.setattr(module, "REASONS_MAX", 2)
+    monkeypatch.setattr(module, "REFUSALS_MAX", 2)
     mempool = Mempool()
     hashes = []
     for nonce in range(3):
         each = extrinsic(ALICE, nonce)
         hashes.append(each.hash)
-        mempool.add(each, 0, 1)
-        mempool.drop(each.hash, InvalidTransaction("No."))
+        mempool.add(each, 0, 0)
+        mempool.settle([], {}, BLOCKS_WAITED_MAX)
     assert [mempool.reason(each) is None for each in hashes] == [True, False, False]
+
+
+def test_a_higher_tip_replaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a tenth and by a minimum; what is replaced is told by whom, also when all is full."""
+    monkeypatch.setattr(module, "EXTRINSICS_MAX", 1)
+    mempool, told = Mempool(), list[Progress]()
+    cheap = extrinsic(ALICE, 0, tip=100 * TIP_RAISE_MIN)
+    mempool.add(cheap, 0, 1)
+    mempool.watch(cheap.hash, told.append)
+    with pytest.raises(NonceTaken, match=f"tip of {110 * TIP_RAISE_MIN}"):
+        mempool.add(extrinsic(ALICE, 0, tip=110 * TIP_RAISE_MIN - 1), 0, 1)
+    dear = extrinsic(ALICE, 0, tip=110 * TIP_RAISE_MIN)
+    mempool.add(dear, 0, 1)
+    assert ready(mempool) == [0]
+    assert (len(mempool), dear.hash in mempool) == (1, True)
+    assert [each.stage for each in told] == [Stage.READY, Stage.USURPED]
+    assert told[-1].usurper == dear.hash
+    assert isinstance(mempool.reason(cheap.hash), Usurped)
+
+
+def test_what_a_block_overtook_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A nonce that was used by another extrinsic is not offered for ever."""
+    mempool, told = Mempool(), list[Progress]()
+    mempool.add(extrinsic(ALICE, 0), 0, 1)
+    mempool.watch(extrinsic(ALICE, 0).hash, told.append)
+    assert mempool.ready(lambda _account: 1, 10, 10_000) == []
+    assert len(mempool) == 0
+    assert told[-1].stage is Stage.INVALID
+
+
+def test_the_lowest_tip_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its sender loses the last of its queue; an equal tip, or one's own past, gives no room."""
+    monkeypatch.setattr(module, "EXTRINSICS_MAX", 3)
+    mempool, told = Mempool(), list[Progress]()
+    first, last = extrinsic(ALICE, 0, tip=1), extrinsic(ALICE, 1, tip=9)
+    for each in (first, last, extrinsic(BOB, 0, tip=5)):
+        mempool.add(each, 0, 1)
+    mempool.watch(last.hash, told.append)
+    with pytest.raises(MempoolFull):
+        mempool.add(extrinsic(b"c" * 32, 0, tip=1), 0, 1)
+    with pytest.raises(MempoolFull):
+        mempool.add(extrinsic(ALICE, 2, tip=3), 0, 1)
+    mempool.add(extrinsic(b"c" * 32, 0, tip=2), 0, 1)
+    assert (first.hash in mempool, last.hash in mempool) == (True, False)
+    assert [each.stage for each in told] == [Stage.READY, Stage.DROPPED]
+    mempool.add(last._replace(hash=b"again", nonce=1, tip=9), 0, 1)
+    assert first.hash in mempool
+
+
+def test_a_large_one_pushes_several_small_ones_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as it needs, or none when that would not be enough."""
+    monkeypatch.setattr(module, "BYTES_MAX", 500)
+    mempool = Mempool()
+    senders = [bytes([number]) * 32 for number in range(5)]
+    for tip, sender in enumerate(senders):
+        mempool.add(extrinsic(sender, 0, tip=tip), 0, 1)
+    with pytest.raises(MempoolFull):
+        mempool.add(extrinsic(ALICE, 0, tip=2, size_bytes=300), 0, 1)
+    assert len(mempool) == 5
+    mempool.add(extrinsic(ALICE, 0, tip=3, size_bytes=300), 0, 1)
+    order = [each.signer for each in mempool.ready(zero, 10, 10_000)]
+    assert order == [senders[4], senders[3], ALICE]
+
+
+def test_watchers_hear_every_stage() -> None:
+    """Future behind a gap, ready without it, final in a block; nothing after they leave."""
+    mempool, told, left = Mempool(), list[Progress](), list[Progress]()
+    second = extrinsic(ALICE, 1)
+    mempool.watch(second.hash, told.append)
+    mempool.add(second, 0, 1)
+    mempool.watch(second.hash, left.append)
+    mempool.unwatch(second.hash, left.append)
+    mempool.unwatch(second.hash, left.append)
+    mempool.add(extrinsic(ALICE, 0), 0, 1)
+    mempool.settle([second.hash], {}, 2)
+    mempool.settle([second.hash], {}, 3)
+    assert [each.stage for each in told] == [Stage.READY, Stage.FINALIZED]
+    assert [each.stage for each in left] == [Stage.FUTURE]
 
 
 @settings(deadline=None, max_examples=60)
@@ -199,3 +289,89 @@ def test_an_extrinsic_leaves_when_its_era_is_over() -> None:
     assert immortal.hash in mempool
     assert "height 14" in str(mempool.reason(mortal.hash))
     assert mempool.next_nonce(ALICE, 0) == 0
+
+
+class MempoolMachine(RuleBasedStateMachine):
+    """Arrivals and blocks in any order, against a model that only knows what was accepted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        for name, value in (("EXTRINSICS_MAX", 6), ("BYTES_MAX", 900), ("NONCES_AHEAD_MAX", 4)):
+            self.patch.setattr(module, name, value)
+        self.mempool = Mempool()
+        self.nonces: Counter[bytes] = Counter()
+        self.height = 0
+        self.told: dict[bytes, list[Progress]] = {}
+        self.accepted: dict[bytes, CheckedExtrinsic] = {}
+        self.included: set[bytes] = set()
+
+    def teardown(self) -> None:
+        self.patch.undo()
+
+    @rule(
+        signer=st.sampled_from([ALICE, BOB, b"c" * 32]),
+        ahead=st.integers(0, 5),
+        tip=st.integers(0, 3).map(lambda raises: raises * TIP_RAISE_MIN),
+        size_bytes=st.sampled_from([1, 100, 400]),
+    )
+    def add(self, signer: bytes, ahead: int, tip: int, size_bytes: int) -> None:
+        """An arrival is queued whole, or refused and nothing has changed."""
+        each = extrinsic(signer, self.nonces[signer] + ahead, tip, size_bytes)
+        before = self.mempool.in_order_of_arrival()
+        try:
+            self.mempool.add(each, self.nonces[signer], self.height)
+        except MempoolError:
+            assert self.mempool.in_order_of_arrival() == before
+            return
+        if each.hash in self.told and self.told[each.hash][-1].stage in (Stage.FUTURE, Stage.READY):
+            return
+        self.accepted[each.hash] = each
+        told: list[Progress] = []
+        self.told[each.hash] = told
+        self.mempool.watch(each.hash, told.append)
+        for gone in [each for each in before if each.hash not in self.mempool]:
+            assert (gone.signer, gone.nonce) == (each.signer, each.nonce) or any(
+                other.signer == gone.signer and other.tip < each.tip for other in before
+            )
+
+    @rule(count_max=st.integers(0, 6), refused=st.integers(0, 2))
+    def make_block(self, count_max: int, refused: int) -> None:
+        """A block takes some of what is ready, and refuses what comes behind."""
+        offered = self.mempool.ready(self.nonces.__getitem__, count_max, 10_000)
+        included = offered[: len(offered) - refused]
+        left_out = {each.hash: InvalidTransaction("Refused.") for each in offered[len(included) :]}
+        self.height += 1
+        for each in included:
+            assert each.nonce == self.nonces[each.signer]
+            self.nonces[each.signer] += 1
+            self.included.add(each.hash)
+        self.mempool.settle([each.hash for each in included], left_out, self.height)
+
+    @rule(signer=st.sampled_from([ALICE, BOB]))
+    def overtake(self, signer: bytes) -> None:
+        """A block of another node has an extrinsic that never came here."""
+        self.nonces[signer] += 1
+        self.mempool.ready(self.nonces.__getitem__, 0, 0)
+
+    @invariant()
+    def limits_hold(self) -> None:
+        """Count and bytes are those of what waits, and within the caps."""
+        waiting = self.mempool.in_order_of_arrival()
+        assert self.mempool.size_bytes == sum(len(each.raw) for each in waiting) <= 900
+        assert len(self.mempool) == len(waiting) <= 6
+
+    @invariant()
+    def nothing_vanishes(self) -> None:
+        """Whatever was accepted waits, or its watcher has heard its end, once and truly."""
+        for name in self.accepted:
+            stages = [each.stage for each in self.told[name]]
+            ends = [each for each in stages if each not in (Stage.FUTURE, Stage.READY)]
+            assert ends == stages[len(stages) - len(ends) :]
+            assert len(ends) == (name not in self.mempool)
+            if ends:
+                assert (ends == [Stage.FINALIZED]) == (name in self.included)
+
+
+TestMempoolMachine = MempoolMachine.TestCase
+TestMempoolMachine.settings = settings(deadline=None, max_examples=60, stateful_step_count=40)
