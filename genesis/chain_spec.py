@@ -265,7 +265,7 @@ def genesis_of(
         beacon=hash_beacon(codec_of(ChainSpec).encode(spec)),
         beacon_proof=b"",
     )
-    return Block(header, ()), dict(storage), runtime
+    return Block(header, (), b""), dict(storage), runtime
 
 
 def is_genesis_of(header: Header, computed: Header) -> bool:

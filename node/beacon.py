@@ -1,18 +1,20 @@
 """The beacon: every header carries 32 bytes that nobody knew two heights before.
 
-beacon(h) = H(beacon(h - 1), proof(h)) with proof(h) = the proposer's signature over (chain, h,
-beacon(h - 1)).  With ed25519 a proposer can try several signatures of one payload, so it can bias
-its own beacon; the consumers use it for the order of training data, not for money.  BLS signatures,
-which are unique, replace it together with multi-validator consensus.
+beacon(h) = H(beacon(h - 1), proof(h)) with proof(h) = the proposer's BLS signature over (chain, h,
+beacon(h - 1)).  A key has one signature of a payload, so all a proposer can do is to withhold its
+block: then another leader's proof decides.  The bias is at most one choice between two beacons for
+each round in a row that it leads; consumers use the beacon of a height at least 2 after the
+commitment that it must not influence.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from consensus.bls import BLS
+from node.consensus.keys import ValidatorKeys
 from runtime.errors import InvalidBlock
 from runtime.hashing import hash_beacon
-from runtime.keys import Keypair, verify
 
 _HEIGHT_BYTES = 8
 
@@ -25,17 +27,17 @@ class Beacon:
     proof: bytes
 
 
-def make_beacon(keypair: Keypair, genesis_hash: bytes, height: int, parent: bytes) -> Beacon:
+def make_beacon(keys: ValidatorKeys, genesis_hash: bytes, height: int, parent: bytes) -> Beacon:
     """The beacon of `height`, after the `parent` beacon."""
-    proof = keypair.sign(_payload(genesis_hash, height, parent))
+    proof = keys.sign_share(_payload(genesis_hash, height, parent))
     return Beacon(hash_beacon(parent + proof), proof)
 
 
 def check_beacon(
-    beacon: Beacon, proposer: bytes, genesis_hash: bytes, height: int, parent: bytes
+    beacon: Beacon, bls_key: bytes, genesis_hash: bytes, height: int, parent: bytes
 ) -> None:
-    """Raise `InvalidBlock` unless `proposer` made this beacon after `parent`."""
-    signed = verify(proposer, _payload(genesis_hash, height, parent), beacon.proof)
+    """Raise `InvalidBlock` unless the owner of `bls_key` made this beacon after `parent`."""
+    signed = BLS.verify(bls_key, _payload(genesis_hash, height, parent), beacon.proof)
     if not signed or hash_beacon(parent + beacon.proof) != beacon.value:
         message = f"The beacon of block {height} is not its proposer's."
         raise InvalidBlock(message, remedy="Do not accept blocks from where this one came.")

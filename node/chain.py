@@ -13,9 +13,13 @@ from typing import Self
 
 import trio
 
+from consensus.commit import Commit, commit_of, verify_commit
+from consensus.decision import Decision
+from consensus.errors import InvalidCertificate
 from genesis.chain_spec import ChainSpec, genesis_block, is_genesis_of
 from node.beacon import Beacon, check_beacon, make_beacon
 from node.config import DataDirectory
+from node.consensus.keys import ValidatorKeys
 from node.errors import ConfigError, NotFound, StorageMigrating
 from node.history.decoder import SpecDecoder
 from node.history.stored import keep_metadata, stored_metadata
@@ -23,12 +27,17 @@ from node.history.versions import SpecDecoders
 from runtime.block import Block, BlockContext, Header
 from runtime.cbor import Plain
 from runtime.codec import codec_of
-from runtime.errors import InvalidBlock, InvalidTransaction, StoreError
+from runtime.errors import (
+    DecodeError,
+    InvalidBlock,
+    InvalidTransaction,
+    InvariantViolation,
+    StoreError,
+)
 from runtime.events import EventRecord
 from runtime.executive import Runtime
 from runtime.extrinsic import CheckedExtrinsic, CheckedInherent, OpenedExtrinsic
 from runtime.hashing import ZERO_HASH, hash_commit, hash_extrinsic
-from runtime.keys import Keypair
 from runtime.outcome import BlockOutcome
 from runtime.state.cache import CachedState
 from runtime.state.store import BlockRecord, Prepared, Retention, Store
@@ -68,15 +77,18 @@ class Candidate:
 class Chain:
     """An open chain; use `Chain.open`, and `close` it in the end."""
 
-    def __init__(self, store: Store, spec: ChainSpec, keypair: Keypair) -> None:
-        """Take over an open store; commits block 0 to an empty one."""
+    def __init__(self, store: Store, spec: ChainSpec, keys: ValidatorKeys | None) -> None:
+        """Take over an open store; commits block 0 to an empty one.
+
+        Without `keys` the node only follows, and builds no block.
+        """
         genesis, changes, self._executor = genesis_block(spec)
         self.spec = spec
         self.store = store
         self.runtime: Runtime = spec.runtime()
         self.advanced = trio.Event()
         """Set, and replaced, when there is a new head."""
-        self._keypair = keypair
+        self._keys = keys
         self._state = CachedState(store)
         self._recent_events: dict[int, BlockEvents] = {}
         self._events_lock = threading.Lock()
@@ -88,6 +100,8 @@ class Chain:
             store.commit(store.prepare(changes), record)
         self.genesis_hash = self._stored_genesis(genesis.header).id()
         self.head: Header = self._load_head()
+        self.head_commit = self._load_commit()
+        """How the head was decided; empty for block 0."""
         self.is_migrating = self.runtime.is_migrating(store)
         """Whether an upgrade is not finished: blocks take nothing, and accounts cannot be read."""
         keep_metadata(store, self.runtime.metadata())
@@ -97,14 +111,14 @@ class Chain:
         cls,
         directory: DataDirectory,
         spec: ChainSpec,
-        keypair: Keypair,
+        keys: ValidatorKeys | None,
         retention: Retention | None = None,
     ) -> Self:
         """Open or create the chain of a data directory; raises `StoreError`, `ConfigError`."""
         # Where a key has signed, a missing store is lost data, not a new chain.
         store = Store.open(directory.state, not directory.signer.exists(), retention)
         try:
-            return cls(store, spec, keypair)
+            return cls(store, spec, keys)
         except BaseException:
             store.close()
             raise
@@ -180,9 +194,10 @@ class Chain:
                     self._recent_events.pop(next(iter(self._recent_events)))
             return known
 
-    def advance(self, candidate: Candidate) -> None:
+    def advance(self, candidate: Candidate, decision: Decision) -> None:
         """Note that `candidate`, just committed, is the head."""
         self.head = candidate.header
+        self.head_commit = commit_of(decision.certificate).encode()
         # Once finished it stays so: another spec version is another process.
         self.is_migrating = self.is_migrating and self.runtime.is_migrating(self.store)
         reached, self.advanced = self.advanced, trio.Event()
@@ -191,17 +206,20 @@ class Chain:
     # In the worker thread
 
     def build(self, extrinsics: Sequence[CheckedExtrinsic], now_ms: int) -> Candidate:
-        """Execute what may enter the next block, and seal it."""
+        """Execute what may enter the next block, and seal it; only a validator can."""
+        if self._keys is None:
+            raise InvariantViolation("A node without keys builds no block.", remedy=_BUG)
         height = self.head.height + 1
-        beacon = make_beacon(self._keypair, self.genesis_hash, height, self.head.beacon)
+        beacon = make_beacon(self._keys, self.genesis_hash, height, self.head.beacon)
         time_ms = max(now_ms, self.head.time_ms + 1)
-        context = self._context(time_ms, self._keypair.account, beacon)
+        context = self._context(time_ms, self._keys.account, beacon)
         outcome = self._executor.execute(
             self._state, context, self.genesis_hash, extrinsics, skip_invalid=True
         )
         prepared = self.store.prepare(outcome.changes)
-        header = self._header(context, beacon, outcome, prepared)
-        return self._candidate(Block(header, outcome.included), outcome, prepared)
+        commit = self.head_commit
+        header = self._header(context, beacon, outcome, prepared, commit)
+        return self._candidate(Block(header, outcome.included, commit), outcome, prepared)
 
     def execute(self, encoded: bytes, admitted: Admitted | None = None) -> Candidate:
         """Execute a block that was made before; raises `InvalidBlock` unless its header holds.
@@ -211,14 +229,21 @@ class Chain:
         block = codec_of(Block).decode(encoded)
         claimed = block.header
         beacon = Beacon(claimed.beacon, claimed.beacon_proof)
-        check_beacon(beacon, claimed.proposer, self.genesis_hash, claimed.height, self.head.beacon)
+        check_beacon(
+            beacon,
+            self._proposer_key(claimed),
+            self.genesis_hash,
+            claimed.height,
+            self.head.beacon,
+        )
+        self._check_last_commit(block)
         context = self._context(claimed.time_ms, claimed.proposer, beacon)
         checked = [self._checked(raw, admitted) for raw in block.extrinsics]
         outcome = self._executor.execute(
             self._state, context, self.genesis_hash, checked, skip_invalid=False
         )
         prepared = self.store.prepare(outcome.changes)
-        header = self._header(context, beacon, outcome, prepared)
+        header = self._header(context, beacon, outcome, prepared, block.last_commit)
         if header != claimed:
             message = f"Block {claimed.height} does not lead to what its header claims."
             remedy = "Install the version of OpenLedger that made the block, and start again."
@@ -229,13 +254,40 @@ class Chain:
         known = admitted(hash_extrinsic(raw)) if admitted else None
         return known or self._executor.check_any(raw, self.genesis_hash)
 
-    def commit(self, candidate: Candidate, commit: bytes) -> None:
-        """Write a block, its effects and its certificate in one synced batch."""
+    def _proposer_key(self, header: Header) -> bytes:
+        index = self.validators.index_of(header.proposer)
+        if index is None:
+            message = f"The proposer {header.proposer.hex()} of block {header.height} is none."
+            raise InvalidBlock(message, remedy=_REFUSE)
+        return self.validators.validators[index].bls_key
+
+    def _check_last_commit(self, block: Block) -> None:
+        """Raise `InvalidBlock` unless the block shows how the head was decided."""
+        if self.head.height == 0:
+            valid = not block.last_commit
+        else:
+            valid = self._decides_head(block.last_commit)
+        if not valid:
+            message = f"Block {block.header.height} does not show how its parent was decided."
+            raise InvalidBlock(message, remedy=_REFUSE)
+
+    def _decides_head(self, encoded: bytes) -> bool:
+        if encoded == self.head_commit:
+            return True
+        try:
+            commit = Commit.decode(encoded)
+            verify_commit(commit, self.validators, self.genesis_hash)
+        except (DecodeError, InvalidCertificate):
+            return False
+        return (commit.height, commit.block_id) == (self.head.height, self.head_id)
+
+    def commit(self, candidate: Candidate, decision: Decision) -> None:
+        """Write a block, its effects and what decided it in one synced batch."""
         record = BlockRecord(
             candidate.header.height,
             candidate.block_id,
             candidate.encoded,
-            commit,
+            decision.encode(),
             candidate.events,
             candidate.extrinsic_hashes,
         )
@@ -252,9 +304,13 @@ class Chain:
         )
 
     def _header(
-        self, context: BlockContext, beacon: Beacon, outcome: BlockOutcome, prepared: Prepared
+        self,
+        context: BlockContext,
+        beacon: Beacon,
+        outcome: BlockOutcome,
+        prepared: Prepared,
+        last_commit: bytes,
     ) -> Header:
-        last_commit = self.store.commit_certificate(self.head.height) or b""
         return Header(
             height=context.height,
             parent_hash=context.parent_hash,
@@ -297,6 +353,11 @@ class Chain:
             raise ConfigError(message, remedy=remedy)
         return stored
 
+    def _load_commit(self) -> bytes:
+        """How the head was decided."""
+        stored = self.store.commit_certificate(self.head.height)
+        return commit_of(Decision.decode(stored).certificate).encode() if stored else b""
+
     def _load_head(self) -> Header:
         head = self.store.head
         encoded = None if head is None else self.store.block(head.height)
@@ -312,6 +373,10 @@ class Chain:
             )
             raise ConfigError(message, remedy="Install the newer version of OpenLedger.")
         return header
+
+
+_BUG = "This is a bug: report it."
+_REFUSE = "Do not accept blocks from where this one came."
 
 
 def _inconsistent(what: str) -> StoreError:

@@ -2,7 +2,8 @@
 
 <data>/chain.toml    the chain spec this directory belongs to
 <data>/state/        LevelDB: blocks, state, commits, events
-<data>/signer        what the validator's key has signed last
+<data>/signer        what the validator's keys have signed last
+<data>/log           the write-ahead log of the height that is being decided
 <data>/content/      the content store
 <data>/snapshots/    exports of the state, made on SIGUSR1
 """
@@ -21,8 +22,8 @@ from runtime.state.store import Retention
 
 STATE_HEIGHTS_DEFAULT = 10_000
 """For how many heights a node that is told nothing can read and prove old values."""
-SIGNER_BYTES_MAX = 8 * 1024 * 1024
-"""A signer file holds one proposed block and a few votes."""
+SIGNER_BYTES_MAX = 64 * 1024
+"""A signer file holds a few votes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,11 @@ class DataDirectory:
     def signer(self) -> Path:
         """The signer file."""
         return self.root / "signer"
+
+    @property
+    def log(self) -> Path:
+        """The write-ahead log of consensus."""
+        return self.root / "log"
 
     @property
     def content(self) -> Path:

@@ -10,10 +10,16 @@ from contextlib import closing
 import structlog
 import trio
 
-from consensus.solo import SoloEngine
+from consensus.simplex import Simplex
 from genesis.chain_spec import ChainSpec
 from node.chain import Chain
 from node.config import DataDirectory, NodeConfig
+from node.consensus.driver import Driver
+from node.consensus.execution import Execution
+from node.consensus.identity import identify
+from node.consensus.keys import ValidatorKeys
+from node.consensus.peers import NoPeers
+from node.consensus.start import open_log, open_signer, schemes, timeouts_of
 from node.content import ContentStore
 from node.errors import ConfigError
 from node.http.server import bound_port, open_listeners, serve
@@ -21,7 +27,6 @@ from node.lifetime import cause_of, stop_on_signal
 from node.memory import settle_memory
 from node.mempool import Mempool
 from node.metrics import Metrics
-from node.production import Producer
 from node.rpc.dispatch import Dispatcher
 from node.rpc.feeds import Feeds
 from node.rpc.methods import NodeMethods
@@ -29,7 +34,6 @@ from node.rpc.site import NodeSite, node_site
 from node.snapshots import export_snapshot
 from node.verifier import Verifier, VerifierProcess
 from runtime.errors import StoreError
-from runtime.keys import Keypair
 
 _log = structlog.get_logger("node")
 
@@ -41,18 +45,18 @@ def run(
     config: NodeConfig,
     directory: DataDirectory,
     spec: ChainSpec,
-    keypair: Keypair,
+    keys: ValidatorKeys,
     announce: Announce,
 ) -> None:
     """Run a node until SIGINT or SIGTERM; raises a typed error if it cannot start or go on."""
     with (
-        closing(Chain.open(directory, spec, keypair, config.retention)) as chain,
+        closing(Chain.open(directory, spec, keys, config.retention)) as chain,
         VerifierProcess() as verifiers,
     ):
         content = ContentStore(directory.content, quota_bytes=config.content_quota_bytes)
         settle_memory()
         try:
-            trio.run(_serve, config, directory, chain, keypair, content, verifiers, announce)
+            trio.run(_serve, config, directory, chain, keys, content, verifiers, announce)
         except BaseExceptionGroup as group:
             raise cause_of(group) from group
     _log.info("stopped")
@@ -62,23 +66,16 @@ async def _serve(
     config: NodeConfig,
     directory: DataDirectory,
     chain: Chain,
-    keypair: Keypair,
+    keys: ValidatorKeys,
     content: ContentStore,
     verifiers: VerifierProcess,
     announce: Announce,
 ) -> None:
     metrics = Metrics()
     mempool = Mempool()
-    producer = Producer(
-        chain=chain,
-        engine=SoloEngine(chain.genesis_hash, chain.validators, keypair.account, keypair.sign),
-        mempool=mempool,
-        directory=directory,
-        metrics=metrics,
-        heartbeat_s=chain.spec.block_time_ms / 1_000,
-    )
+    driver = _driver(chain, directory, keys, mempool, metrics)
     verifier = Verifier(verifiers)
-    methods = NodeMethods(chain, mempool, content, producer.wake, verifier)
+    methods = NodeMethods(chain, mempool, content, driver.wake, verifier)
     dispatcher = Dispatcher(methods.by_name(), metrics.count_request)
     site = NodeSite(dispatcher, methods, content, metrics)
     feeds = Feeds(chain, methods, dispatcher)
@@ -87,13 +84,32 @@ async def _serve(
     url = _url(config.rpc_host, bound_port(listeners))
     hosts = config.allowed_hosts | {config.rpc_host}
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(producer.run)
+        nursery.start_soon(driver.run)
         nursery.start_soon(verifier.run)
         nursery.start_soon(serve, listeners, node_site(site, hosts), feeds.talk)
         nursery.start_soon(stop_on_signal, nursery.cancel_scope)
         nursery.start_soon(_export_on_signal, chain, directory)
         _log.info("started", url=url, height=chain.head.height, genesis=chain.genesis_hash.hex())
         announce(url, chain.genesis_hash)
+
+
+def _driver(
+    chain: Chain, directory: DataDirectory, keys: ValidatorKeys, mempool: Mempool, metrics: Metrics
+) -> Driver:
+    """Consensus on the chain, with the log and the signer of the data directory."""
+    log, is_whole = open_log(directory.log)
+    scheme_of = schemes(chain.genesis_hash)
+    timeouts = timeouts_of(chain.spec.block_time_ms)
+    return Driver(
+        chain=chain,
+        engine=Simplex(keys.account, scheme_of, identify, timeouts),
+        scheme_of=scheme_of,
+        execution=Execution(chain, mempool, metrics),
+        peers=NoPeers(),
+        log=log,
+        signer=open_signer(chain, directory, keys, log, log_is_whole=is_whole),
+        heartbeat_s=chain.spec.block_time_ms / 1_000,
+    )
 
 
 async def _export_on_signal(chain: Chain, directory: DataDirectory) -> None:

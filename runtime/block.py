@@ -24,6 +24,8 @@ BLOCK_BYTES_MAX = 4 * 1024 * 1024
 """The most bytes of all extrinsics of one block together."""
 BLOCK_UNITS_MAX = 1_000_000_000
 """The most weight units of all extrinsics of one block: one second of the reference machine."""
+COMMIT_BYTES_MAX = 512
+"""The largest encoded commit."""
 BLOCK_EVENTS_MAX = 262_144
 """The most events of one block."""
 
@@ -60,12 +62,14 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A header and the encoded extrinsics that its root commits to."""
+    """A header, and what it commits to: the encoded extrinsics and the parent's commit."""
 
     header: Header
     extrinsics: Annotated[
         tuple[Annotated[bytes, Max(EXTRINSIC_BYTES_MAX)], ...], Max(BLOCK_EXTRINSICS_MAX)
     ]
+    last_commit: Annotated[bytes, Max(COMMIT_BYTES_MAX)]
+    """How the parent was decided, as `consensus.commit` encodes it; empty in blocks 0 and 1."""
 
     def encode(self) -> bytes:
         """The canonical bytes that the store keeps."""

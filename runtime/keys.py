@@ -39,6 +39,11 @@ class Keypair:
             raise InvalidSeed(message, remedy="Take 32 bytes from a secure source.")
         return cls(*crypto_sign_seed_keypair(seed))
 
+    @property
+    def seed(self) -> bytes:
+        """The secret 32 bytes that the key pair is made of; never to be shown or logged."""
+        return self._secret[:SEED_BYTES]
+
     def sign(self, payload: bytes) -> bytes:
         """Return the 64-byte signature of `payload`."""
         return crypto_sign(payload, self._secret)[:SIGNATURE_BYTES]

@@ -342,7 +342,7 @@ class Store:
         return None if block is None else codec_of(Block).decode(block).header
 
     def commit_certificate(self, height: int) -> bytes | None:
-        """Return the encoded certificate that finalised a height."""
+        """Return what was committed with the block of how it was decided."""
         return self._at_height(COMMIT, height)
 
     def events(self, height: int) -> bytes | None:

@@ -1,0 +1,1 @@
+"""Consensus with clock, disk and network: everything that the engine's effects ask for."""

@@ -1,0 +1,259 @@
+"""Drives the consensus engine: gives it events one at a time, and carries out what it asks for.
+
+    network, timers, builds, checks -> Inbox -> engine.on(event) -> effects, strictly in order
+    Append, Flush     the log on disk                                (W1, W2)
+    Sign              the signer file, then Signed before anything   (W5)
+    BuildBlock        waits for a reason in a task of its own        -> BlockBuilt
+    CheckBlock        in a task of its own                           -> BlockChecked
+    Finalize          one synced batch                               -> HeightBegan
+
+Whatever takes long runs in a worker thread.  Nodes that are behind are sent a range of decided
+blocks; those ahead of the current height wait here until their turn comes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import structlog
+import trio
+
+from consensus.decision import Decision
+from consensus.engine import (
+    Append,
+    BlockBuilt,
+    BlockChecked,
+    Broadcast,
+    BuildBlock,
+    CheckBlock,
+    Effect,
+    Engine,
+    Event,
+    Finalize,
+    Flush,
+    HeightBegan,
+    MessageReceived,
+    Misbehaved,
+    ReportEvidence,
+    Send,
+    SendDecided,
+    Sign,
+    Signed,
+    SignRefused,
+    StartTimer,
+    TimerFired,
+)
+from consensus.messages import Decided, Message, Status, height_of
+from consensus.simplex import SchemeOf
+from consensus.votes import Statement
+from node.chain import Chain
+from node.consensus.execution import Execution
+from node.consensus.inbox import Inbox
+from node.consensus.log_file import LogFile
+from node.consensus.peers import Peers
+from node.consensus.signer_file import FileSigner
+
+BLOCK_INTERVAL_MIN_S = 0.1
+"""Between two blocks: what arrives meanwhile shares one block and its fsyncs."""
+DECIDED_BLOCKS_MAX = 64
+"""The most decided blocks that are sent to a node that is behind at once, or kept there."""
+DECIDED_BYTES_MAX = 8 * 1024 * 1024
+ANSWER_INTERVAL_S = 0.5
+"""A peer is sent the same range again only after this long."""
+PEERS_ANSWERED_MAX = 1_024
+_log = structlog.get_logger("consensus")
+
+
+@dataclass(slots=True)
+class Driver:
+    """The one task that decides blocks; `run` it once."""
+
+    chain: Chain
+    engine: Engine
+    scheme_of: SchemeOf
+    execution: Execution
+    peers: Peers
+    log: LogFile
+    signer: FileSigner | None
+    """None for a node that only follows."""
+    heartbeat_s: float
+    inbox: Inbox = field(default_factory=Inbox)
+    evidence: deque[bytes] = field(default_factory=lambda: deque(maxlen=256))
+    """Proof of faults that were seen, encoded, for the next own block."""
+    _ahead: dict[int, MessageReceived] = field(default_factory=dict)
+    """Decided blocks whose turn comes later."""
+    _highest: tuple[int, bytes] | None = None
+    """The highest height heard of beyond our own, and from whom."""
+    _answered: dict[bytes, tuple[int, float]] = field(default_factory=dict)
+    _last_block_s: float = 0.0
+    _arrived: trio.Event = field(default_factory=trio.Event)
+    _timer: trio.CancelScope = field(default_factory=trio.CancelScope)
+    _building: trio.CancelScope = field(default_factory=trio.CancelScope)
+
+    def wake(self) -> None:
+        """An extrinsic has arrived: the next block need not wait for its heartbeat."""
+        self._arrived.set()
+
+    def deliver(self, peer: bytes, message: Message) -> None:
+        """Take a message from a peer; it is dropped where too many are waiting."""
+        height = height_of(message)
+        own = self.chain.head.height + 1
+        if height > own and (self._highest is None or height > self._highest[0]):
+            self._highest = (height, peer)
+        if isinstance(message, Decided) and height > own:
+            if len(self._ahead) < DECIDED_BLOCKS_MAX and height <= own + DECIDED_BLOCKS_MAX:
+                self._ahead[height] = MessageReceived(peer, message)
+            return
+        self.inbox.put_message(MessageReceived(peer, message))
+
+    async def run(self) -> None:
+        """Decide blocks until cancelled; raises what makes going on unsafe."""
+        height = self.chain.head.height + 1
+        signed = () if self.signer is None else self.signer.signed_at(height)
+        began = HeightBegan(
+            height,
+            self.chain.head_id,
+            self.chain.validators,
+            self.chain.head.beacon,
+            self.log.records_of(height),
+            signed,
+        )
+        self._last_block_s = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            self.log.begin(height)
+            await self._process(nursery, began)
+            while True:
+                await self._process(nursery, await self.inbox.get())
+
+    async def _process(self, nursery: trio.Nursery, event: Event) -> None:
+        """Give the engine an event, and carry out all that follows from it."""
+        effects = deque(self.engine.on(event))
+        while effects:
+            answer = await self._carry_out(nursery, effects.popleft())
+            if answer is not None:
+                effects.extend(self.engine.on(answer))
+
+    async def _carry_out(self, nursery: trio.Nursery, effect: Effect) -> Event | None:
+        """Carry out an effect; return the event that must come before any other."""
+        match effect:
+            case Append():
+                self.log.append(effect.record)
+            case Flush():
+                await trio.to_thread.run_sync(self.log.flush)
+            case Sign():
+                return await self._sign(effect.statement)
+            case StartTimer():
+                self._timer.cancel()
+                self._timer = trio.CancelScope()
+                nursery.start_soon(self._wait, effect, self._timer)
+            case BuildBlock():
+                self._building.cancel()
+                self._building = trio.CancelScope()
+                nursery.start_soon(self._build, effect, self._building)
+            case CheckBlock():
+                nursery.start_soon(self._check, effect)
+            case Finalize():
+                return await self._finalize(effect)
+            case _:
+                self._tell(effect)
+        return None
+
+    def _tell(self, effect: Effect) -> None:
+        """Carry out an effect on others."""
+        match effect:
+            case Broadcast():
+                self.peers.broadcast(effect.message)
+            case Send():
+                self.peers.send(effect.peer, effect.message)
+            case SendDecided():
+                self._send_decided(effect.peer, effect.height)
+            case Misbehaved():
+                self.peers.penalise(effect.peer, effect.reason)
+            case ReportEvidence():
+                _log.warning("evidence", statement=str(effect.evidence.statement))
+                self.evidence.append(effect.evidence.encode())
+            case _:
+                pass
+
+    async def _sign(self, statement: Statement) -> Event:
+        vote = None
+        if self.signer is not None:
+            payload = self.scheme_of(self.chain.validators).payload(statement)
+            vote = await trio.to_thread.run_sync(self.signer.sign, statement, payload)
+        return SignRefused(statement) if vote is None else Signed(vote)
+
+    # Tasks beside the engine
+
+    async def _wait(self, timer: StartTimer, scope: trio.CancelScope) -> None:
+        with scope:
+            await trio.sleep(timer.after_ms / 1_000)
+            self.inbox.put(TimerFired(timer.height, timer.round))
+
+    async def _build(self, wanted: BuildBlock, scope: trio.CancelScope) -> None:
+        with scope:
+            await self._wait_for_reason()
+            self._arrived = trio.Event()
+            candidate = await self.execution.build(wanted.height)
+            if candidate is not None:
+                self.inbox.put(BlockBuilt(wanted.height, candidate.block_id, candidate.encoded))
+
+    async def _wait_for_reason(self) -> None:
+        """Until something waits and the minimum interval is over, or until the heartbeat."""
+        await trio.sleep_until(self._last_block_s + BLOCK_INTERVAL_MIN_S)
+        with trio.move_on_at(self._last_block_s + self.heartbeat_s):
+            if not self.execution.is_work_waiting():
+                await self._arrived.wait()
+
+    async def _check(self, wanted: CheckBlock) -> None:
+        valid = await self.execution.check(wanted)
+        if valid is not None:
+            self.inbox.put(BlockChecked(wanted.height, wanted.block_id, valid))
+
+    async def _finalize(self, final: Finalize) -> HeightBegan:
+        """R6, W4: commit, and begin the next height."""
+        self._timer.cancel()
+        self._building.cancel()
+        candidate = await self.execution.commit(final)
+        self._last_block_s = trio.current_time()
+        height = final.height + 1
+        self.log.begin(height)
+        _log.debug("finalised", height=final.height, extrinsics=len(candidate.extrinsic_hashes))
+        self._catch_up(height)
+        chain = self.chain
+        signed = () if self.signer is None else self.signer.signed_at(height)
+        return HeightBegan(height, chain.head_id, chain.validators, chain.head.beacon, (), signed)
+
+    # Nodes that are behind
+
+    def _catch_up(self, height: int) -> None:
+        """Take the block of `height` if it came early; ask for more when none is left."""
+        early = self._ahead.pop(height, None)
+        if self._highest is None or self._highest[0] <= height:
+            self._highest = None
+            self._ahead.clear()
+            if self.signer is not None:
+                self.signer.synchronised_at(height - 1)
+        if early is not None:
+            self.inbox.put(early)
+        elif self._highest is not None:
+            self.peers.send(self._highest[1], Status(height, 1, None))
+
+    def _send_decided(self, peer: bytes, height: int) -> None:
+        """R8: send the decided blocks from a height on, as many as are taken at once."""
+        now_s = trio.current_time()
+        last = self._answered.get(peer)
+        if last is not None and last[0] >= height and now_s < last[1] + ANSWER_INTERVAL_S:
+            return
+        if len(self._answered) >= PEERS_ANSWERED_MAX:
+            self._answered.clear()
+        left_bytes = DECIDED_BYTES_MAX
+        until = min(height + DECIDED_BLOCKS_MAX, self.chain.head.height + 1)
+        for each in range(height, until):
+            block, stored = self.chain.store.block(each), self.chain.store.commit_certificate(each)
+            if block is None or not stored or len(block) > left_bytes:
+                break
+            left_bytes -= len(block)
+            certificate = Decision.decode(stored).certificate
+            self.peers.send(peer, Decided(each, block, certificate))
+            self._answered[peer] = (each, now_s)

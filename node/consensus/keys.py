@@ -1,0 +1,37 @@
+"""The keys of a validator: ed25519 for votes, BLS for shares and the beacon."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Self
+
+from consensus.bls import BLS, key_gen
+from consensus.votes import Statement, Vote, sign_vote
+from runtime.keys import Keypair
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatorKeys:
+    """What the validator of `account` signs with; `repr` leaves the secrets out."""
+
+    account: bytes
+    votes: Keypair
+    _bls_secret: bytes = field(repr=False, compare=False)
+
+    @classmethod
+    def from_keypair(cls, keypair: Keypair) -> Self:
+        """The keys of a validator that has one seed: it votes with its account's key."""
+        return cls(keypair.account, keypair, key_gen(keypair.seed))
+
+    @property
+    def bls_key(self) -> bytes:
+        """The public BLS key, 48 bytes."""
+        return BLS.public_key(self._bls_secret)
+
+    def sign_share(self, payload: bytes) -> bytes:
+        """Return the 96-byte BLS signature of a payload."""
+        return BLS.sign(self._bls_secret, payload)
+
+    def sign_vote(self, statement: Statement, payload: bytes) -> Vote:
+        """Return the vote for a statement; whether it may be signed is the signer's to know."""
+        return sign_vote(statement, payload, self.account, self.votes.sign, self.sign_share)
