@@ -5,6 +5,9 @@ OpenLedgerError
  |- InvalidCertificate               a certificate or commit that does not verify
  |- InvalidBlsSecret                 a BLS secret key or its seed that is none
  |- InvalidEvidence                  evidence that shows nothing
+ |- InvalidLightBlock                a light block that does not follow from what is trusted
+ |- TrustExpired                     what a light client trusts is too old
+ |- TooManySteps                     a light client's bound on its work is reached
  |- LogError                         the write-ahead log is damaged where it must not be
  `- SignerStateError                 what this validator signed is unknown, or forbids to sign
 """
@@ -28,6 +31,18 @@ class InvalidBlsSecret(OpenLedgerError):
 
 class InvalidEvidence(OpenLedgerError):
     """Evidence that does not verify, or against nobody who can be punished."""
+
+
+class InvalidLightBlock(OpenLedgerError):
+    """A light block that does not follow from what is trusted: the node that sends it is faulty."""
+
+
+class TrustExpired(OpenLedgerError):
+    """The trusted header is older than the trusting period: who signed it may be free to lie."""
+
+
+class TooManySteps(OpenLedgerError):
+    """A light client asked for as many light blocks as it may, and is not there."""
 
 
 class LogError(OpenLedgerError):

@@ -162,7 +162,10 @@ def swap(old, new):
             "validators = []\n" + re.sub(r"\[\[validators\]\]\n(?:.+\n)*", "", TOML),
             "names no validator",
         ),
-        ("validators = 3\n" + re.sub(r"\[\[validators\]\]\n(?:.+\n)*", "", TOML), "validators is 3"),
+        (
+            "validators = 3\n" + re.sub(r"\[\[validators\]\]\n(?:.+\n)*", "", TOML),
+            "validators is 3",
+        ),
     ],
 )
 def test_what_is_not_a_spec_is_refused(text, part):
