@@ -22,9 +22,12 @@ from pathlib import Path
 
 from nacl.bindings import crypto_sign_open
 
+from bench.decisions import decide
+from consensus.cryptography import key_scheme
 from genesis.chain_spec import dev_spec, development_keypair
-from node.chain import Chain
+from node.chain import Candidate, Chain
 from node.config import DataDirectory
+from node.consensus.keys import ValidatorKeys
 from node.memory import settle_memory
 from node.verifier import VerifierProcess
 from pallets.balances.pallet import Balances
@@ -40,8 +43,7 @@ ROUND_TRANSFERS = ROUND_BLOCKS * BLOCK_TRANSFERS
 ROUNDS = 5
 OWN_SHARE = 0.08
 """Which part of a block's signatures the main process verifies beside the verifier process."""
-COMMIT = bytes(200)
-"""Stands for a validator's certificate, which is one signature a block."""
+KEYS = ValidatorKeys.from_keypair(development_keypair("validator"))
 
 Block = Sequence[bytes]
 
@@ -62,8 +64,7 @@ class UnfitWorkload(Exception):
 def fresh_chain() -> Iterator[Chain]:
     """A development chain of its own in a temporary directory."""
     with tempfile.TemporaryDirectory(prefix="openledger-bench-") as folder:
-        keypair = development_keypair("validator")
-        chain = Chain.open(DataDirectory(Path(folder)), dev_spec(), keypair)
+        chain = Chain.open(DataDirectory(Path(folder)), dev_spec(), KEYS)
         try:
             yield chain
         finally:
@@ -127,13 +128,19 @@ def verify_seconds(
     return clock() - start
 
 
+def commit(chain: Chain, candidate: Candidate) -> None:
+    """Commit an executed block as if its one validator had decided it."""
+    decision = decide(candidate, KEYS, key_scheme(chain.validators, chain.genesis_hash))
+    chain.commit(candidate, decision)
+    chain.advance(candidate, decision)
+
+
 def commit_block(chain: Chain, checked: Sequence[CheckedExtrinsic]) -> bytes:
     """Execute and commit one block; returns it encoded."""
     candidate = chain.build(checked, 0)
     if len(candidate.extrinsic_hashes) != len(checked):
         raise UnfitWorkload
-    chain.commit(candidate, COMMIT)
-    chain.advance(candidate)
+    commit(chain, candidate)
     return candidate.encoded
 
 
@@ -184,8 +191,7 @@ def replay(chain: Chain, work: Workload, blocks: Sequence[bytes]) -> float:
             admitted = {each.hash: each for each in checked}
             start = time.perf_counter()
             candidate = chain.execute(blocks[position], admitted.get)
-            chain.commit(candidate, COMMIT)
-            chain.advance(candidate)
+            commit(chain, candidate)
             spent += time.perf_counter() - start
             position += 1
         ratios.append(raw / spent)
@@ -236,8 +242,7 @@ def figures() -> dict[str, float]:
     with fresh_chain() as chain:
         for encoded in funded:
             candidate = chain.execute(encoded)
-            chain.commit(candidate, COMMIT)
-            chain.advance(candidate)
+            commit(chain, candidate)
         settle_memory()
         replayed = replay(chain, work, alone.blocks)
     with fresh_chain() as chain:

@@ -10,16 +10,13 @@ from contextlib import closing
 import structlog
 import trio
 
-from consensus.simplex import Simplex
 from genesis.chain_spec import ChainSpec
 from node.chain import Chain
 from node.config import DataDirectory, NodeConfig
-from node.consensus.driver import Driver
 from node.consensus.execution import Execution
-from node.consensus.identity import identify
 from node.consensus.keys import ValidatorKeys
 from node.consensus.peers import NoPeers
-from node.consensus.start import open_log, open_signer, schemes, timeouts_of
+from node.consensus.start import open_driver
 from node.content import ContentStore
 from node.errors import ConfigError
 from node.http.server import bound_port, open_listeners, serve
@@ -73,7 +70,7 @@ async def _serve(
 ) -> None:
     metrics = Metrics()
     mempool = Mempool()
-    driver = _driver(chain, directory, keys, mempool, metrics)
+    driver = open_driver(chain, directory, keys, Execution(chain, mempool, metrics), NoPeers())
     verifier = Verifier(verifiers)
     methods = NodeMethods(chain, mempool, content, driver.wake, verifier)
     dispatcher = Dispatcher(methods.by_name(), metrics.count_request)
@@ -91,25 +88,6 @@ async def _serve(
         nursery.start_soon(_export_on_signal, chain, directory)
         _log.info("started", url=url, height=chain.head.height, genesis=chain.genesis_hash.hex())
         announce(url, chain.genesis_hash)
-
-
-def _driver(
-    chain: Chain, directory: DataDirectory, keys: ValidatorKeys, mempool: Mempool, metrics: Metrics
-) -> Driver:
-    """Consensus on the chain, with the log and the signer of the data directory."""
-    log, is_whole = open_log(directory.log)
-    scheme_of = schemes(chain.genesis_hash)
-    timeouts = timeouts_of(chain.spec.block_time_ms)
-    return Driver(
-        chain=chain,
-        engine=Simplex(keys.account, scheme_of, identify, timeouts),
-        scheme_of=scheme_of,
-        execution=Execution(chain, mempool, metrics),
-        peers=NoPeers(),
-        log=log,
-        signer=open_signer(chain, directory, keys, log, log_is_whole=is_whole),
-        heartbeat_s=chain.spec.block_time_ms / 1_000,
-    )
 
 
 async def _export_on_signal(chain: Chain, directory: DataDirectory) -> None:

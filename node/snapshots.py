@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from consensus.light import verify_commit
-from consensus.votes import Certificate
+from consensus.commit import commit_of
+from consensus.decision import Decision
+from consensus.light import verify_header
 from genesis.chain_spec import is_genesis_of
 from node.config import DataDirectory
 from node.errors import ConfigError
@@ -131,7 +132,8 @@ def import_snapshot(
         raise InvalidProof(message, remedy="Give a snapshot of this chain, or another --data.")
     # Block 0 has no votes: it is what the chain spec leads to, or, under newer code, not provable.
     if header != genesis:
-        verify_commit(header, Certificate.decode(manifest.commit), validators, first.id())
+        decided = commit_of(Decision.decode(manifest.commit).certificate)
+        verify_header(header, decided, validators, first.id())
     partial = data.root / "state.partial"
     shutil.rmtree(partial, ignore_errors=True)
     try:

@@ -68,6 +68,7 @@ def run_node(
 ) -> None:
     """Run the validator of a chain: produce blocks, answer RPC, store content."""
     from node.config import DataDirectory, NodeConfig
+    from node.consensus.keys import ValidatorKeys
     from node.http.messages import LOCAL_HOSTS
     from node.logs import configure_logs
     from node.service import run
@@ -83,8 +84,8 @@ def run_node(
         content_quota_bytes=content_quota_gib * GIB,
         retention=Retention(retain_heights or None, retain_blocks or None),
     )
-    keypair = choose_key(key, password_file)
-    run(config, directory, spec, keypair, lambda url, genesis: _ready(url, genesis, as_json))
+    keys = ValidatorKeys.from_keypair(choose_key(key, password_file))
+    run(config, directory, spec, keys, lambda url, genesis: _ready(url, genesis, as_json))
 
 
 def run_dev(
@@ -101,6 +102,7 @@ def run_dev(
     """Run a one-validator development chain with funded accounts (dev:alice, dev:bob, ...)."""
     from genesis.chain_spec import DEV_ACCOUNTS, dev_spec
     from node.config import DataDirectory, NodeConfig
+    from node.consensus.keys import ValidatorKeys
     from node.logs import configure_logs
     from node.service import run
 
@@ -119,7 +121,8 @@ def run_dev(
         if pallet or not directory.spec.exists():
             directory.take_spec(_with_pallets(dev_spec(), pallet))
         spec = directory.load_spec(None)
-        run(NodeConfig(rpc_port=rpc_port), directory, spec, dev_keypair(validator), ready)
+        keys = ValidatorKeys.from_keypair(dev_keypair(validator))
+        run(NodeConfig(rpc_port=rpc_port), directory, spec, keys, ready)
 
 
 def init(

@@ -11,11 +11,15 @@ from consensus.errors import LogError, SignerStateError
 from consensus.rules import TimeOuts
 from consensus.scheme import Scheme
 from consensus.signer import SignerState
-from consensus.simplex import SchemeOf
+from consensus.simplex import SchemeOf, Simplex
 from node.chain import Chain
 from node.config import DataDirectory
+from node.consensus.driver import Driver
+from node.consensus.execution import Execution
+from node.consensus.identity import identify
 from node.consensus.keys import ValidatorKeys
 from node.consensus.log_file import LogFile
+from node.consensus.peers import Peers
 from node.consensus.signer_file import FileSigner
 from runtime.wire.validators import ValidatorSet
 
@@ -24,6 +28,35 @@ SCHEMES_MAX = 4
 ROUND_MARGIN_MS = 1_500
 """What a round may take beside the wait for the heartbeat."""
 _log = structlog.get_logger("consensus")
+
+
+def open_driver(
+    chain: Chain,
+    directory: DataDirectory,
+    keys: ValidatorKeys | None,
+    execution: Execution,
+    peers: Peers,
+) -> Driver:
+    """Consensus on the chain, with the log and the signer of the data directory.
+
+    Raises `SignerStateError`, `ConfigError`, `StoreError`.
+    """
+    log, is_whole = open_log(directory.log)
+    signer = None
+    if keys is not None:
+        signer = open_signer(chain, directory, keys, log, log_is_whole=is_whole)
+    scheme_of = schemes(chain.genesis_hash)
+    timeouts = timeouts_of(chain.spec.block_time_ms)
+    return Driver(
+        chain=chain,
+        engine=Simplex(None if keys is None else keys.account, scheme_of, identify, timeouts),
+        scheme_of=scheme_of,
+        execution=execution,
+        peers=peers,
+        log=log,
+        signer=signer,
+        heartbeat_s=chain.spec.block_time_ms / 1_000,
+    )
 
 
 def timeouts_of(block_time_ms: int) -> TimeOuts:

@@ -64,7 +64,7 @@ def test_the_dry_run_prints_what_the_page_shows(
     with closing(Store.open(tmp_path / "state", create=True)) as store:
         prepared = store.prepare(changes)
         header = replace(block.header, state_root=prepared.root)
-        encoded = Block(header, ()).encode()
+        encoded = Block(header, (), b"").encode()
         store.commit(prepared, BlockRecord(0, header.id(), encoded, b"", b"\x80", ()))
         export_snapshot(store.freeze(), tmp_path / "snapshot")
     monkeypatch.setattr("genesis.compose.SPEC_VERSION", 2)

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import trio
 
+from bench.decisions import decide
+from consensus.cryptography import key_scheme
 from genesis.chain_spec import dev_spec
 from node.chain import Chain
 from node.config import DataDirectory
@@ -20,7 +22,7 @@ from runtime import U64, Amount
 from runtime.codec import codec_of
 from runtime.definition import MigrationDefinition
 from runtime.extrinsic import sign_extrinsic
-from tests.node.test_production import USER, VALIDATOR, producer_of
+from tests.node.test_consensus_driver import KEYS, USER, driver_of
 
 STEPS = 8
 """One account each: those that the development chain endows."""
@@ -81,15 +83,15 @@ def directory(tmp_path: Path) -> DataDirectory:
 
 
 def run_until(directory: DataDirectory, height: int) -> None:
-    """Run a producer with an extrinsic in its mempool until the chain is that high."""
+    """Run consensus with an extrinsic in its mempool until the chain is that high."""
 
     async def main() -> None:
-        with closing(Chain.open(directory, dev_spec(), VALIDATOR)) as chain, trio.fail_after(30):
-            producer = producer_of(chain, directory)
+        with closing(Chain.open(directory, dev_spec(), KEYS)) as chain, trio.fail_after(30):
+            driver = driver_of(chain, directory)
             if not chain.is_migrating:
-                producer.mempool.add(chain.check(remark(chain, 1)), 1, 0)
+                driver.execution.mempool.add(chain.check(remark(chain, 1)), 1, 0)
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(producer.run)
+                nursery.start_soon(driver.run)
                 while chain.head.height < height:
                     await chain.advanced.wait()
                 nursery.cancel_scope.cancel()
@@ -102,7 +104,7 @@ def test_submissions_are_refused_for_the_moment(
 ) -> None:
     """Nonce, validity and fee are typed refusals from the start until the last account is read."""
     install_new(monkeypatch)
-    with closing(Chain.open(directory, dev_spec(), VALIDATOR)) as chain:
+    with closing(Chain.open(directory, dev_spec(), KEYS)) as chain:
         waiting = chain.check(remark(chain, 2))
         blocks = 0
         while chain.is_migrating:
@@ -112,28 +114,29 @@ def test_submissions_are_refused_for_the_moment(
             with pytest.raises(StorageMigrating):
                 chain.nonce_of(USER.account)
             candidate = chain.build([], 0)
-            chain.commit(candidate, b"")
-            chain.advance(candidate)
+            decision = decide(candidate, KEYS, key_scheme(chain.validators, chain.genesis_hash))
+            chain.commit(candidate, decision)
+            chain.advance(candidate, decision)
             blocks += 1
         assert blocks > STEPS
         chain.validate(waiting)
         assert chain.nonce_of(USER.account) == 2
 
 
-def test_the_producer_goes_on_with_extrinsics_waiting(
+def test_consensus_goes_on_with_extrinsics_waiting(
     directory: DataDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It offers nothing until the storage is converted, and does not wait for its heartbeat."""
     install_new(monkeypatch)
 
     async def main() -> int:
-        with closing(Chain.open(directory, dev_spec(), VALIDATOR)) as chain, trio.fail_after(30):
-            producer = producer_of(chain, directory)
-            producer.heartbeat_s = 1_000
-            producer.mempool.add(chain.check(remark(chain, 2)), 2, chain.head.height)
+        with closing(Chain.open(directory, dev_spec(), KEYS)) as chain, trio.fail_after(30):
+            driver = driver_of(chain, directory)
+            driver.heartbeat_s = 1_000
+            driver.execution.mempool.add(chain.check(remark(chain, 2)), 2, chain.head.height)
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(producer.run)
-                while len(producer.mempool):
+                nursery.start_soon(driver.run)
+                while len(driver.execution.mempool):
                     assert chain.is_migrating or chain.nonce_of(USER.account) == 2
                     await chain.advanced.wait()
                     await trio.lowlevel.checkpoint()

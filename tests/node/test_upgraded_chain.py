@@ -13,14 +13,16 @@ from typing import Any, cast
 import pytest
 import trio
 
+from bench.decisions import decide
+from consensus.cryptography import key_scheme
 from consensus.errors import InvalidCertificate
-from consensus.votes import Statement, VoteKind, certificate_of, sign_vote
 from genesis.chain_spec import dev_spec, development_keypair, genesis_block
 from node.chain import Chain
 from node.chain_client.base import BaseChain, OldEvent
 from node.chain_client.generator import generate
 from node.client import NodeClient
 from node.config import DataDirectory
+from node.consensus.keys import ValidatorKeys
 from node.errors import ConfigError, NotFound
 from node.json_values import to_json
 from node.mempool import Mempool
@@ -35,7 +37,8 @@ from runtime.metadata import describe_runtime
 from tests.node.test_generator import load
 from tests.node.upgraded_ledger import Mood, Note, install
 
-VALIDATOR, ALICE = development_keypair("validator"), development_keypair("alice")
+ALICE = development_keypair("alice")
+KEYS = ValidatorKeys.from_keypair(development_keypair("validator"))
 RECEIVER = bytes([7]) * 32
 
 
@@ -59,7 +62,7 @@ class Node:
     """A chain of which every block is made, finalised and committed by hand."""
 
     def __init__(self, directory: DataDirectory) -> None:
-        self.chain = Chain.open(directory, dev_spec(), VALIDATOR)
+        self.chain = Chain.open(directory, dev_spec(), KEYS)
         self.client = LocalClient(self.chain)
 
     def make_block(self, *calls: RuntimeCall) -> list[bytes]:
@@ -80,15 +83,9 @@ class Node:
         ]
         candidate = chain.build(checked, 0)
         assert not candidate.left_out
-        statement = Statement(VoteKind.FINALIZE, candidate.header.height, 0, candidate.block_id)
-        validators = chain.validators
-        vote = sign_vote(
-            statement, validators.hash(), chain.genesis_hash, VALIDATOR.account, VALIDATOR.sign
-        )
-        certificate = certificate_of(statement, {0: vote.signature}, validators)
-        assert certificate is not None
-        chain.commit(candidate, certificate.encode())
-        chain.advance(candidate)
+        decision = decide(candidate, KEYS, key_scheme(chain.validators, chain.genesis_hash))
+        chain.commit(candidate, decision)
+        chain.advance(candidate, decision)
         return list(candidate.extrinsic_hashes)
 
     def views(self, heights: range) -> list[Any]:
@@ -316,7 +313,7 @@ def test_an_upgraded_chain_is_still_that_of_its_chain_spec(
     """Block 0 commits to it, whatever version made it."""
     install(monkeypatch, 2)
     with pytest.raises(ConfigError, match="another block than the chain spec"):
-        Chain.open(directory, replace(dev_spec(), name="other"), VALIDATOR)
+        Chain.open(directory, replace(dev_spec(), name="other"), KEYS)
 
 
 def test_missing_metadata_are_said_to_be_missing(

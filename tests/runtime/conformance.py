@@ -16,7 +16,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from consensus.votes import Certificate, Statement, Vote, VoteKind, certificate_of, sign_vote
+from consensus.cryptography import CRYPTOGRAPHY
+from consensus.scheme import Scheme
+from consensus.votes import Certificate, Statement, Vote, VoteKind, sign_vote
 from genesis.compose import compose_runtime
 from runtime import block, extrinsic, hashing
 from runtime.block import Block, Header
@@ -266,26 +268,30 @@ def headers_and_blocks() -> Iterator[bytes]:
     )
     yield header.encode()
     yield header.id()
-    yield Block(header, tuple(signed_extrinsics())).encode()
+    yield Block(header, tuple(signed_extrinsics()), b"commit").encode()
 
 
 def votes_and_certificates() -> Iterator[bytes]:
-    """A validator set, its hash, a vote, and the certificate of three of four validators."""
+    """A validator set, its hash, and of each kind a vote and the certificate of three of four."""
     keypairs = sorted((_keypair(number) for number in range(4)), key=lambda each: each.account)
     validators = ValidatorSet(
         tuple(Validator(each.account, 1, each.account, b"B" * 48) for each in keypairs)
     )
     yield codec_of(ValidatorSet).encode(validators)
     yield validators.hash()
-    statement = Statement(VoteKind.FINALIZE, 5, 0, bytes([9]) * 32)
-    votes = [
-        sign_vote(statement, validators.hash(), GENESIS_HASH, each.account, each.sign)
-        for each in keypairs
-    ]
-    yield codec_of(Vote).encode(votes[0])
-    signatures = {number: vote.signature for number, vote in enumerate(votes[:3])}
-    certificate = certificate_of(statement, signatures, validators)
-    yield codec_of(Certificate | None).encode(certificate)
+    scheme = Scheme(validators, GENESIS_HASH, CRYPTOGRAPHY)
+    for kind in VoteKind:
+        statement = Statement(kind, 5, 1, None if kind is VoteKind.NULLIFY else bytes([9]) * 32)
+        votes = {
+            number: sign_vote(statement, scheme.payload(statement), each.account, each.sign, _share)
+            for number, each in enumerate(keypairs[:3])
+        }
+        yield codec_of(Vote).encode(votes[0])
+        yield codec_of(Certificate | None).encode(scheme.certify(statement, votes))
+
+
+def _share(payload: bytes) -> bytes:
+    return payload * 3
 
 
 def blob_files() -> Iterator[bytes]:

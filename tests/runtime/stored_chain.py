@@ -34,7 +34,7 @@ def commit_block(store: Store, changes: Mapping[bytes, bytes | None]) -> Header:
     record = BlockRecord(
         height=height,
         block_id=header.id(),
-        block=Block(header, extrinsics).encode(),
+        block=Block(header, extrinsics, b"").encode(),
         commit=b"commit",
         events=b"events",
         extrinsic_hashes=tuple(hash_extrinsic(each) for each in extrinsics),

@@ -42,7 +42,7 @@ def test_every_field_is_part_of_the_identity(name: str) -> None:
 def test_a_block_survives_the_round_trip_within_its_limits() -> None:
     """5,000 extrinsics of at most 64 KiB."""
     codec = codec_of(Block)
-    block = Block(HEADER, (b"one", b"two"))
+    block = Block(HEADER, (b"one", b"two"), b"commit")
     assert codec.decode(block.encode()) == block
     with pytest.raises(OutOfBounds):
         replace(block, extrinsics=(b"",) * (BLOCK_EXTRINSICS_MAX + 1)).encode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from enum import IntEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consensus.bls import BLS, key_gen
+from consensus.commit import commit_of
+from consensus.cryptography import key_scheme
 from consensus.light import check_commit
-from consensus.votes import Statement, VoteKind, certificate_of, sign_vote
+from consensus.votes import Statement, VoteKind, sign_vote
 from runtime.block import Header
 from runtime.codec import codec_of
 from runtime.errors import InvalidProof, OpenLedgerError
@@ -59,8 +63,12 @@ _VALIDATOR_KEYS = sorted(
     (Keypair.from_seed(bytes([seed]) * 32) for seed in (10, 11, 12, 13)),
     key=lambda pair: pair.account,
 )
+_BLS_SECRETS = [key_gen(pair.seed) for pair in _VALIDATOR_KEYS]
 VALIDATORS = ValidatorSet(
-    tuple(Validator(pair.account, 10, pair.account, bytes(48)) for pair in _VALIDATOR_KEYS)
+    tuple(
+        Validator(pair.account, 10, pair.account, BLS.public_key(secret))
+        for pair, secret in zip(_VALIDATOR_KEYS, _BLS_SECRETS, strict=True)
+    )
 )
 
 
@@ -120,17 +128,18 @@ def _encode(record):
 
 def _commit(header, genesis_hash):
     statement = Statement(VoteKind.FINALIZE, header.height, 1, header.id())
-    signatures = {
+    scheme = key_scheme(VALIDATORS, genesis_hash)
+    votes = {
         index: sign_vote(
             statement,
-            VALIDATORS.hash(),
-            genesis_hash,
+            scheme.payload(statement),
             _VALIDATOR_KEYS[index].account,
             _VALIDATOR_KEYS[index].sign,
-        ).signature
+            partial(BLS.sign, _BLS_SECRETS[index]),
+        )
         for index in (0, 1, 3)
     }
-    return _encode(certificate_of(statement, signatures, VALIDATORS))
+    return _encode(commit_of(scheme.certify(statement, votes)))
 
 
 def _job():
