@@ -4,6 +4,8 @@
 <data>/state/        LevelDB: blocks, state, commits, events
 <data>/signer        what the validator's keys have signed last
 <data>/log           the write-ahead log of the height that is being decided
+<data>/node.key      who this node is for other nodes
+<data>/peers.json    the nodes that it knows of
 <data>/content/      the content store
 <data>/snapshots/    exports of the state, made on SIGUSR1
 """
@@ -18,6 +20,7 @@ from node.content import QUOTA_BYTES_DEFAULT
 from node.errors import ConfigError
 from node.files import write_atomically
 from node.http.messages import LOCAL_HOSTS
+from node.p2p.network import NetworkConfig
 from runtime.state.store import Retention
 
 STATE_HEIGHTS_DEFAULT = 10_000
@@ -46,6 +49,16 @@ class DataDirectory:
     def signer(self) -> Path:
         """The signer file."""
         return self.root / "signer"
+
+    @property
+    def node_key(self) -> Path:
+        """Who this node is for others; made on first use."""
+        return self.root / "node.key"
+
+    @property
+    def address_book(self) -> Path:
+        """The nodes that this one knows of."""
+        return self.root / "peers.json"
 
     @property
     def log(self) -> Path:
@@ -120,6 +133,8 @@ class NodeConfig:
     rpc_port: int
     """0 for any free one."""
     rpc_host: str = "127.0.0.1"
+    network: NetworkConfig | None = None
+    """None for a node that no other node connects to."""
     allowed_hosts: frozenset[str] = field(default=LOCAL_HOSTS)
     content_quota_bytes: int = QUOTA_BYTES_DEFAULT
     retention: Retention = field(default=Retention(state_heights=STATE_HEIGHTS_DEFAULT))

@@ -14,30 +14,31 @@ class Metrics:
     """One node's metrics in a registry of its own."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
+        self.registry = CollectorRegistry()
+        """For the metrics of other parts."""
         self.blocks = Counter(
-            "openledger_blocks", "Blocks finalised by this process.", registry=self._registry
+            "openledger_blocks", "Blocks finalised by this process.", registry=self.registry
         )
         self.extrinsics = Counter(
-            "openledger_extrinsics", "Extrinsics in those blocks.", registry=self._registry
+            "openledger_extrinsics", "Extrinsics in those blocks.", registry=self.registry
         )
         self.build_seconds = Histogram(
             "openledger_block_build_seconds",
             "Time to execute a block's extrinsics.",
             buckets=_BUILD_BUCKETS_S,
-            registry=self._registry,
+            registry=self.registry,
         )
         self._requests = Counter(
             "openledger_rpc_requests",
             "JSON-RPC requests by method and outcome.",
             ["method", "outcome"],
-            registry=self._registry,
+            registry=self.registry,
         )
 
     def watch(self, gauges: Mapping[str, tuple[str, Callable[[], float]]]) -> None:
         """Add gauges, as name -> (help, what to read whenever the metrics are asked for)."""
         for name, (text, read) in gauges.items():
-            Gauge(f"openledger_{name}", text, registry=self._registry).set_function(read)
+            Gauge(f"openledger_{name}", text, registry=self.registry).set_function(read)
 
     def count_request(self, method: str, ok: bool) -> None:
         """Count one finished JSON-RPC request; `method` is of a bounded set."""
@@ -45,4 +46,4 @@ class Metrics:
 
     def text(self) -> bytes:
         """All metrics in the Prometheus text format."""
-        return generate_latest(self._registry)
+        return generate_latest(self.registry)

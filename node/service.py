@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 
 import structlog
 import trio
@@ -15,8 +16,10 @@ from node.chain import Chain
 from node.config import DataDirectory, NodeConfig
 from node.consensus.execution import Execution
 from node.consensus.keys import ValidatorKeys
+from node.consensus.network import ChainNetwork
 from node.consensus.peers import NoPeers
 from node.consensus.start import open_driver
+from node.consensus.sync import BlockSync
 from node.content import ContentStore
 from node.errors import ConfigError
 from node.http.server import bound_port, open_listeners, serve
@@ -24,6 +27,10 @@ from node.lifetime import cause_of, stop_on_signal
 from node.memory import settle_memory
 from node.mempool import Mempool
 from node.metrics import Metrics
+from node.p2p.handshake import ChainIdentity
+from node.p2p.identity import load_identity
+from node.p2p.metrics import NetworkMetrics
+from node.p2p.network import NetworkConfig
 from node.rpc.dispatch import Dispatcher
 from node.rpc.feeds import Feeds
 from node.rpc.methods import NodeMethods
@@ -70,9 +77,16 @@ async def _serve(
 ) -> None:
     metrics = Metrics()
     mempool = Mempool()
-    driver = open_driver(chain, directory, keys, Execution(chain, mempool, metrics), NoPeers())
+    execution = Execution(chain, mempool, metrics)
     verifier = Verifier(verifiers)
-    methods = NodeMethods(chain, mempool, content, driver.wake, verifier)
+    around = (
+        None
+        if config.network is None
+        else _join_network(config.network, chain, directory, metrics, mempool)
+    )
+    peers = NoPeers() if around is None else around
+    driver = open_driver(chain, directory, keys, execution, peers)
+    methods = NodeMethods(chain, mempool, content, execution.wake, verifier, peers.pass_on)
     dispatcher = Dispatcher(methods.by_name(), metrics.count_request)
     site = NodeSite(dispatcher, methods, content, metrics)
     feeds = Feeds(chain, methods, dispatcher)
@@ -81,6 +95,12 @@ async def _serve(
     url = _url(config.rpc_host, bound_port(listeners))
     hosts = config.allowed_hosts | {config.rpc_host}
     async with trio.open_nursery() as nursery:
+        if around is not None:
+            sync = BlockSync(chain, driver, around.network)
+            around.join(driver, sync, methods.admit)
+            port = await nursery.start(around.network.run)
+            nursery.start_soon(sync.run)
+            _log.info("network", port=port, identity=around.network.identity.hex())
         nursery.start_soon(driver.run)
         nursery.start_soon(verifier.run)
         nursery.start_soon(serve, listeners, node_site(site, hosts), feeds.talk)
@@ -88,6 +108,26 @@ async def _serve(
         nursery.start_soon(_export_on_signal, chain, directory)
         _log.info("started", url=url, height=chain.head.height, genesis=chain.genesis_hash.hex())
         announce(url, chain.genesis_hash)
+
+
+def _network(
+    config: NetworkConfig,
+    chain: Chain,
+    directory: DataDirectory,
+    metrics: Metrics,
+    mempool: Mempool,
+) -> ChainNetwork:
+    """The node among others; its key and its address book are in the data directory."""
+    genesis = chain.store.header(0)
+    # The beacon of block 0 commits to the whole chain spec, whatever spec version runs it now.
+    rules = chain.genesis_hash if genesis is None else genesis.beacon
+    return ChainNetwork(
+        replace(config, book=directory.address_book),
+        ChainIdentity(chain.genesis_hash, rules),
+        load_identity(directory.node_key),
+        NetworkMetrics(metrics.registry),
+        lambda: [waiting.raw for waiting in mempool.in_order_of_arrival()],
+    )
 
 
 async def _export_on_signal(chain: Chain, directory: DataDirectory) -> None:

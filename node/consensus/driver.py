@@ -7,13 +7,13 @@
     CheckBlock        in a task of its own                           -> BlockChecked
     Finalize          one synced batch                               -> HeightBegan
 
-Whatever takes long runs in a worker thread.  Nodes that are behind are sent a range of decided
-blocks; those ahead of the current height wait here until their turn comes.
+Whatever takes long runs in a worker thread.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -44,7 +44,7 @@ from consensus.engine import (
     StartTimer,
     TimerFired,
 )
-from consensus.messages import Decided, Message, Status, height_of
+from consensus.messages import Decided, Message
 from consensus.simplex import SchemeOf
 from consensus.votes import Statement
 from node.chain import Chain
@@ -53,14 +53,12 @@ from node.consensus.inbox import Inbox
 from node.consensus.log_file import LogFile
 from node.consensus.peers import Peers
 from node.consensus.signer_file import FileSigner
+from runtime.state.store import Store
 
 BLOCK_INTERVAL_MIN_S = 0.1
 """Between two blocks: what arrives meanwhile shares one block and its fsyncs."""
-DECIDED_BLOCKS_MAX = 64
-"""The most decided blocks that are sent to a node that is behind at once, or kept there."""
-DECIDED_BYTES_MAX = 8 * 1024 * 1024
 ANSWER_INTERVAL_S = 0.5
-"""A peer is sent the same range again only after this long."""
+"""A peer is sent the same block again only after this long."""
 PEERS_ANSWERED_MAX = 1_024
 _log = structlog.get_logger("consensus")
 
@@ -83,29 +81,23 @@ class Driver:
     """Proof of faults that were seen, encoded, for the next own block."""
     _ahead: dict[int, MessageReceived] = field(default_factory=dict)
     """Decided blocks whose turn comes later."""
-    _highest: tuple[int, bytes] | None = None
-    """The highest height heard of beyond our own, and from whom."""
     _answered: dict[bytes, tuple[int, float]] = field(default_factory=dict)
     _last_block_s: float = 0.0
-    _arrived: trio.Event = field(default_factory=trio.Event)
     _timer: trio.CancelScope = field(default_factory=trio.CancelScope)
     _building: trio.CancelScope = field(default_factory=trio.CancelScope)
 
-    def wake(self) -> None:
-        """An extrinsic has arrived: the next block need not wait for its heartbeat."""
-        self._arrived.set()
-
     def deliver(self, peer: bytes, message: Message) -> None:
         """Take a message from a peer; it is dropped where too many are waiting."""
-        height = height_of(message)
-        own = self.chain.head.height + 1
-        if height > own and (self._highest is None or height > self._highest[0]):
-            self._highest = (height, peer)
-        if isinstance(message, Decided) and height > own:
-            if len(self._ahead) < DECIDED_BLOCKS_MAX and height <= own + DECIDED_BLOCKS_MAX:
-                self._ahead[height] = MessageReceived(peer, message)
-            return
         self.inbox.put_message(MessageReceived(peer, message))
+
+    def deliver_decided(self, peer: bytes, blocks: Sequence[Decided]) -> None:
+        """Take decided blocks, in order of heights, that block sync asked a peer for.
+
+        What is still waiting of an earlier answer is forgotten.
+        """
+        height = self.chain.head.height + 1
+        self._ahead = {each.height: MessageReceived(peer, each) for each in blocks}
+        self._take_ahead(height)
 
     async def run(self) -> None:
         """Decide blocks until cancelled; raises what makes going on unsafe."""
@@ -193,7 +185,6 @@ class Driver:
     async def _build(self, wanted: BuildBlock, scope: trio.CancelScope) -> None:
         with scope:
             await self._wait_for_reason()
-            self._arrived = trio.Event()
             candidate = await self.execution.build(wanted.height)
             if candidate is not None:
                 self.inbox.put(BlockBuilt(wanted.height, candidate.block_id, candidate.encoded))
@@ -202,8 +193,7 @@ class Driver:
         """Until something waits and the minimum interval is over, or until the heartbeat."""
         await trio.sleep_until(self._last_block_s + BLOCK_INTERVAL_MIN_S)
         with trio.move_on_at(self._last_block_s + self.heartbeat_s):
-            if not self.execution.is_work_waiting():
-                await self._arrived.wait()
+            await self.execution.wait_for_work()
 
     async def _check(self, wanted: CheckBlock) -> None:
         valid = await self.execution.check(wanted)
@@ -219,41 +209,36 @@ class Driver:
         height = final.height + 1
         self.log.begin(height)
         _log.debug("finalised", height=final.height, extrinsics=len(candidate.extrinsic_hashes))
-        self._catch_up(height)
+        self._take_ahead(height)
         chain = self.chain
         signed = () if self.signer is None else self.signer.signed_at(height)
         return HeightBegan(height, chain.head_id, chain.validators, chain.head.beacon, (), signed)
 
     # Nodes that are behind
 
-    def _catch_up(self, height: int) -> None:
-        """Take the block of `height` if it came early; ask for more when none is left."""
-        early = self._ahead.pop(height, None)
-        if self._highest is None or self._highest[0] <= height:
-            self._highest = None
-            self._ahead.clear()
-            if self.signer is not None:
-                self.signer.synchronised_at(height - 1)
-        if early is not None:
-            self.inbox.put(early)
-        elif self._highest is not None:
-            self.peers.send(self._highest[1], Status(height, 1, None))
+    def _take_ahead(self, height: int) -> None:
+        """Take the block of `height` if block sync has brought it."""
+        decided = self._ahead.pop(height, None)
+        if decided is not None:
+            self.inbox.put(decided)
 
     def _send_decided(self, peer: bytes, height: int) -> None:
-        """R8: send the decided blocks from a height on, as many as are taken at once."""
+        """R8: tell a peer that is behind what was decided."""
         now_s = trio.current_time()
         last = self._answered.get(peer)
-        if last is not None and last[0] >= height and now_s < last[1] + ANSWER_INTERVAL_S:
+        if last is not None and last[0] == height and now_s < last[1] + ANSWER_INTERVAL_S:
             return
-        if len(self._answered) >= PEERS_ANSWERED_MAX:
-            self._answered.clear()
-        left_bytes = DECIDED_BYTES_MAX
-        until = min(height + DECIDED_BLOCKS_MAX, self.chain.head.height + 1)
-        for each in range(height, until):
-            block, stored = self.chain.store.block(each), self.chain.store.commit_certificate(each)
-            if block is None or not stored or len(block) > left_bytes:
-                break
-            left_bytes -= len(block)
-            certificate = Decision.decode(stored).certificate
-            self.peers.send(peer, Decided(each, block, certificate))
-            self._answered[peer] = (each, now_s)
+        decided = decided_block(self.chain.store, height)
+        if decided is not None:
+            if len(self._answered) >= PEERS_ANSWERED_MAX:
+                self._answered.clear()
+            self._answered[peer] = (height, now_s)
+            self.peers.send(peer, decided)
+
+
+def decided_block(store: Store, height: int) -> Decided | None:
+    """The block of a height with what decided it; `None` for block 0 and what is not kept."""
+    block, stored = store.block(height), store.commit_certificate(height)
+    if block is None or not stored:
+        return None
+    return Decided(height, block, Decision.decode(stored).certificate)

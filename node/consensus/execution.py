@@ -39,8 +39,19 @@ class Execution:
     metrics: Metrics
     _candidates: dict[bytes, Candidate] = field(default_factory=dict)
     _turn: trio.Lock = field(default_factory=trio.Lock)
+    _arrived: trio.Event = field(default_factory=trio.Event)
 
-    def is_work_waiting(self) -> bool:
+    def wake(self) -> None:
+        """An extrinsic has arrived: the next block need not wait for its heartbeat."""
+        self._arrived.set()
+
+    async def wait_for_work(self) -> None:
+        """Until a block would have something to do."""
+        while not self._is_work_waiting():
+            self._arrived = trio.Event()
+            await self._arrived.wait()
+
+    def _is_work_waiting(self) -> bool:
         """Whether a block would have something to do: extrinsics, or steps of a migration."""
         return self.chain.is_migrating or bool(self._ready(1, BLOCK_BYTES_MAX))
 

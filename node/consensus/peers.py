@@ -19,6 +19,9 @@ class Peers(Protocol):
     def penalise(self, peer: bytes, reason: str) -> None:
         """Lower a peer's score: what it sent does not verify."""
 
+    def pass_on(self, raw: bytes) -> None:
+        """Send an extrinsic that was just admitted to every peer."""
+
 
 class NoPeers:
     """The network of a chain with one node."""
@@ -31,3 +34,6 @@ class NoPeers:
 
     def penalise(self, peer: bytes, reason: str) -> None:
         """Nobody is there."""
+
+    def pass_on(self, raw: bytes) -> None:
+        """Nobody listens."""

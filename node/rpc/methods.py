@@ -50,6 +50,8 @@ class NodeMethods:
     wake: Callable[[], None]
     """Tell the block producer that an extrinsic waits."""
     verifier: Verifier
+    pass_on: Callable[[bytes], None]
+    """Tell other nodes of an extrinsic that was just admitted."""
 
     def by_name(self) -> Mapping[str, Method]:
         """Every method under its JSON-RPC name."""
@@ -84,6 +86,10 @@ class NodeMethods:
     async def submit_extrinsic(self, extrinsic: Any) -> str:
         """Queue a signed extrinsic; the same bytes again, waiting or included, are no error."""
         raw = hex_bytes(extrinsic, "extrinsic", bytes_max=EXTRINSIC_BYTES_MAX)
+        return (await self.admit(raw)).hex()
+
+    async def admit(self, raw: bytes) -> bytes:
+        """Queue a signed extrinsic and return its hash."""
         claimed, signed = self.chain.open_extrinsic(raw)
         if not self._is_known(claimed.hash):
             if not await self.verifier.holds(signed):
@@ -94,7 +100,8 @@ class NodeMethods:
                 nonce = self.chain.nonce_of(claimed.signer)
                 self.mempool.add(claimed, nonce, self.chain.head.height)
                 self.wake()
-        return claimed.hash.hex()
+                self.pass_on(raw)
+        return claimed.hash
 
     def _is_known(self, extrinsic_hash: bytes) -> bool:
         located = self.chain.store.locate_extrinsic(extrinsic_hash)
