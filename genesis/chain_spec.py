@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Self
 
+from consensus.bls import key_gen
 from genesis.allocation import (
     Bucket,
     Endowment,
@@ -23,10 +24,13 @@ from genesis.allocation import (
 from genesis.compose import Pallets, compose, compose_runtime
 from genesis.pallet_packages import PACKAGES_MAX, PalletPackage, load_pallets
 from genesis.toml_records import InvalidChainSpec, read_record, write_record
+from genesis.validators import SpecValidator, spec_validator
 from pallets.attribution.pallet import Attribution
 from pallets.compute.pallet import Compute
 from pallets.datanets.pallet import Datanets
 from pallets.inference.pallet import Inference
+from pallets.session.pallet import Session
+from pallets.staking.pallet import Staking
 from runtime.block import Block, Header
 from runtime.codec import codec_of
 from runtime.errors import DispatchError
@@ -45,16 +49,14 @@ from runtime.types import (
     OPEN,
     U32,
     U64,
-    AccountId,
     Amount,
     BlockNumber,
-    BlsPublicKey,
     Max,
     Positive,
-    PublicKey,
     ShortText,
 )
-from runtime.wire.validators import VALIDATORS_MAX, Validator, ValidatorSet
+from runtime.upgrade import UpgradePlan
+from runtime.wire.validators import VALIDATORS_MAX, ValidatorSet
 
 SPEC_BYTES_MAX = 1024 * 1024
 """The largest chain spec file."""
@@ -79,21 +81,10 @@ DEV_ACCOUNTS: Mapping[str, bytes] = MappingProxyType(
 The first is the validator.
 """
 
-DEV_BLS_KEY = bytes.fromhex(
-    "b3283ad3dcaedcf8967650c2817885eb88d6959a8a3f0c1331c80735c6643bfd"
-    "e34db79ef10e7727022f0653b7a9af44"
-)
-"""Of the key pair that `KeyGen` of the BLS signature draft makes of the validator's seed."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpecValidator:
-    """A validator of the first block: its weight, and the keys it signs with."""
-
-    account: AccountId
-    weight: Positive[U64]
-    vote_key: PublicKey
-    bls_key: BlsPublicKey
+DEV_BOND = 100_000 * OPEN
+"""The bond of a development chain's validator."""
+UPGRADES_MAX = 1
+"""The most upgrades that are planned from the beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +101,10 @@ class Parameters:
     revocation_blocks: BlockNumber = Inference.revocation_blocks.default
     payout_claim_blocks: BlockNumber = Attribution.claim_blocks.default
     rows_min: U32 = Attribution.rows_min.default
+    session_blocks: Positive[BlockNumber] = Session.session_blocks.default
+    validators_max: Positive[U32] = Session.validators_max.default
+    bond_min: Amount = Staking.bond_min.default
+    unbonding_blocks: Positive[BlockNumber] = Staking.unbonding_blocks.default
     base_price: Amount = BASE_PRICE
     """What every extrinsic costs, in 10**-18 OPEN; the two below come on top."""
     byte_price: Amount = BYTE_PRICE
@@ -128,6 +123,8 @@ class ChainSpec:
     buckets: Annotated[tuple[Bucket, ...], Max(BUCKETS_MAX)]
     endowments: Annotated[tuple[Endowment, ...], Max(ENDOWMENTS_MAX)]
     parameters: Parameters
+    upgrades: Annotated[tuple[UpgradePlan, ...], Max(UPGRADES_MAX)] = ()
+    """An upgrade that is planned from the beginning."""
     pallets: Annotated[tuple[PalletPackage, ...], Max(PACKAGES_MAX)] = ()
     """The pallets from packages, in the order of their hooks, behind the built-in ones."""
 
@@ -182,12 +179,7 @@ class ChainSpec:
     def validator_set(self) -> ValidatorSet:
         """The validators in the order in which consensus knows them."""
         members = sorted(self.validators, key=lambda validator: validator.account)
-        return ValidatorSet(
-            tuple(
-                Validator(each.account, each.weight, each.vote_key, each.bls_key)
-                for each in members
-            )
-        )
+        return ValidatorSet(tuple(each.validator for each in members))
 
 
 def development_keypair(name: str) -> Keypair:
@@ -199,14 +191,19 @@ def development_keypair(name: str) -> Keypair:
     return Keypair.from_seed(seed)
 
 
+def development_validator(name: str, bond: int = DEV_BOND) -> SpecValidator:
+    """A development account as a validator: its seed is that of its vote and BLS keys, too."""
+    keypair = development_keypair(name)
+    return spec_validator(keypair.account, bond, keypair, key_gen(DEV_ACCOUNTS[name]))
+
+
 def dev_spec() -> ChainSpec:
     """A chain of one validator whose keys everybody knows, with short windows."""
-    validator = development_keypair("validator").account
     return ChainSpec(
         name="openledger-dev",
         genesis_time_ms=DEV_GENESIS_TIME_MS,
         block_time_ms=500,
-        validators=(SpecValidator(validator, 1, validator, DEV_BLS_KEY),),
+        validators=(development_validator("validator"),),
         buckets=published_allocation(),
         endowments=tuple(
             Endowment(
@@ -227,6 +224,8 @@ def dev_spec() -> ChainSpec:
             revocation_blocks=20,
             payout_claim_blocks=1_000_000,
             rows_min=1,
+            session_blocks=120,
+            unbonding_blocks=10_000,
         ),
     )
 
@@ -244,7 +243,7 @@ def genesis_of(
     spec: ChainSpec, runtime: Runtime, pallets: Pallets
 ) -> tuple[Block, dict[bytes, bytes | None], Runtime]:
     """Return `genesis_block` for a runtime that is composed already."""
-    storage = runtime.initialise(lambda: _configure(spec, pallets))
+    storage = _initial_storage(spec, runtime, pallets)
     tree = Tree().update(
         (hash_state_key(key), hash_state_value(value)) for key, value in storage.items()
     )
@@ -279,6 +278,21 @@ def is_genesis_of(header: Header, computed: Header) -> bool:
     return (header.height, header.beacon) == (0, computed.beacon)
 
 
+def _initial_storage(spec: ChainSpec, runtime: Runtime, pallets: Pallets) -> dict[bytes, bytes]:
+    """The storage of block 0; raises `InvalidChainSpec` where the pallets refuse the spec."""
+    try:
+        storage = runtime.initialise(lambda: _configure(spec, pallets))
+    except DispatchError as error:
+        message = f"The chain spec does not lead to a block 0. {error.message}"
+        raise InvalidChainSpec(message, remedy=error.remedy) from error
+    with runtime.reading(storage):
+        elected = pallets.session.current.get()
+    if elected != spec.validator_set():
+        message = "Not every validator of the chain spec is elected."
+        raise InvalidChainSpec(message, remedy="Raise validators_max or the bonds.")
+    return storage
+
+
 def _configure(spec: ChainSpec, pallets: Pallets) -> None:
     for account, amount in opening_balances(spec.buckets, spec.endowments):
         pallets.balances.endow(account, amount)
@@ -296,3 +310,14 @@ def _configure(spec: ChainSpec, pallets: Pallets) -> None:
     pallets.fees.base_price.put(chosen.base_price)
     pallets.fees.byte_price.put(chosen.byte_price)
     pallets.fees.unit_price.put(chosen.unit_price)
+    pallets.session.session_blocks.put(chosen.session_blocks)
+    pallets.session.validators_max.put(chosen.validators_max)
+    pallets.staking.bond_min.put(chosen.bond_min)
+    pallets.staking.unbonding_blocks.put(chosen.unbonding_blocks)
+    for validator in spec.validators:
+        pallets.staking.bond(validator.account, validator.bond)
+        pallets.staking.validate(validator.account)
+        pallets.session.set_keys(validator.account, validator.keys, validator.proofs)
+    pallets.session.begin_session()
+    for plan in spec.upgrades:
+        pallets.upgrade.schedule(None, plan.spec_version, plan.height, plan.code_hash)

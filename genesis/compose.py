@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from consensus.bls import BLS
 from pallets.attribution.pallet import Attribution
 from pallets.balances.pallet import Balances
 from pallets.compute.pallet import Compute
@@ -17,7 +18,10 @@ from pallets.datanets.pallet import Datanets
 from pallets.fees.pallet import Fees
 from pallets.inference.pallet import Inference
 from pallets.models.pallet import Models
+from pallets.session.pallet import Session
+from pallets.staking.pallet import Staking
 from pallets.system.pallet import System
+from pallets.upgrade.pallet import Upgrade
 from pallets.utility.pallet import Utility
 from runtime.errors import DefinitionError
 from runtime.executive import Runtime
@@ -35,6 +39,9 @@ class Pallets:
     utility: Utility
     balances: Balances
     fees: Fees
+    staking: Staking
+    session: Session
+    upgrade: Upgrade
     datanets: Datanets
     models: Models
     compute: Compute
@@ -49,17 +56,34 @@ def compose(extra: Sequence[type[Pallet]] = ()) -> tuple[Runtime, Pallets]:
     here, so that a client composes what every node runs; what a spec chooses beside them is in the
     state from genesis on.  Raises `DefinitionError`.
     """
+    system = System()
     balances = Balances()
+    staking = Staking(currency=balances)
+    session = Session(stakes=staking, bls=BLS)
     datanets = Datanets(currency=balances)
     models = Models()
     compute = Compute(currency=balances, datanets=datanets, models=models)
     attribution = Attribution(currency=balances, workers=compute, models=models, datanets=datanets)
     inference = Inference(currency=balances, models=models, pool=attribution)
     pallets = Pallets(
-        System(), Utility(), balances, Fees(), datanets, models, compute, inference, attribution
+        system=system,
+        utility=Utility(),
+        balances=balances,
+        fees=Fees(),
+        staking=staking,
+        session=session,
+        upgrade=Upgrade(system=system, sets=session),
+        datanets=datanets,
+        models=models,
+        compute=compute,
+        inference=inference,
+        attribution=attribution,
     )
     offered = {
         "currency": balances,
+        "stakes": staking,
+        "sets": session,
+        "randomness": session,
         "datanets": datanets,
         "models": models,
         "workers": compute,

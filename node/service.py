@@ -79,12 +79,10 @@ async def _serve(
     mempool = Mempool()
     execution = Execution(chain, mempool, metrics)
     verifier = Verifier(verifiers)
-    around = (
-        None
-        if config.network is None
-        else _join_network(config.network, chain, directory, metrics, mempool)
-    )
-    peers = NoPeers() if around is None else around
+    around = None
+    if config.network is not None:
+        around = _network(config.network, chain, directory, metrics, mempool)
+    peers = around or NoPeers()
     driver = open_driver(chain, directory, keys, execution, peers)
     methods = NodeMethods(chain, mempool, content, execution.wake, verifier, peers.pass_on)
     dispatcher = Dispatcher(methods.by_name(), metrics.count_request)

@@ -8,6 +8,7 @@ OpenLedgerError           carries `remedy`: what to do about it
  |- InvalidProof          a Merkle, state or receipt proof that does not hold
  |- StoreError            the database cannot be opened or is damaged
  |- DefinitionError       a pallet class that breaks a rule; raised when the class is created
+ |- WrongSpecVersion      the installed version may not execute this height: stop, install another
  `- InvariantViolation    a bug: halt, never continue
 """
 
@@ -59,6 +60,10 @@ class StoreError(OpenLedgerError):
 
 class DefinitionError(OpenLedgerError):
     """A pallet class breaks a rule of the framework; raised when the class is created."""
+
+
+class WrongSpecVersion(OpenLedgerError):
+    """A height is for another spec version than the installed one; the node stops before it."""
 
 
 class InvariantViolation(OpenLedgerError):

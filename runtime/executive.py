@@ -10,8 +10,8 @@
     7. on_idle of every pallet, with the weight that is left; then on_finalize
     8. encode every changed key once, and every event
 
-A runtime has pallets named `System` and `Balances`, and may have one named `Fees`: `SystemPallet`,
-`AccountKeeper` and `FeePolicy` say what they must have.
+A runtime has pallets named `System` and `Balances`, and may have `Fees` and `Upgrade`:
+`SystemPallet`, `AccountKeeper`, `FeePolicy` and `UpgradePolicy` say what they must have.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ from runtime.metadata import describe_runtime
 from runtime.outcome import BlockOutcome
 from runtime.overlay import EVENTS_PER_CALL_MAX, StateReader
 from runtime.pallet import Environment, Pallet
-from runtime.upgrade import Upgrades, VersionStore
+from runtime.upgrade import UpgradePolicy, Upgrades, VersionStore
 from runtime.weights import Weight, units_of
 
 HOOK_WEIGHT = Weight(reads=10_000, writes=10_000, hashes=10_000, bytes=1_000_000)
@@ -106,7 +106,8 @@ class Runtime:
             "AccountKeeper", _find(self.pallets, "Balances", "admit", "collect", "next_nonce")
         )
         self._fees = cast("FeePolicy | None", self.pallets.get("Fees"))
-        self._upgrades = Upgrades(pallets, self._system, self._overlay, spec_version)
+        policy = cast("UpgradePolicy | None", self.pallets.get("Upgrade"))
+        self._upgrades = Upgrades(pallets, self._system, policy, self._overlay, spec_version)
         definitions = [pallet.definition for pallet in pallets]
         calls = [call for definition in definitions for call in definition.calls]
         for call in calls:
@@ -147,7 +148,8 @@ class Runtime:
         """
         block = _BlockInProgress(skip_invalid=skip_invalid)
         with self._block(state, context, genesis_hash):
-            migrating = self._upgrades.advance(partial(self._run_hooks, Hook.RUNTIME_UPGRADE))
+            on_upgrade = partial(self._run_hooks, Hook.RUNTIME_UPGRADE)
+            migrating = self._upgrades.advance(context.height, on_upgrade)
             if not migrating:
                 self._run_hooks(Hook.INITIALIZE)
                 block.schedule = self._fees.schedule() if self._fees else FREE
@@ -226,6 +228,11 @@ class Runtime:
         """
         with self.reading(state):
             return self._system.spec_version.get() != self.spec_version
+
+    def check_spec_version(self, state: StateReader, height: int) -> None:
+        """Raise `WrongSpecVersion` unless this version executes `height`, the next of `state`."""
+        with self.reading(state):
+            self._upgrades.check(height)
 
     def check_invariants(self, state: StateReader) -> None:
         """Run every `@invariant`; raises `InvariantViolation`."""

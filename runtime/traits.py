@@ -5,9 +5,12 @@ They are injected where `genesis/` composes the runtime: `Models(currency=balanc
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from runtime.wire.offences import Offence
 from runtime.wire.records import DatanetVersion, Model
+from runtime.wire.validators import ValidatorSet
 
 
 class Currency(Protocol):
@@ -75,3 +78,64 @@ class ContributorPool(Protocol):
 
     def fund(self, model: bytes, epoch: int, amount: int) -> None:
         """Note `amount`, already moved to `pool_account`, as the model's pool of the epoch."""
+
+
+class Stakes(Protocol):
+    """The stake behind validators; `Staking` is the implementation."""
+
+    def ranked(self) -> Sequence[tuple[bytes, int]]:
+        """The candidates with their bonds, in the order in which they are elected."""
+
+    def answerable_blocks(self) -> int:
+        """How long stake that leaves can be slashed: no older evidence counts."""
+
+    def slash(self, account: bytes, amount: int, receiver: bytes) -> int:
+        """Pay up to `amount` of a stake to `receiver`; returns how much there was to pay."""
+
+    def jail(self, account: bytes, until: int) -> None:
+        """Keep an account out of elections at least up to the height `until`."""
+
+
+class ValidatorSets(Protocol):
+    """Who decides which height; `Session` is the implementation."""
+
+    def known_set(self, validators_hash: bytes) -> ValidatorSet | None:
+        """A set that decided heights not long ago; None for any other."""
+
+    def hash_at(self, height: int) -> bytes | None:
+        """The hash of the set that decides a height, if nothing changes before; None: forgotten."""
+
+    def validator_count(self) -> int:
+        """How many validators decide the next height."""
+
+    def expel(self, accounts: Sequence[bytes]) -> None:
+        """Take validators out of the set that decides the next height."""
+
+
+class Randomness(Protocol):
+    """Beacons of the last heights; `Session` is the implementation."""
+
+    def beacon_after(self, height: int) -> bytes:
+        """What nobody knew at a height, 32 bytes; raises `Session.BeaconUnknown`."""
+
+
+class BlsVerifier(Protocol):
+    """The BLS12-381 signatures of validators; a backend of `consensus.bls` is one."""
+
+    def verify(self, public_key: bytes, message: bytes, signature: bytes) -> bool:
+        """Whether a signature (96 bytes) of a key (48 bytes) holds; never raises."""
+
+    def verify_possession(self, public_key: bytes, proof: bytes) -> bool:
+        """Whether the proof shows that somebody has the secret of the key; never raises."""
+
+
+class EvidenceVerifier(Protocol):
+    """What can tell whether a validator broke the rules of consensus."""
+
+    def __call__(
+        self,
+        evidence: bytes,
+        genesis_hash: bytes,
+        known_set: Callable[[bytes], ValidatorSet | None],
+    ) -> Offence | None:
+        """The offence that the bytes prove under a set that `known_set` finds by its hash."""

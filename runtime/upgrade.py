@@ -15,8 +15,13 @@ longer than it takes to write them.  Until all are done, a block has no extrinsi
 because pallets would read what is not migrated yet.  `openledger try-upgrade` does all of it on a
 snapshot first.
 
+A runtime with a pallet named `Upgrade` changes its spec version where that pallet's plan says, and
+nowhere else: from the planned height on no node of the old version executes a block, and before it
+none of the new.  So all validators change together, at one height, by installing the new version
+and starting again.
+
 Prior art: FRAME's multi-block migrations (`pallet-migrations`), with versions per pallet as in
-its `StorageVersion`.
+its `StorageVersion`; the halt of Cosmos SDK's `x/upgrade`.
 """
 
 from __future__ import annotations
@@ -28,12 +33,12 @@ from typing import Annotated, Protocol
 from runtime.block import BLOCK_UNITS_MAX
 from runtime.definition import MigrationDefinition
 from runtime.dispatch import HALTING, bug
-from runtime.errors import InvariantViolation
+from runtime.errors import InvariantViolation, WrongSpecVersion
 from runtime.events import Event
 from runtime.overlay import Overlay
 from runtime.pallet import Pallet
 from runtime.storage import BoundMap, BoundValue
-from runtime.types import U16, Max, ShortText
+from runtime.types import U16, U32, BlockNumber, Hash, Max, ShortText
 from runtime.weights import Weight, units_of
 
 CURSOR_BYTES_MAX = 512
@@ -54,6 +59,27 @@ class MigrationState:
     to_version: U16
     cursor: Annotated[bytes, Max(CURSOR_BYTES_MAX)]
     """Where the next step begins; empty at first."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpgradePlan:
+    """From which height on another spec version runs."""
+
+    spec_version: U32
+    height: BlockNumber
+    """The first block of the new version."""
+    code_hash: Hash
+    """Of the release, for operators to compare with what they install."""
+
+
+class UpgradePolicy(Protocol):
+    """What upgrades need of the pallet named `Upgrade`, if there is one."""
+
+    pending: BoundValue[UpgradePlan | None]
+    """The plan that is not carried out yet."""
+
+    def needs_plan(self) -> bool:
+        """Whether an upgrade must be planned: one validator alone need not agree with anybody."""
 
 
 class ReportsUpgrade(Protocol):
@@ -82,10 +108,16 @@ class Upgrades:
     """The upgrades of one runtime."""
 
     def __init__(
-        self, pallets: Sequence[Pallet], store: VersionStore, overlay: Overlay, spec_version: int
+        self,
+        pallets: Sequence[Pallet],
+        store: VersionStore,
+        policy: UpgradePolicy | None,
+        overlay: Overlay,
+        spec_version: int,
     ) -> None:
         self._pallets = pallets
         self._store = store
+        self._policy = policy
         self._overlay = overlay
         self._spec_version = spec_version
 
@@ -95,19 +127,34 @@ class Upgrades:
         for pallet in self._pallets:
             self._store.storage_versions[pallet.definition.name] = pallet.definition.version
 
-    def advance(self, on_runtime_upgrade: Callable[[], None]) -> bool:
+    def check(self, height: int) -> None:
+        """Raise `WrongSpecVersion` unless this version is the one to execute a height."""
+        installed, wanted = self._spec_version, self._store.spec_version.get()
+        plan = None if self._policy is None else self._policy.pending.get()
+        if plan is not None and height >= plan.height:
+            wanted = max(wanted, plan.spec_version)
+        if installed == wanted:
+            return
+        free = self._policy is None or not self._policy.needs_plan()
+        if installed > wanted and plan is None and free:
+            return
+        message = f"Block {height} is for spec version {wanted}, not for {installed}."
+        if installed > wanted and plan is not None and plan.spec_version == installed:
+            message += f" Version {installed} begins at height {plan.height}."
+        raise WrongSpecVersion(
+            message, remedy=f"Install OpenLedger with spec version {wanted}, and start again."
+        )
+
+    def advance(self, height: int, on_runtime_upgrade: Callable[[], None]) -> bool:
         """Take the steps of one block; returns whether migrations are not finished after it.
 
-        Raises `InvariantViolation` for a state of a newer runtime, and for a migration that fails
-        or is missing: the chain cannot go on without it.
+        Raises `WrongSpecVersion`, and `InvariantViolation` for a migration that fails or is
+        missing: the chain cannot go on without it.
         """
+        self.check(height)
         store = self._store
-        stored = store.spec_version.get()
-        if stored == self._spec_version:
+        if store.spec_version.get() == self._spec_version:
             return False
-        if stored > self._spec_version:
-            message = f"The state is of spec version {stored}, newer than {self._spec_version}."
-            raise InvariantViolation(message, remedy="Install the newer version of OpenLedger.")
         left = MIGRATION_UNITS_MAX
         for _ in range(STEPS_MAX):
             pending = store.migration.get() or self._next_migration()

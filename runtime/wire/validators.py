@@ -13,10 +13,12 @@ from typing import Annotated
 from runtime.codec import codec_of
 from runtime.errors import OpenLedgerError
 from runtime.hashing import hash_validators
-from runtime.types import U64, AccountId, BlsPublicKey, Max, Positive, PublicKey
+from runtime.types import OPEN, U64, AccountId, BlsPublicKey, Max, Positive, PublicKey
 
 VALIDATORS_MAX = 256
 """The most validators of one set; a certificate's bitmap has one bit for each."""
+WEIGHT_UNIT = OPEN // 10**6
+"""How much stake weighs 1, in 10**-18 OPEN."""
 
 
 class InvalidValidatorSet(OpenLedgerError):

@@ -12,18 +12,21 @@ from hypothesis import strategies as st
 from genesis.allocation import SUPPLY, Endowment, InvalidAllocation
 from genesis.chain_spec import (
     DEV_ACCOUNTS,
+    DEV_BOND,
     ChainSpec,
     Parameters,
-    SpecValidator,
     dev_spec,
     development_keypair,
+    development_validator,
     genesis_block,
 )
 from genesis.toml_records import InvalidChainSpec
+from pallets.staking.pallet import STAKE
 from runtime.errors import OpenLedgerError
 from runtime.hashing import hash_text
 from runtime.keys import Keypair
 from runtime.types import OPEN
+from runtime.upgrade import UpgradePlan
 from tests.pallets.chain import Chain
 
 SPEC = dev_spec()
@@ -58,6 +61,7 @@ def test_genesis_puts_all_open_where_the_spec_says():
 def test_genesis_stores_every_parameter():
     """A client that knows only the state knows what the spec chose."""
     numbers = {field.name: 11 + index for index, field in enumerate(fields(Parameters))}
+    numbers["bond_min"] = 5 * OPEN
     chain = Chain(replace(SPEC, parameters=Parameters(**numbers)))
     with chain.reading() as pallets:
         assert pallets.attribution.epoch_blocks.get() == numbers["epoch_blocks"]
@@ -70,6 +74,62 @@ def test_genesis_stores_every_parameter():
         assert pallets.inference.revocation_blocks.get() == numbers["revocation_blocks"]
         assert pallets.attribution.claim_blocks.get() == numbers["payout_claim_blocks"]
         assert pallets.attribution.rows_min.get() == numbers["rows_min"]
+        assert pallets.session.session_blocks.get() == numbers["session_blocks"]
+        assert pallets.session.validators_max.get() == numbers["validators_max"]
+        assert pallets.staking.bond_min.get() == numbers["bond_min"]
+        assert pallets.staking.unbonding_blocks.get() == numbers["unbonding_blocks"]
+
+
+def test_genesis_bonds_and_elects_the_validators():
+    """Block 0 names the set that decides block 1, and pallets have the same: keys, stakes, set."""
+    names = ("validator", "alice", "bob", "user")
+    spec = replace(SPEC, validators=tuple(map(development_validator, names)))
+    block, _, _ = genesis_block(spec)
+    assert block.header.next_validators_hash == spec.validator_set().hash()
+    chain = Chain(spec)
+    with chain.reading() as pallets:
+        assert pallets.session.current.get() == spec.validator_set()
+        for validator in spec.validators:
+            assert pallets.session.keys[validator.account] == validator.keys
+            assert pallets.staking.ledgers[validator.account].bonded == DEV_BOND
+            assert pallets.balances.held(validator.account, STAKE) == DEV_BOND
+    chain.check_money()
+
+
+def test_genesis_plans_an_upgrade():
+    """A planned upgrade of the spec is the pending one."""
+    plan = UpgradePlan(2, 1_000, bytes(32))
+    chain = Chain(replace(SPEC, upgrades=(plan,)))
+    with chain.reading() as pallets:
+        assert pallets.upgrade.pending.get() == plan
+
+
+VALIDATOR = SPEC.validators[0]
+
+
+@pytest.mark.parametrize(
+    ("changed", "part"),
+    [
+        ({"validators": (replace(VALIDATOR, bond=10**9 * OPEN),)}, "is too low for this amount"),
+        ({"validators": (replace(VALIDATOR, bond=OPEN),)}, "lower than the least bond"),
+        ({"validators": (replace(VALIDATOR, vote_signature=bytes(64)),)}, "vote_signature"),
+        ({"validators": (replace(VALIDATOR, bls_signature=bytes(96)),)}, "bls_signature"),
+        ({"validators": (replace(VALIDATOR, possession=VALIDATOR.bls_signature),)}, "possession"),
+        (
+            {
+                "validators": (VALIDATOR, development_validator("alice")),
+                "parameters": replace(SPEC.parameters, validators_max=1),
+            },
+            "Not every validator",
+        ),
+        ({"upgrades": (UpgradePlan(1, 1_000, bytes(32)),)}, "this spec version"),
+    ],
+)
+def test_a_spec_that_the_pallets_refuse_has_no_block_0(changed, part):
+    """Bonds nobody can pay, keys nobody has, more validators than are elected: a typed error."""
+    with pytest.raises(InvalidChainSpec, match=part) as caught:
+        genesis_block(replace(SPEC, **changed))
+    assert caught.value.remedy
 
 
 def test_block_0_is_a_function_of_the_spec():
@@ -82,8 +142,8 @@ def test_block_0_is_a_function_of_the_spec():
         replace(SPEC, name="another"),
         replace(SPEC, genesis_time_ms=SPEC.genesis_time_ms + 1),
         replace(SPEC, block_time_ms=501),
-        replace(SPEC, validators=(SpecValidator(b"v" * 32, 1, b"k" * 32, b"b" * 48),)),
-        replace(SPEC, endowments=SPEC.endowments[1:]),
+        replace(SPEC, validators=(development_validator("alice"),)),
+        replace(SPEC, endowments=SPEC.endowments[:-1]),
         replace(SPEC, parameters=replace(SPEC.parameters, rows_min=2)),
     ]
     ids = {genesis_block(spec)[0].header.id() for spec in [SPEC, *others]}
@@ -106,17 +166,17 @@ names = st.text(st.characters(codec="utf-8"), max_size=16)
     name=names,
     label=names,
     amount=st.integers(0, 50_000_000 * OPEN),
-    weight=st.integers(1, 2**64 - 1),
+    bond=st.integers(0, 2**128 - 1),
     account=st.binary(min_size=32, max_size=32),
     blocks=st.integers(1, 2**63 - 1),
 )
 @settings(max_examples=100, deadline=None)
-def test_every_spec_survives_toml(name, label, amount, weight, account, blocks):
+def test_every_spec_survives_toml(name, label, amount, bond, account, blocks):
     """Any name, with quotes, controls or emoji, and any amount to the last decimal."""
     spec = replace(
         SPEC,
         name=name,
-        validators=(SpecValidator(account, weight, account, b"b" * 48),),
+        validators=(replace(VALIDATOR, account=account, bond=bond, vote_key=account),),
         endowments=(Endowment(account, "liquidity", amount, label),),
         parameters=replace(SPEC.parameters, epoch_blocks=blocks),
     )
@@ -141,12 +201,12 @@ def swap(old, new):
         ("", "has no 'name'"),
         (swap("block_time_ms", "block_time"), "unknown key 'block_time'"),
         (swap("rows_min = 1\n", ""), "the chain spec.parameters has no 'rows_min'"),
-        (swap("weight = 1\n", "weight = 1\nstake = 2\n"), "validators[0] has the unknown key"),
-        (swap("weight = 1\n", 'weight = "1"\n'), "validators[0].weight is '1'"),
-        (swap("weight = 1\n", "weight = true\n"), "validators[0].weight is True"),
-        (swap("weight = 1\n", "weight = 1.0\n"), "validators[0].weight is 1.0"),
-        (swap("weight = 1\n", "weight = 0\n"), "out of bounds"),
-        (swap("weight = 1\n", "weight = 18446744073709551616\n"), "out of bounds"),
+        (swap("bls_key =", "stake = 2\nbls_key ="), "validators[0] has the unknown key"),
+        (swap('bls_key = "', 'bls_key = "ab'), "out of bounds"),
+        (swap("block_time_ms = 500", 'block_time_ms = "500"'), "block_time_ms is '500'"),
+        (swap("block_time_ms = 500", "block_time_ms = true"), "block_time_ms is True"),
+        (swap("block_time_ms = 500", "block_time_ms = 500.0"), "block_time_ms is 500.0"),
+        (swap("block_time_ms = 500", "block_time_ms = 4294967296"), "out of bounds"),
         (swap("block_time_ms = 500", "block_time_ms = 0"), "out of bounds"),
         (swap('"517100000"', "517100000"), "buckets[0].amount is 517100000"),
         (swap('"517100000"', '"-1"'), "buckets[0].amount is '-1'"),

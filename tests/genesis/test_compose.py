@@ -18,6 +18,9 @@ def test_the_runtime_has_exactly_the_typed_pallets():
         "Utility",
         "Balances",
         "Fees",
+        "Staking",
+        "Session",
+        "Upgrade",
         "Datanets",
         "Models",
         "Compute",
@@ -44,6 +47,12 @@ def test_indices_stay_for_ever():
         "System": (0, ["remark"]),
         "Utility": (1, ["batch", "batch_all"]),
         "Fees": (3, []),
+        "Session": (4, ["set_keys", "purge_keys"]),
+        "Staking": (
+            5,
+            ["bond", "bond_extra", "unbond", "withdraw", "validate", "chill", "unjail"],
+        ),
+        "Upgrade": (7, ["schedule", "cancel"]),
         "Balances": (
             2,
             ["transfer", "transfer_keep_alive", "approve", "transfer_from", "burn"],

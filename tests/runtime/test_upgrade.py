@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from types import FunctionType
 from typing import Any
 
@@ -13,6 +14,7 @@ from runtime import (
     U64,
     AccountId,
     Amount,
+    Const,
     DefinitionError,
     InvariantViolation,
     Map,
@@ -28,14 +30,15 @@ from runtime import (
     on_runtime_upgrade,
 )
 from runtime.block import BlockContext
-from runtime.codec import encode
-from runtime.errors import InvalidBlock
+from runtime.codec import codec_of, encode
+from runtime.errors import InvalidBlock, WrongSpecVersion
 from runtime.extrinsic import sign_extrinsic
 from runtime.fees import FREE, FeeSchedule
 from runtime.keys import Keypair
 from runtime.outcome import BlockOutcome
 from runtime.state.memory import MemoryState
 from runtime.storage import storage_key
+from runtime.upgrade import UpgradePlan
 from tests.runtime.token_pallet import Balances, System
 
 GENESIS = bytes([7]) * 32
@@ -240,10 +243,88 @@ def test_a_state_of_newer_software_is_refused() -> None:
     """As a whole, or of one pallet: an older node must not write into it."""
     state = old_state()
     run_block(compose(second_ledger(), 2), state)
-    with pytest.raises(InvariantViolation, match="newer than 1"):
+    with pytest.raises(WrongSpecVersion, match="for spec version 2, not for 1"):
         run_block(compose(second_ledger(), 1), state)
     with pytest.raises(InvariantViolation, match="storage of Ledger has version 3"):
         run_block(compose(first_ledger(), 3), state)
+
+
+class Upgrade(Pallet, index=9):
+    """A plan that the test puts, on a chain where one is needed or not."""
+
+    is_shared: Const[bool] = True
+    pending = Value[UpgradePlan | None](None)
+
+    def needs_plan(self) -> bool:
+        """As the test says."""
+        return self.is_shared
+
+    @on_runtime_upgrade
+    def forget(self) -> None:
+        """As the real one."""
+        self.pending.put(None)
+
+
+def planned(spec_version: int, *, ledger: Pallet, is_shared: bool = True) -> Runtime:
+    """A runtime that obeys plans."""
+    pallets = (System(), Balances(), ledger, Upgrade(is_shared=is_shared))
+    return Runtime(*pallets, spec_version=spec_version, name="ledger")
+
+
+def with_plan(plan: UpgradePlan | None) -> MemoryState:
+    """The old state with a plan."""
+    state = old_state()
+    if plan is not None:
+        state.values[Upgrade.pending.prefix] = codec_of(UpgradePlan).encode(plan)
+    return state
+
+
+@pytest.mark.parametrize(
+    ("plan", "version", "height", "message"),
+    [
+        (None, 1, 5, None),
+        (None, 2, 5, "Block 5 is for spec version 1, not for 2"),
+        (UpgradePlan(2, 6, GENESIS), 1, 5, None),
+        (UpgradePlan(2, 6, GENESIS), 2, 5, "Version 2 begins at height 6"),
+        (UpgradePlan(2, 6, GENESIS), 3, 5, "for spec version 1, not for 3"),
+        (UpgradePlan(2, 6, GENESIS), 1, 6, "Block 6 is for spec version 2, not for 1"),
+        (UpgradePlan(2, 6, GENESIS), 2, 6, None),
+        (UpgradePlan(2, 6, GENESIS), 2, 7, None),
+        (UpgradePlan(2, 6, GENESIS), 3, 7, "for spec version 2, not for 3"),
+    ],
+)
+def test_a_height_is_for_the_version_that_the_plan_says(
+    plan: UpgradePlan | None, version: int, height: int, message: str | None
+) -> None:
+    """Before the planned height the old version executes, from it on the new one; nothing else."""
+    ledger = first_ledger() if version == 1 else second_ledger()
+    runtime, state = planned(version, ledger=ledger), with_plan(plan)
+    with pytest.raises(WrongSpecVersion, match=message) if message else nullcontext():
+        runtime.check_spec_version(state, height)
+    with pytest.raises(WrongSpecVersion, match=message) if message else nullcontext():
+        runtime.execute(state, replace(CONTEXT, height=height), GENESIS, (), skip_invalid=False)
+
+
+def test_a_plan_is_gone_when_it_is_carried_out() -> None:
+    """Through a migration of several blocks, and the new version goes on behind it."""
+    state = with_plan(UpgradePlan(2, 5, GENESIS))
+    runtime = planned(2, ledger=second_ledger())
+    for height in (5, 6, 7):
+        outcome = runtime.execute(
+            state, replace(CONTEXT, height=height), GENESIS, (), skip_invalid=False
+        )
+        state.apply(outcome.changes)
+    with runtime.reading(state):
+        assert runtime.pallets["Upgrade"].pending.get() is None
+        assert runtime.pallets["System"].spec_version.get() == 2
+
+
+def test_where_one_validator_decides_no_plan_is_needed() -> None:
+    """It upgrades when its operator installs the new version; a plan holds there, too."""
+    runtime = planned(2, ledger=second_ledger(), is_shared=False)
+    runtime.check_spec_version(with_plan(None), 5)
+    with pytest.raises(WrongSpecVersion, match="begins at height 9"):
+        runtime.check_spec_version(with_plan(UpgradePlan(2, 9, GENESIS)), 5)
 
 
 def test_a_missing_migration_stops_the_chain() -> None:

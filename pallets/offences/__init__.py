@@ -1,0 +1,1 @@
+"""Evidence of broken rules, and what it costs."""

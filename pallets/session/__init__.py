@@ -1,0 +1,1 @@
+"""Who decides the next height: keys, sessions, sets, beacons."""

@@ -1,0 +1,1 @@
+"""Bonds behind the validators."""

@@ -1,0 +1,1 @@
+"""From which height on a newer spec version runs."""

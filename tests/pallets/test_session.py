@@ -1,0 +1,390 @@
+"""Session: proved keys, elections, sets that change at the next height, history, beacons."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from consensus.bls import key_gen
+from genesis.chain_spec import (
+    DEV_BOND,
+    dev_spec,
+    development_keypair,
+    development_validator,
+)
+from genesis.validators import prove_keys
+from pallets.session import pallet as module
+from pallets.session.pallet import BEACONS_MAX, Session
+from pallets.staking.pallet import Staking
+from runtime.errors import InvariantViolation
+from runtime.hashing import hash_text
+from runtime.keys import Keypair
+from runtime.types import OPEN
+from runtime.wire.session_keys import SessionKeys
+from runtime.wire.validators import WEIGHT_UNIT
+from tests.pallets.chain import Chain, spec
+
+NAMES = ("validator", "alice", "bob", "user")
+PEOPLE = {name: development_keypair(name) for name in NAMES}
+VALIDATOR, ALICE, BOB, USER = PEOPLE.values()
+SESSION_BLOCKS = 10
+BOND = 10_000 * OPEN
+
+
+def opened(*names: str, **parameters: int):
+    """A chain of these validators with short sessions."""
+    chosen = {"session_blocks": SESSION_BLOCKS, "unbonding_blocks": 40} | parameters
+    validators = tuple(map(development_validator, names or ("validator",)))
+    return Chain(replace(spec(**chosen), validators=validators))
+
+
+def set_keys(chain, keypair, seed=b"a", **wrong):
+    """New keys of an account, with their proofs."""
+    vote = Keypair.from_seed(hash_text(seed + keypair.account))
+    secret = key_gen(hash_text(seed + keypair.account))
+    keys, proofs = prove_keys(vote, secret, chain.genesis_hash, keypair.account)
+    return Session.set_keys.Call(keys=keys, proofs=replace(proofs, **wrong))
+
+
+def stand(chain, keypair, bond=BOND):
+    """Let an account stand for election."""
+    chain.ok(keypair, Staking.bond.Call(amount=bond))
+    chain.ok(keypair, Staking.validate.Call())
+
+
+def accounts(chain):
+    """Who decides the next height."""
+    with chain.reading() as pallets:
+        return [each.account for each in pallets.session.current.get().validators]
+
+
+def end_session(chain):
+    """Execute the last block of the session; returns its events by name."""
+    with chain.reading() as pallets:
+        last = pallets.session.ends_at.get()
+    chain.execute(height=last)
+    return {f"{event.pallet}.{event.name}": event for event in chain.events}
+
+
+def inside(chain, work):
+    """What other pallets do with sets, in a block of its own, without its hooks."""
+    chain.height += 1
+    context = chain.context(chain.height)
+    with chain.runtime._block(chain.state, context, chain.genesis_hash):
+        work(chain.pallets.session)
+        changes = chain.runtime._overlay.changes()
+        chain.events = tuple(chain.runtime._overlay.events)
+    chain.apply(changes)
+    chain.runtime.check_invariants(chain.state)
+
+
+def test_keys_are_set_when_both_are_proved():
+    """The account's keys are the new ones, and an event says so."""
+    chain = opened()
+    call = set_keys(chain, ALICE)
+    events = chain.ok(ALICE, call)
+    assert events["Session.KeysSet"].fields["keys"] == call.keys
+    with chain.reading() as pallets:
+        assert pallets.session.keys[ALICE.account] == call.keys
+
+
+def test_a_proof_is_for_one_account_and_one_chain():
+    """What another account proved, or this one on another chain, is no proof."""
+    chain = opened()
+    chain.fails(BOB, set_keys(chain, ALICE), "Session.NotProved")
+    chain.fails(ALICE, set_keys(opened("alice"), ALICE), "Session.NotProved")
+
+
+@pytest.mark.parametrize("proof", ["vote_signature", "bls_signature", "possession"])
+def test_every_proof_is_needed(proof):
+    """A wrong one is named."""
+    chain = opened()
+    size = 64 if proof == "vote_signature" else 96
+    call = set_keys(chain, ALICE, **{proof: bytes(size)})
+    assert proof in chain.fails(ALICE, call, "Session.NotProved").message
+
+
+def test_a_possession_proof_is_of_the_key():
+    """One of another key, valid for that, is refused."""
+    chain = opened()
+    other = set_keys(chain, BOB).proofs.possession
+    chain.fails(ALICE, set_keys(chain, ALICE, possession=other), "Session.NotProved")
+
+
+@pytest.mark.parametrize("same", ["vote_key", "bls_key"])
+def test_a_key_is_one_accounts_for_ever(same):
+    """Also when its owner has other keys by now, or none; the owner may use it again."""
+    chain = opened()
+    first = set_keys(chain, ALICE)
+    chain.ok(ALICE, first)
+    chain.ok(ALICE, set_keys(chain, ALICE, b"b"))
+    chain.ok(ALICE, Session.purge_keys.Call())
+    alice_vote = Keypair.from_seed(hash_text(b"a" + ALICE.account))
+    alice_secret = key_gen(hash_text(b"a" + ALICE.account))
+    bob_vote = Keypair.from_seed(hash_text(b"a" + BOB.account))
+    bob_secret = key_gen(hash_text(b"a" + BOB.account))
+    vote = alice_vote if same == "vote_key" else bob_vote
+    secret = alice_secret if same == "bls_key" else bob_secret
+    keys, proofs = prove_keys(vote, secret, chain.genesis_hash, BOB.account)
+    result = chain.fails(BOB, Session.set_keys.Call(keys, proofs), "Session.KeyTaken")
+    assert ALICE.account.hex() in result.message
+    chain.ok(ALICE, first)
+
+
+def test_keys_are_purged():
+    """Whoever has no keys is not elected again, and cannot purge them twice."""
+    chain = opened("validator", "alice")
+    chain.ok(ALICE, Session.purge_keys.Call())
+    chain.fails(ALICE, Session.purge_keys.Call(), "Session.NoKeys")
+    assert ALICE.account in accounts(chain)
+    end_session(chain)
+    assert accounts(chain) == [VALIDATOR.account]
+
+
+def test_an_election_decides_the_height_behind_the_session():
+    """A candidate joins at the end of the session: its last block still has the old set."""
+    chain = opened()
+    stand(chain, ALICE, 2 * BOND)
+    chain.ok(ALICE, set_keys(chain, ALICE))
+    chain.execute(height=SESSION_BLOCKS - 1)
+    assert accounts(chain) == [VALIDATOR.account]
+    events = end_session(chain)
+    assert accounts(chain) == sorted([VALIDATOR.account, ALICE.account])
+    with chain.reading() as pallets:
+        session = pallets.session
+        current = session.current.get()
+        assert session.hash_at(SESSION_BLOCKS) != current.hash()
+        assert session.hash_at(SESSION_BLOCKS + 1) == current.hash()
+        assert session.index.get() == 1
+        member = current.validators[current.index_of(ALICE.account)]
+        assert member.weight == 2 * BOND // WEIGHT_UNIT
+    assert events["Session.SetChanged"].fields == {
+        "first_height": SESSION_BLOCKS + 1,
+        "validators_hash": current.hash(),
+        "validators": 2,
+    }
+    assert events["Session.SessionStarted"].fields["first_height"] == SESSION_BLOCKS + 1
+
+
+def test_the_largest_bonds_with_keys_are_elected():
+    """Those without keys are passed over; at most validators_max are taken."""
+    chain = opened(validators_max=2)
+    for keypair, bond in ((ALICE, 4 * BOND), (BOB, 3 * BOND), (USER, 2 * BOND)):
+        stand(chain, keypair, bond)
+    for keypair in (BOB, USER):
+        chain.ok(keypair, set_keys(chain, keypair))
+    end_session(chain)
+    assert accounts(chain) == sorted([VALIDATOR.account, BOB.account])
+
+
+def test_rotated_keys_count_from_the_next_election_on():
+    """Until then the set has the old ones."""
+    chain = opened()
+    old = chain.pallets.session
+    call = set_keys(chain, VALIDATOR, b"new")
+    chain.ok(VALIDATOR, call)
+    with chain.reading() as pallets:
+        (member,) = pallets.session.current.get().validators
+        assert SessionKeys(member.vote_key, member.bls_key) != call.keys
+    end_session(chain)
+    with chain.reading():
+        (member,) = old.current.get().validators
+        assert SessionKeys(member.vote_key, member.bls_key) == call.keys
+
+
+def test_the_set_is_never_empty():
+    """When nobody stands for election, and when everybody is expelled, the set stays."""
+    chain = opened()
+    chain.ok(VALIDATOR, Staking.chill.Call())
+    events = end_session(chain)
+    assert events["Session.SetKept"].fields["first_height"] == SESSION_BLOCKS + 1
+    assert accounts(chain) == [VALIDATOR.account]
+    inside(chain, lambda session: session.expel([VALIDATOR.account]))
+    assert chain.events[-1].definition.name == "SetKept"
+    assert accounts(chain) == [VALIDATOR.account]
+
+
+def test_an_unchanged_set_is_not_a_change():
+    """A session that elects the same set leaves no trace in the history."""
+    chain = opened()
+    end_session(chain)
+    with chain.reading() as pallets:
+        assert (pallets.session.next_change.get(), pallets.session.index.get()) == (1, 1)
+
+
+def test_the_expelled_leave_at_the_next_height():
+    """Not at the next session; whoever is no member changes nothing."""
+    chain = opened("validator", "alice", "bob")
+    chain.advance(2)
+    inside(chain, lambda session: session.expel([ALICE.account, USER.account]))
+    assert accounts(chain) == sorted([VALIDATOR.account, BOB.account])
+    inside(chain, lambda session: session.expel([ALICE.account]))
+    with chain.reading() as pallets:
+        assert pallets.session.next_change.get() == 2
+        assert pallets.session.hash_at(3) != pallets.session.hash_at(4)
+        assert pallets.session.validator_count() == 2
+
+
+def test_sets_are_remembered_as_long_as_they_can_be_punished():
+    """Then they are forgotten, by hash and by height; one that came back stays."""
+    chain = opened("validator", "alice", session_blocks=1, unbonding_blocks=5)
+    with chain.reading() as pallets:
+        both = pallets.session.current.get()
+    chain.ok(ALICE, Staking.chill.Call())
+    with chain.reading() as pallets:
+        alone = pallets.session.current.get()
+    chain.ok(ALICE, Staking.validate.Call())
+    chain.ok(ALICE, Staking.chill.Call(), height=5)
+    with chain.reading() as pallets:
+        assert pallets.session.known_set(both.hash()) == both
+        assert pallets.session.hash_at(1) == both.hash()
+    chain.ok(ALICE, Staking.validate.Call(), height=6)
+    chain.ok(ALICE, Staking.chill.Call(), height=20)
+    chain.ok(BOB, Staking.bond.Call(amount=DEV_BOND))
+    chain.ok(BOB, set_keys(chain, BOB))
+    chain.ok(BOB, Staking.validate.Call(), height=40)
+    chain.ok(BOB, Staking.chill.Call(), height=60)
+    with chain.reading() as pallets:
+        session = pallets.session
+        assert session.hash_at(1) is None
+        assert session.known_set(both.hash()) is None
+        assert session.known_set(alone.hash()) == alone
+        assert session.hash_at(61) == alone.hash()
+    assert len(chain.entries("Session", "known_sets")) == 2
+
+
+def test_only_so_many_sets_are_remembered(monkeypatch: pytest.MonkeyPatch):
+    """The oldest go, however young they are."""
+    monkeypatch.setattr(module, "SETS_MAX", 3)
+    chain = opened("validator", "alice", session_blocks=1, unbonding_blocks=10_000)
+    for number in range(1, 8):
+        call = Staking.chill.Call() if number % 2 else Staking.validate.Call()
+        chain.ok(ALICE, call)
+    assert len(chain.entries("Session", "changes")) == 3
+    assert len(chain.entries("Session", "known_sets")) == 2
+
+
+def test_every_height_has_the_set_that_decided_it():
+    """Found by bisection over any number of changes."""
+    chain = opened("validator", "alice", session_blocks=1, unbonding_blocks=10_000)
+    expected = {}
+    for number in range(12):
+        call = Staking.validate.Call() if number % 2 else Staking.chill.Call()
+        with chain.reading() as pallets:
+            expected[chain.height + 1] = pallets.session.current.get().hash()
+        chain.ok(ALICE, call, height=chain.height + 1 + number % 3)
+        with chain.reading() as pallets:
+            expected |= {chain.height + 1: pallets.session.current.get().hash()}
+    with chain.reading() as pallets:
+        for height, validators_hash in expected.items():
+            assert pallets.session.hash_at(height) == validators_hash
+
+
+def test_beacons_are_told_two_heights_later():
+    """Not before they are there, and not when they are forgotten."""
+    chain = opened()
+    committed_at = chain.height
+    chain.advance(1)
+    with chain.reading() as pallets, pytest.raises(Session.BeaconUnknown):
+        pallets.session.beacon_after(committed_at)
+    chain.advance(1)
+    with chain.reading() as pallets:
+        value = pallets.session.beacon_after(committed_at)
+    assert value == chain.context(2).beacon
+    chain.advance(BEACONS_MAX - 1)
+    with chain.reading() as pallets:
+        assert pallets.session.beacon_after(committed_at) == value
+    chain.advance(1)
+    with chain.reading() as pallets, pytest.raises(Session.BeaconUnknown) as caught:
+        pallets.session.beacon_after(committed_at)
+    assert "earliest: 2" in caught.value.message
+    assert len(chain.entries("Session", "beacons")) == BEACONS_MAX
+
+
+def test_a_wrong_set_is_found():
+    """The invariant compares what decides with what is remembered."""
+    chain = opened("validator", "alice")
+    other = dev_spec().validator_set()
+    with pytest.raises(InvariantViolation):
+        inside(chain, lambda session: session.current.put(other))
+
+
+who = st.sampled_from(NAMES)
+
+
+class SessionMachine(RuleBasedStateMachine):
+    """Random candidates, keys and expulsions: the set is what the rules say, at every height."""
+
+    def __init__(self):
+        super().__init__()
+        self.chain = opened(session_blocks=5, unbonding_blocks=30, validators_max=2)
+        self.has_keys = {VALIDATOR.account}
+        self.bonds = {VALIDATOR.account: DEV_BOND}
+        self.set = [VALIDATOR.account]
+        self.decided = {}
+
+    def block(self, keypair=None, call=None):
+        """Execute a block, and elect in the model when it ends the session."""
+        self.decided[self.chain.height + 1] = tuple(self.set)
+        if call is None:
+            self.chain.advance(1)
+        else:
+            self.chain.send(keypair, call)
+        if self.chain.height % 5 == 0:
+            self.elect()
+
+    def elect(self):
+        with self.chain.reading() as pallets:
+            standing = pallets.staking.candidates.get()
+        ranked = sorted(
+            (each for each in standing if each in self.has_keys),
+            key=lambda each: (-self.bonds[each], each),
+        )
+        self.set = sorted(ranked[:2]) or self.set
+
+    @rule(name=who, bond=st.integers(BOND, 5 * BOND))
+    def bond(self, name, bond):
+        account = PEOPLE[name].account
+        if account not in self.bonds:
+            self.bonds[account] = bond
+            self.block(PEOPLE[name], Staking.bond.Call(amount=bond))
+
+    @rule(name=who)
+    def validate(self, name):
+        self.block(PEOPLE[name], Staking.validate.Call())
+
+    @rule(name=who)
+    def chill(self, name):
+        self.block(PEOPLE[name], Staking.chill.Call())
+
+    @rule(name=who, seed=st.sampled_from([b"a", b"b"]))
+    def set_keys(self, name, seed):
+        self.has_keys.add(PEOPLE[name].account)
+        self.block(PEOPLE[name], set_keys(self.chain, PEOPLE[name], seed))
+
+    @rule(name=who)
+    def purge_keys(self, name):
+        self.has_keys.discard(PEOPLE[name].account)
+        self.block(PEOPLE[name], Session.purge_keys.Call())
+
+    @rule()
+    def wait(self):
+        self.block()
+
+    @invariant()
+    def the_set_is_the_models(self):
+        assert accounts(self.chain) == self.set
+        with self.chain.reading() as pallets:
+            for height, members in self.decided.items():
+                validators_hash = pallets.session.hash_at(height)
+                if height > self.chain.height - 30:
+                    known = pallets.session.known_set(validators_hash)
+                    assert tuple(each.account for each in known.validators) == members
+
+
+SessionMachine.TestCase.settings = settings(max_examples=15, stateful_step_count=30, deadline=None)
+TestSessionMachine = SessionMachine.TestCase

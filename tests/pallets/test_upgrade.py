@@ -1,0 +1,100 @@
+"""Upgrade: one plan at a time, for a newer version at a later height; who needs one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from genesis.chain_spec import dev_spec, development_keypair, development_validator
+from genesis.sandbox import Sandbox
+from pallets.upgrade.pallet import Upgrade
+from runtime.errors import WrongSpecVersion
+from runtime.extrinsic import WrongOrigin
+from runtime.upgrade import UpgradePlan
+from tests.pallets.governor import Governor
+
+ALICE = development_keypair("alice")
+CODE = bytes([7]) * 32
+FREE = replace(dev_spec().parameters, base_price=0, byte_price=0, unit_price=0)
+SPEC = replace(dev_spec(), parameters=FREE)
+
+
+def schedule(spec_version=2, height=50):
+    call = Upgrade.schedule.Call(spec_version=spec_version, height=height, code_hash=CODE)
+    return Governor.decree.Call(wish=call)
+
+
+CANCEL = Governor.decree.Call(wish=Upgrade.cancel.Call())
+
+
+def governed():
+    """A chain whose Root anybody is."""
+    return Sandbox(Governor, spec=SPEC)
+
+
+def pending(chain):
+    with chain.reading() as pallets:
+        return pallets.upgrade.pending.get()
+
+
+def test_an_upgrade_is_planned_and_given_up():
+    """The plan is in the state until it is cancelled; events say both."""
+    chain = governed()
+    plan = UpgradePlan(2, 50, CODE)
+    events = chain.ok(ALICE, schedule())
+    assert events["Upgrade.Scheduled"].fields == {"plan": plan}
+    assert pending(chain) == plan
+    events = chain.ok(ALICE, CANCEL)
+    assert events["Upgrade.Cancelled"].fields == {"plan": plan}
+    assert pending(chain) is None
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (schedule(spec_version=1), "Upgrade.NotNewer"),
+        (schedule(height=1), "Upgrade.HeightPassed"),
+        (CANCEL, "Upgrade.NothingScheduled"),
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_refused(call, error):
+    """No newer version, a height that no later block has, or nothing to cancel."""
+    governed().fails(ALICE, call, error)
+
+
+def test_there_is_one_plan_at_a_time():
+    """A second plan needs the first to be cancelled; the next height is early enough."""
+    chain = governed()
+    chain.ok(ALICE, schedule(height=2))
+    chain = governed()
+    chain.ok(ALICE, schedule())
+    result = chain.fails(ALICE, schedule(spec_version=3), "Upgrade.AlreadyScheduled")
+    assert "spec_version: 2, height: 50" in result.message
+
+
+def test_only_the_chain_itself_plans():
+    """An account cannot sign the call."""
+    chain = governed()
+    call = Upgrade.schedule.Call(spec_version=2, height=50, code_hash=CODE)
+    with pytest.raises(WrongOrigin):
+        chain.execute(chain.sign(ALICE, call))
+
+
+def test_the_old_version_stops_at_the_planned_height():
+    """The last block before it is executed, and that of the height is not."""
+    chain = governed()
+    chain.ok(ALICE, schedule())
+    chain.execute(height=49)
+    chain.runtime.check_spec_version(chain.state, 49)
+    with pytest.raises(WrongSpecVersion, match="Block 50 is for spec version 2, not for 1"):
+        chain.execute(height=50)
+
+
+def test_several_validators_need_a_plan():
+    """One alone upgrades when it installs a version; two agree first."""
+    both = (development_validator("validator"), development_validator("alice"))
+    for validators, needed in ((both[:1], False), (both, True)):
+        chain = Sandbox(spec=replace(SPEC, validators=validators))
+        with chain.reading() as pallets:
+            assert pallets.upgrade.needs_plan() is needed
