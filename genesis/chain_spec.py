@@ -8,7 +8,7 @@ receipts cannot be mistaken for each other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Self
@@ -81,6 +81,11 @@ DEV_ACCOUNTS: Mapping[str, bytes] = MappingProxyType(
 The first is the validator.
 """
 
+LOCAL_VALIDATORS = ("validator", *(f"validator-{number}" for number in range(2, 11)))
+"""The names of the validators of local networks: the first, and nine more."""
+_LOCAL_SEEDS: Mapping[str, bytes] = MappingProxyType(
+    {name: hash_text(b"openledger dev account: " + name.encode()) for name in LOCAL_VALIDATORS}
+)
 DEV_BOND = 100_000 * OPEN
 """The bond of a development chain's validator."""
 UPGRADES_MAX = 1
@@ -184,7 +189,7 @@ class ChainSpec:
 
 def development_keypair(name: str) -> Keypair:
     """The key pair of a development account, which everybody knows; raises `InvalidChainSpec`."""
-    seed = DEV_ACCOUNTS.get(name)
+    seed = DEV_ACCOUNTS.get(name) or _LOCAL_SEEDS.get(name)
     if seed is None:
         message = f"There is no development account {name!r}."
         raise InvalidChainSpec(message, remedy=f"Choose one of {', '.join(DEV_ACCOUNTS)}.")
@@ -194,7 +199,33 @@ def development_keypair(name: str) -> Keypair:
 def development_validator(name: str, bond: int = DEV_BOND) -> SpecValidator:
     """A development account as a validator: its seed is that of its vote and BLS keys, too."""
     keypair = development_keypair(name)
-    return spec_validator(keypair.account, bond, keypair, key_gen(DEV_ACCOUNTS[name]))
+    return spec_validator(keypair.account, bond, keypair, key_gen(keypair.seed))
+
+
+def local_spec(count: int) -> ChainSpec:
+    """The development chain with 1 to 10 validators whose keys everybody knows.
+
+    Raises `InvalidChainSpec` for another number.
+    """
+    if not 1 <= count <= len(LOCAL_VALIDATORS):
+        message = f"A local network has 1 to {len(LOCAL_VALIDATORS)} validators, not {count}."
+        raise InvalidChainSpec(message, remedy="Choose another number of validators.")
+    names = LOCAL_VALIDATORS[:count]
+    spec = dev_spec()
+    endowments = tuple(
+        Endowment(
+            account=development_keypair(name).account,
+            bucket="liquidity",
+            amount=DEV_ENDOWMENT,
+            name=f"development key: {name}",
+        )
+        for name in names[1:]
+    )
+    return replace(
+        spec,
+        validators=tuple(development_validator(name) for name in names),
+        endowments=spec.endowments + endowments,
+    )
 
 
 def dev_spec() -> ChainSpec:

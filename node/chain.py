@@ -37,10 +37,12 @@ from runtime.errors import (
 from runtime.events import EventRecord
 from runtime.executive import Runtime
 from runtime.extrinsic import CheckedExtrinsic, CheckedInherent, OpenedExtrinsic
-from runtime.hashing import ZERO_HASH, hash_commit, hash_extrinsic
+from runtime.hashing import ZERO_HASH, hash_commit, hash_extrinsic, hash_validators
 from runtime.outcome import BlockOutcome
 from runtime.state.cache import CachedState
 from runtime.state.store import BlockRecord, Prepared, Retention, Store
+from runtime.storage import storage_key
+from runtime.wire.validators import ValidatorSet
 
 RECENT_EVENTS_MAX = 16
 """Heights whose decoded events are kept: clients ask for the status of every extrinsic."""
@@ -93,13 +95,16 @@ class Chain:
         self._recent_events: dict[int, BlockEvents] = {}
         self._events_lock = threading.Lock()
         self._decoders = SpecDecoders()
-        self.validators = spec.validator_set()
         if store.head is None:
             events = self.runtime.encode_events(())
             record = BlockRecord(0, genesis.header.id(), genesis.encode(), b"", events, ())
             store.commit(store.prepare(changes), record)
         self.genesis_hash = self._stored_genesis(genesis.header).id()
         self.head: Header = self._load_head()
+        self.validators = self._stored_validators()
+        """Who decides the next height."""
+        self.head_validators = self._validators_of_head()
+        """Who decided the head."""
         self.head_commit = self._load_commit()
         """How the head was decided; empty for block 0."""
         self.is_migrating = self.runtime.is_migrating(store)
@@ -149,6 +154,10 @@ class Chain:
         """Decode an extrinsic and verify its signature; see `check_extrinsic`."""
         return self.runtime.check(raw, self.genesis_hash)
 
+    def check_spec_version(self) -> None:
+        """Raise `WrongSpecVersion` unless this installation executes the next block."""
+        self.runtime.check_spec_version(self.store, self.head.height + 1)
+
     def validate(self, checked: CheckedExtrinsic) -> None:
         """Raise `InvalidTransaction` for what could not enter the next block, or a later one.
 
@@ -197,6 +206,7 @@ class Chain:
     def advance(self, candidate: Candidate, decision: Decision) -> None:
         """Note that `candidate`, just committed, is the head."""
         self.head = candidate.header
+        self.head_validators, self.validators = self.validators, self._stored_validators()
         self.head_commit = commit_of(decision.certificate).encode()
         # Once finished it stays so: another spec version is another process.
         self.is_migrating = self.is_migrating and self.runtime.is_migrating(self.store)
@@ -276,7 +286,7 @@ class Chain:
             return True
         try:
             commit = Commit.decode(encoded)
-            verify_commit(commit, self.validators, self.genesis_hash)
+            verify_commit(commit, self.head_validators, self.genesis_hash)
         except (DecodeError, InvalidCertificate):
             return False
         return (commit.height, commit.block_id) == (self.head.height, self.head_id)
@@ -320,13 +330,18 @@ class Chain:
             extrinsics_root=outcome.extrinsics_root,
             events_root=outcome.events_root,
             validators_hash=self.validators.hash(),
-            next_validators_hash=self.validators.hash(),
+            next_validators_hash=self._next_validators_hash(outcome),
             last_commit_hash=hash_commit(last_commit) if last_commit else ZERO_HASH,
             evidence_root=ZERO_HASH,
             spec_version=self._executor.spec_version,
             beacon=beacon.value,
             beacon_proof=beacon.proof,
         )
+
+    def _next_validators_hash(self, outcome: BlockOutcome) -> bytes:
+        """Of the set that decides the height after the block."""
+        changed = outcome.changes.get(_CURRENT_SET)
+        return hash_validators(changed) if changed else self.validators.hash()
 
     def _candidate(self, block: Block, outcome: BlockOutcome, prepared: Prepared) -> Candidate:
         return Candidate(
@@ -353,6 +368,25 @@ class Chain:
             raise ConfigError(message, remedy=remedy)
         return stored
 
+    def _stored_validators(self) -> ValidatorSet:
+        """The set that decides the height after the head."""
+        stored = self.store.get(_CURRENT_SET)
+        if stored is None:
+            raise _inconsistent("has no validators")
+        return ValidatorSet.decode(stored)
+
+    def _validators_of_head(self) -> ValidatorSet:
+        """The set that decided the head."""
+        if self.head.validators_hash == self.validators.hash():
+            return self.validators
+        with self.runtime.reading(self.store):
+            known: ValidatorSet | None = self.runtime.pallets["Session"].known_set(
+                self.head.validators_hash
+            )
+        if known is None:
+            raise _inconsistent("does not know who decided its head")
+        return known
+
     def _load_commit(self) -> bytes:
         """How the head was decided."""
         stored = self.store.commit_certificate(self.head.height)
@@ -375,6 +409,7 @@ class Chain:
         return header
 
 
+_CURRENT_SET = storage_key("Session", "current")
 _BUG = "This is a bug: report it."
 _REFUSE = "Do not accept blocks from where this one came."
 

@@ -49,7 +49,7 @@ def run(
     config: NodeConfig,
     directory: DataDirectory,
     spec: ChainSpec,
-    keys: ValidatorKeys,
+    keys: ValidatorKeys | None,
     announce: Announce,
 ) -> None:
     """Run a node until SIGINT or SIGTERM; raises a typed error if it cannot start or go on."""
@@ -70,7 +70,7 @@ async def _serve(
     config: NodeConfig,
     directory: DataDirectory,
     chain: Chain,
-    keys: ValidatorKeys,
+    keys: ValidatorKeys | None,
     content: ContentStore,
     verifiers: VerifierProcess,
     announce: Announce,

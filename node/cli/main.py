@@ -15,6 +15,7 @@ from node.cli import (
     db,
     demo,
     keys,
+    localnet,
     node,
     pallet,
     query,
@@ -47,6 +48,7 @@ app.command("status")(query.status)
 app.command("try-upgrade")(upgrade.try_upgrade)
 app.add_typer(keys.app, name="keys")
 app.add_typer(db.app, name="db")
+app.add_typer(localnet.app, name="localnet")
 
 app.add_typer(pallet.app, name="pallet")
 app.add_typer(receipt.app, name="receipt")

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli.key_choice import KeyOption, PasswordFile, choose_key, dev_keypair
+from node.cli.key_choice import PasswordFile, choose_key, dev_keypair
 from node.cli.output import JsonFlag, print_fields, print_json
 
 if TYPE_CHECKING:
     from genesis.chain_spec import ChainSpec
+    from node.p2p.network import NetworkConfig
 
 DEFAULT_RPC_PORT = 9944
+DEFAULT_P2P_PORT = 30333
 GIB = 1024**3
 
 Data = Annotated[Path, typer.Option("--data", help="The node's data directory.", metavar="DIR")]
@@ -47,18 +49,43 @@ RetainHeights = Annotated[
 RetainBlocks = Annotated[
     int, typer.Option(help="Blocks kept with their extrinsics and events; 0: all.", min=0)
 ]
+P2pPort = Annotated[int, typer.Option(help="TCP port for other nodes; 0 for any free one.")]
+P2pHost = Annotated[
+    str, typer.Option(help="Address to listen on for other nodes; 0.0.0.0 for the whole world.")
+]
+Peers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--peer",
+        help="A node to connect to; with an identity it is kept for ever. May be repeated.",
+        metavar="[IDENTITY@]HOST:PORT",
+    ),
+]
+ValidatorKey = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        envvar="OPENLEDGER_KEY",
+        help="The validator's key: a file, a name in the keystore, or dev:NAME. "
+        "Without one the node only follows the chain.",
+        metavar="KEY",
+    ),
+]
 LogLevel = Annotated[str, typer.Option(help="debug, info, warning or error.")]
 LogFile = Annotated[Path | None, typer.Option(help="Write logs here instead of stderr.")]
 
 
 def run_node(
     data: Data,
-    key: KeyOption,
+    key: ValidatorKey = None,
     chain: Spec = None,
     password_file: PasswordFile = None,
     rpc_port: RpcPort = DEFAULT_RPC_PORT,
     rpc_host: RpcHost = "127.0.0.1",
     allow_host: AllowHost = None,
+    p2p_port: P2pPort = DEFAULT_P2P_PORT,
+    p2p_host: P2pHost = "127.0.0.1",
+    peer: Peers = None,
     content_quota_gib: ContentQuota = 20,
     retain_heights: RetainHeights = 10_000,
     retain_blocks: RetainBlocks = 0,
@@ -66,7 +93,7 @@ def run_node(
     log_file: LogFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Run the validator of a chain: produce blocks, answer RPC, store content."""
+    """Run a node of a chain: decide blocks as a validator or follow, answer RPC, store content."""
     from node.config import DataDirectory, NodeConfig
     from node.consensus.keys import ValidatorKeys
     from node.http.messages import LOCAL_HOSTS
@@ -79,12 +106,13 @@ def run_node(
     spec = directory.load_spec(chain)
     config = NodeConfig(
         rpc_host=rpc_host,
+        network=_network(p2p_host, p2p_port, peer or ()),
         rpc_port=rpc_port,
         allowed_hosts=LOCAL_HOSTS | frozenset(allow_host or ()),
         content_quota_bytes=content_quota_gib * GIB,
         retention=Retention(retain_heights or None, retain_blocks or None),
     )
-    keys = ValidatorKeys.from_keypair(choose_key(key, password_file))
+    keys = None if key is None else ValidatorKeys.from_keypair(choose_key(key, password_file))
     run(config, directory, spec, keys, lambda url, genesis: _ready(url, genesis, as_json))
 
 
@@ -155,6 +183,20 @@ def _with_pallets(spec: ChainSpec, names: Sequence[str] | None) -> ChainSpec:
     # Now, before anything is written: a clash of two pallets must not leave a directory behind.
     compose(load_pallets(extended.pallets))
     return extended
+
+
+def _network(host: str, port: int, peers: Sequence[str]) -> NetworkConfig:
+    """Where to listen, and whom to connect to; raises `InvalidAddress`."""
+    from node.p2p.addresses import PeerAddress
+    from node.p2p.network import NetworkConfig
+
+    addresses = [PeerAddress.parse(text) for text in peers]
+    return NetworkConfig(
+        host=host,
+        port=port,
+        seeds=tuple(each for each in addresses if each.identity is None),
+        reserved=tuple(each for each in addresses if each.identity is not None),
+    )
 
 
 def _ready(url: str, genesis_hash: bytes, as_json: bool) -> None:

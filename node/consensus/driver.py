@@ -101,20 +101,9 @@ class Driver:
 
     async def run(self) -> None:
         """Decide blocks until cancelled; raises what makes going on unsafe."""
-        height = self.chain.head.height + 1
-        signed = () if self.signer is None else self.signer.signed_at(height)
-        began = HeightBegan(
-            height,
-            self.chain.head_id,
-            self.chain.validators,
-            self.chain.head.beacon,
-            self.log.records_of(height),
-            signed,
-        )
         self._last_block_s = trio.current_time()
         async with trio.open_nursery() as nursery:
-            self.log.begin(height)
-            await self._process(nursery, began)
+            await self._process(nursery, self._begin())
             while True:
                 await self._process(nursery, await self.inbox.get())
 
@@ -206,13 +195,20 @@ class Driver:
         self._building.cancel()
         candidate = await self.execution.commit(final)
         self._last_block_s = trio.current_time()
-        height = final.height + 1
-        self.log.begin(height)
         _log.debug("finalised", height=final.height, extrinsics=len(candidate.extrinsic_hashes))
-        self._take_ahead(height)
-        chain = self.chain
+        self._take_ahead(final.height + 1)
+        return self._begin()
+
+    def _begin(self) -> HeightBegan:
+        """The height after the head; raises `WrongSpecVersion` if another version executes it."""
+        self.chain.check_spec_version()
+        chain, height = self.chain, self.chain.head.height + 1
+        records = self.log.records_of(height)
+        self.log.begin(height)
         signed = () if self.signer is None else self.signer.signed_at(height)
-        return HeightBegan(height, chain.head_id, chain.validators, chain.head.beacon, (), signed)
+        return HeightBegan(
+            height, chain.head_id, chain.validators, chain.head.beacon, records, signed
+        )
 
     # Nodes that are behind
 

@@ -11,9 +11,10 @@ import httpx
 
 from genesis.chain_spec import ChainSpec, dev_spec
 from node.client import NodeClient
-from node.demo.processes import Processes, free_port
+from node.demo.processes import Processes
 from node.demo.settings import DemoSettings
 from node.demo.waiting import wait_for
+from node.ports import free_port
 
 START_SECONDS_MAX = 120.0
 RESTART_SECONDS_MAX = 30.0

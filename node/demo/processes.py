@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -157,11 +156,3 @@ def tail(log: Path) -> str:
     """The last lines of a log, on one line."""
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     return " / ".join(line.strip() for line in lines[-LOG_TAIL_LINES:]) or "it printed nothing"
-
-
-def free_port() -> int:
-    """A TCP port of the loopback interface that nothing listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

@@ -16,10 +16,11 @@ from node.demo.corpus import Corpus
 from node.demo.facts import choose_facts
 from node.demo.inputs import load_corpus
 from node.demo.people import people_of
-from node.demo.processes import Processes, free_port
+from node.demo.processes import Processes
 from node.demo.report import DemoReport
 from node.demo.settings import DemoSettings, fresh_directory
 from node.demo.stages import Stages
+from node.ports import free_port
 from node.workers.orders import order_of
 from runtime.wire.records import TrainingJob
 

@@ -253,7 +253,7 @@ class NodeMethods:
             "spec_version": self.chain.runtime.spec_version,
             "token": TOKEN,
             "decimals": DECIMALS,
-            "validators": self.chain.validators.encode().hex(),
+            "validators": self.chain.head_validators.encode().hex(),
             "pallets": to_json(self.chain.spec.pallets),
         }
 
@@ -311,6 +311,6 @@ class NodeMethods:
             "id": header.id().hex(),
             "header": codec_of(Header).encode(header).hex(),
             "commit": self.chain.head_commit.hex(),
-            "validators": self.chain.validators.encode().hex(),
+            "validators": self.chain.head_validators.encode().hex(),
             "fields": header_view(header),
         }

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from node.demo.processes import Processes, ProcessFailed, free_port, launch
+from node.demo.processes import Processes, ProcessFailed, launch
+from node.ports import free_port
 
 PATIENCE_SECONDS = 10.0
 
