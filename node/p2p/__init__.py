@@ -1,0 +1,1 @@
+"""The peer-to-peer network: who is connected, encrypted, limited; not what the messages mean."""
