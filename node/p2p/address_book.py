@@ -158,8 +158,8 @@ class AddressBook:
         return min(candidates, key=lambda each: (each.met_at_s, -each.failures), default=None)
 
 
-def save_book(path: Path, book: AddressBook, bans: Iterable[Ban]) -> None:
-    """Write the book and the bans, whole or not at all; raises `ConfigError`."""
+def encode_book(book: AddressBook, bans: Iterable[Ban]) -> bytes:
+    """The book and the bans as they are written to a file."""
     document = {
         "version": _VERSION,
         "addresses": [
@@ -173,8 +173,13 @@ def save_book(path: Path, book: AddressBook, bans: Iterable[Ban]) -> None:
         ],
         "bans": [{"who": ban.who, "until_s": int(ban.until_s)} for ban in bans],
     }
+    return json.dumps(document, indent=1).encode()
+
+
+def save_book(path: Path, encoded: bytes) -> None:
+    """Write an encoded book, whole or not at all; raises `ConfigError`."""
     try:
-        write_atomically(path, json.dumps(document, indent=1).encode(), path.parent)
+        write_atomically(path, encoded, path.parent)
     except OSError as error:
         message = f"The address book {path} cannot be written: {error.strerror}."
         raise ConfigError(message, remedy="Make its folder writable for this user.") from error

@@ -8,6 +8,7 @@ make a node look up names.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Annotated
@@ -21,7 +22,7 @@ from runtime.types import U16, AccountId, Max, Positive
 TOLD_MAX = 32
 """Addresses in one answer."""
 _PORT_MAX = 65_535
-_HOST_CHARACTERS_MAX = 253
+_HOST_PATTERN = re.compile(r"[0-9A-Za-z._:%-]{1,253}")
 _REMEDY = "Write HOST:PORT or IDENTITY@HOST:PORT, IPv6 addresses as [2001:db8::7]:30333."
 
 
@@ -43,7 +44,7 @@ class PeerAddress:
         elif ":" in host:
             host = ""
         port = int(port_text) if port_text.isascii() and port_text.isdecimal() else 0
-        if not 0 < len(host) <= _HOST_CHARACTERS_MAX or not 0 < port <= _PORT_MAX:
+        if _HOST_PATTERN.fullmatch(host) is None or not 0 < port <= _PORT_MAX:
             raise InvalidAddress(f"{text!r} is not an address of a node.", remedy=_REMEDY)
         return cls(host, port, _identity(identity_text) if at else None)
 

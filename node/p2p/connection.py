@@ -31,7 +31,7 @@ from node.p2p.errors import (
 from node.p2p.handshake import Session
 from node.p2p.inbox import Inbox
 from node.p2p.kinds import LANES, OWN_KINDS, Farewell, Form, Kind, Lane
-from node.p2p.limits import KIB, Limits
+from node.p2p.limits import GOSSIP_SENT, KIB, Limits
 from node.p2p.messages import NUMBER_MAX, MemoryBudget, Message, Reassembler, encode_piece
 from node.p2p.metrics import NetworkMetrics
 from node.p2p.outbox import Outbox, Parcel
@@ -96,6 +96,7 @@ class Connection:
         self._outbox = Outbox(limits.lanes)
         self._reassembler = Reassembler(self._expects, budget)
         self._allowances = {lane: LaneAllowance(limits.lanes[lane], self.since_s) for lane in Lane}
+        self._gossip = LaneAllowance(limits.lanes[Lane.GOSSIP], self.since_s, part=GOSSIP_SENT)
         self._inboxes = {
             lane: Inbox(limits.inbox_messages_max, limits.inbox_bytes_max) for lane in Lane
         }
@@ -143,6 +144,9 @@ class Connection:
         """
         if self._leaving is not None:
             return False
+        if parcel.lane is Lane.GOSSIP and not self._may_gossip(parcel):
+            self._metrics.count_dropped("out", parcel.lane, 1)
+            return False
         dropped_before = self._outbox.dropped
         queued = self._outbox.put(parcel)
         if self._outbox.dropped != dropped_before:
@@ -156,6 +160,13 @@ class Connection:
                 self._error = _too_slow("does not read what it is sent")
                 self.leave(Farewell.TOO_SLOW)
         return queued
+
+    def _may_gossip(self, parcel: Parcel) -> bool:
+        now_s = trio.current_time()
+        allowed = self._gossip.has(1, parcel.size_bytes, now_s)
+        if allowed:
+            self._gossip.spend(1, parcel.size_bytes, now_s)
+        return allowed
 
     async def request(self, kind: Kind, payload: bytes, timeout_s: float) -> bytes:
         """The peer's answer.

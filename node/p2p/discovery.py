@@ -18,7 +18,7 @@ import structlog
 import trio
 
 from node.errors import ConfigError
-from node.p2p.address_book import AddressBook, load_book, save_book
+from node.p2p.address_book import AddressBook, encode_book, load_book, save_book
 from node.p2p.addresses import (
     TOLD_MAX,
     PeerAddress,
@@ -97,17 +97,16 @@ class Discovery:
         for address in (*self._known.seeds, *self._known.reserved):
             self._book.give(address)
 
-    def save(self) -> None:
-        """Write the address book's file; raises `ConfigError`."""
-        if self._known.file is not None:
-            save_book(self._known.file, self._book, self._reputation.bans(self._clock()))
-
     async def run(self) -> None:
         """Dial, ask and save until cancelled."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._keep_dialling, nursery)
-            nursery.start_soon(self._keep_asking)
-            nursery.start_soon(self._keep_saving)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._keep_dialling, nursery)
+                nursery.start_soon(self._keep_asking)
+                nursery.start_soon(self._keep_saving)
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._save()
 
     # Dialling
 
@@ -125,8 +124,9 @@ class Discovery:
         if len(self._dialling) >= self._limits.dials_max:
             return None
         now_s = self._clock()
-        reserved = dict.fromkeys(self._known.reserved)
-        picked = self._book.pick(now_s, lambda a: a in reserved and self._is_free(a, peers))
+        picked = self._book.pick(
+            now_s, lambda a: a in self._known.reserved and self._is_free(a, peers)
+        )
         if picked is not None:
             return picked
         outbound = sum(not peer.inbound and not peer.reserved for peer in peers)
@@ -138,17 +138,19 @@ class Discovery:
 
     def _is_free(self, address: PeerAddress, peers: tuple[Peer, ...]) -> bool:
         """Whether an address may be dialled: nobody is connected there, nobody is banned there."""
+        identity = address.identity
+        if address in self._dialling or identity == self._known.own_identity:
+            return False
+        if identity is not None and any(peer.identity == identity for peer in peers):
+            return False
+        return address in self._known.reserved or not self._is_banned(address)
+
+    def _is_banned(self, address: PeerAddress) -> bool:
         now_s = self._clock()
-        ip = numeric(address.host)
-        if address in self._dialling or address.identity == self._known.own_identity:
-            return False
+        ip, identity = numeric(address.host), address.identity
         if ip is not None and self._reputation.is_address_banned(str(ip), now_s):
-            return False
-        if address.identity is None:
             return True
-        if self._reputation.is_banned(address.identity, now_s):
-            return False
-        return all(peer.identity != address.identity for peer in peers)
+        return identity is not None and self._reputation.is_banned(identity, now_s)
 
     def _is_crowded(self, address: PeerAddress, peers: tuple[Peer, ...]) -> bool:
         ip = numeric(address.host)
@@ -238,7 +240,13 @@ class Discovery:
     async def _keep_saving(self) -> None:
         while True:
             await trio.sleep(self._limits.save_interval_s)
-            try:
-                await trio.to_thread.run_sync(self.save)
-            except ConfigError as error:
-                _log.error("address book not saved", reason=error.message, remedy=error.remedy)
+            await self._save()
+
+    async def _save(self) -> None:
+        if self._known.file is None:
+            return
+        encoded = encode_book(self._book, self._reputation.bans(self._clock()))
+        try:
+            await trio.to_thread.run_sync(save_book, self._known.file, encoded)
+        except ConfigError as error:
+            _log.error("address book not saved", reason=error.message, remedy=error.remedy)

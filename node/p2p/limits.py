@@ -46,6 +46,10 @@ class Rate:
     per_second: float
     burst: float
 
+    def times(self, factor: float) -> Rate:
+        """A rate that is larger or smaller."""
+        return Rate(self.per_second * factor, self.burst * factor)
+
 
 @dataclass(frozen=True, slots=True)
 class LaneLimits:
@@ -60,10 +64,14 @@ class LaneLimits:
 
 LANE_LIMITS: Mapping[Lane, LaneLimits] = {
     Lane.CONTROL: LaneLimits(Rate(5, 50), Rate(4 * KIB, 64 * KIB), 64, 64 * KIB),
-    Lane.CONSENSUS: LaneLimits(Rate(2_000, 8_000), Rate(16 * MIB, 64 * MIB), 8_192, 32 * MIB),
+    Lane.CONSENSUS: LaneLimits(Rate(5_000, 20_000), Rate(16 * MIB, 64 * MIB), 8_192, 32 * MIB),
     Lane.SYNC: LaneLimits(Rate(200, 1_000), Rate(64 * MIB, 128 * MIB), 64, 16 * MIB),
     Lane.GOSSIP: LaneLimits(Rate(2_000, 10_000), Rate(4 * MIB, 16 * MIB), 4_096, 4 * MIB),
 }
+
+GOSSIP_SENT = 0.5
+"""The part of a peer's gossip limits that is used: its bucket must not overflow where delays bunch
+what was sent evenly, or an honest node would be banned for passing on what its users send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,10 @@ class Limits:
     """Inbound connections from one IP address, handshakes included; loopback is exempt."""
     handshakes_max: int = 32
     """Inbound connections whose handshake is not over."""
+    arrivals: Rate = field(default=Rate(10, 100))
+    """Inbound connections from one IP address, also loopback: each costs a signature."""
+    arrivals_remembered_max: int = 4_096
+    """IP addresses whose rate is known."""
     dials_max: int = 4
     """Outbound connections that are being made."""
     connect_timeout_s: float = 5.0

@@ -64,7 +64,10 @@ def encode_piece(message: Message, start: int, end: int) -> bytes:
 
 def check_size(kind: Kind, form: Form, payload: bytes) -> None:
     """Raise `ValueError` for what no peer would accept: a mistake of whoever sends it."""
-    bytes_max = PAYLOAD_BYTES_MAX[kind, form]
+    bytes_max = PAYLOAD_BYTES_MAX.get((kind, form))
+    if bytes_max is None:
+        message = f"{kind.name} is never a {form.name}."
+        raise ValueError(message)
     if len(payload) > bytes_max:
         message = f"{kind.name} has {len(payload)} bytes, and {bytes_max} at most."
         raise ValueError(message)

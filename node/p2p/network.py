@@ -23,6 +23,7 @@ import structlog
 import trio
 from nacl.utils import random as random_bytes
 
+from node.errors import ConfigError
 from node.http.server import bound_port, open_listeners
 from node.p2p.addresses import PeerAddress, numeric
 from node.p2p.connection import Connection
@@ -51,6 +52,7 @@ from node.p2p.messages import MemoryBudget, Message, check_size
 from node.p2p.metrics import Direction, NetworkMetrics
 from node.p2p.outbox import Parcel
 from node.p2p.peers import Peer, PeerView
+from node.p2p.rates import ArrivalRates
 from node.p2p.reputation import Misbehaviour, Reputation
 from node.p2p.seen import SeenMessages
 from node.p2p.slots import check_address, keep_new, make_room
@@ -113,7 +115,10 @@ class Network:
         random: Random | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`random` spreads dials over nodes and time; `clock` is the wall clock of bans."""
+        """`random` spreads dials over nodes and time; `clock` is the wall clock of bans.
+
+        Raises `ConfigError` for a reserved peer without an identity.
+        """
         self._config = config
         self._limits = config.limits
         self._local = LocalNode(chain, identity, 0)
@@ -125,7 +130,14 @@ class Network:
         self._arrivals = 0
         self._budget = MemoryBudget(self._limits.unfinished_bytes_max)
         self._reputation = Reputation(self._limits.bans_max)
+        self._rates = ArrivalRates(self._limits.arrivals, self._limits.arrivals_remembered_max)
         self._reserved = frozenset(each.identity for each in config.reserved)
+        self._reserved_ips = frozenset(
+            str(ip) for each in config.reserved if (ip := numeric(each.host)) is not None
+        )
+        if None in self._reserved:
+            message = "A reserved peer has no identity."
+            raise ConfigError(message, remedy="Write it as IDENTITY@HOST:PORT.")
         known = Known(identity.account, config.seeds, config.reserved, config.book)
         self._discovery = Discovery(
             known, self, self._reputation, self._limits, random or SystemRandom(), clock
@@ -141,18 +153,15 @@ class Network:
     async def run(self, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
         """Be part of the network until cancelled; starts with the port that it listens on.
 
-        Raises `PortInUse`, and `ConfigError` for an address book that cannot be read or written.
+        Raises `PortInUse`, and `ConfigError` for an address book that cannot be read.
         """
         self._discovery.load()
         listeners = await open_listeners(self._config.host, self._config.port)
         self._local = replace(self._local, listen_port=bound_port(listeners))
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(trio.serve_listeners, self._accept, listeners)
-                nursery.start_soon(self._discovery.run)
-                task_status.started(self._local.listen_port)
-        finally:
-            self._discovery.save()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.serve_listeners, self._accept, listeners)
+            nursery.start_soon(self._discovery.run)
+            task_status.started(self._local.listen_port)
 
     # Sending
 
@@ -233,17 +242,15 @@ class Network:
         try:
             with trio.fail_after(self._limits.connect_timeout_s):
                 stream = await trio.open_tcp_stream(address.host, address.port)
-        except (OSError, trio.TooSlowError) as error:
+        except (OSError, UnicodeError, trio.TooSlowError) as error:
             message = f"{address} cannot be reached: {error or 'no answer'}."
             raise PeerLost(message, remedy="The node tries again later.") from error
         machine = Initiator(self._local, _ephemeral(), self._check_peer, address.identity)
         try:
             session = await greet(stream, machine, self._limits.connect_timeout_s)
-        except HandshakeError as error:
-            self._metrics.count_handshake_failure("out", error)
-            await trio.aclose_forcefully(stream)
-            raise
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, HandshakeError):
+                self._metrics.count_handshake_failure("out", error)
             await trio.aclose_forcefully(stream)
             raise
         return self._peer(stream, session, (address.host, address.port), inbound=False)
@@ -293,18 +300,25 @@ class Network:
                     banned = self._reputation.report(None, ip, misbehaviour, self._clock())
                     self._metrics.count_misbehaviour(misbehaviour, banned=banned)
                 return
-            if session is not None:
-                peer = self._peer(stream, session, (ip, port), inbound=True)
-                self._discovery.arrived(peer)
-                await self.hold(peer)
+            peer = self._peer(stream, session, (ip, port), inbound=True)
+            self._discovery.arrived(peer)
+            await self.hold(peer)
 
-    async def _welcome(self, stream: trio.SocketStream, ip: str) -> Session | None:
-        """A session, or None when too many others came meanwhile; raises `HandshakeError`."""
+    def _check_arrival(self, ip: str) -> None:
+        """Raise `PeerRefused` for an address that nobody may connect from now."""
+        if ip in self._reserved_ips:
+            return
         if self._reputation.is_address_banned(ip, self._clock()):
             raise PeerRefused(f"The address {ip} is banned.", remedy="Wait until the ban is over.")
+        if not self._rates.allows(ip, trio.current_time()):
+            raise PeerRefused(f"{ip} connects too often.", remedy="Wait a minute.")
         arriving = [other for other, _ in self._arriving.values()]
         connected = [peer.ip for peer in self._peers.values() if peer.inbound]
         check_address(ip, arriving + connected, self._limits)
+
+    async def _welcome(self, stream: trio.SocketStream, ip: str) -> Session:
+        """A session with whoever has connected; raises `HandshakeError`."""
+        self._check_arrival(ip)
         self._arrivals += 1
         number = self._arrivals
         with trio.CancelScope() as scope:
@@ -317,7 +331,7 @@ class Network:
                 return await greet(stream, machine, self._limits.connect_timeout_s)
             finally:
                 del self._arriving[number]
-        return None
+        raise PeerRefused("Too many others connect.", remedy="Try again in a few seconds.")
 
     def _check_peer(self, identity: bytes) -> None:
         if identity not in self._reserved and self._reputation.is_banned(identity, self._clock()):

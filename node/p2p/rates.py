@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
+from node.p2p.addresses import household
 from node.p2p.limits import LaneLimits, Rate
 
 
@@ -33,13 +36,13 @@ class TokenBucket:
 
 
 class LaneAllowance:
-    """What one peer may still send in one lane: messages and bytes."""
+    """What one peer may still send in one lane, or a part of that: messages and bytes."""
 
     __slots__ = ("_bytes", "_messages")
 
-    def __init__(self, limits: LaneLimits, now_s: float) -> None:
-        self._messages = TokenBucket(limits.messages, now_s)
-        self._bytes = TokenBucket(limits.bytes, now_s)
+    def __init__(self, limits: LaneLimits, now_s: float, part: float = 1.0) -> None:
+        self._messages = TokenBucket(limits.messages.times(part), now_s)
+        self._bytes = TokenBucket(limits.bytes.times(part), now_s)
 
     def has(self, messages: int, size_bytes: int, now_s: float) -> bool:
         """Whether so much may be received now."""
@@ -48,3 +51,24 @@ class LaneAllowance:
     def spend(self, messages: int, size_bytes: int, now_s: float) -> float:
         """Take so much; returns the seconds to wait before more is read."""
         return max(self._messages.spend(messages, now_s), self._bytes.spend(size_bytes, now_s))
+
+
+class ArrivalRates:
+    """A bucket for each IP address that connections come from, the latest `count_max` of them."""
+
+    def __init__(self, rate: Rate, count_max: int) -> None:
+        self._rate = rate
+        self._count_max = count_max
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+
+    def allows(self, ip: str, now_s: float) -> bool:
+        """Whether one more connection may come from `ip` now; it counts if so."""
+        place = household(ip)
+        bucket = self._buckets.pop(place, None) or TokenBucket(self._rate, now_s)
+        self._buckets[place] = bucket
+        if len(self._buckets) > self._count_max:
+            self._buckets.popitem(last=False)
+        if not bucket.has(1, now_s):
+            return False
+        bucket.spend(1, now_s)
+        return True
