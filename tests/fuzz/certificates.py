@@ -195,8 +195,11 @@ class _Attacks:
         """Whoever is convicted signed both sides."""
         attack = _changed_one(random, self._specimens, self._encodings, LightClientAttack)
         if random.random() < 0.2:
-            attack = LightClientAttack.of(attack.one, _made_up(random, LIARS))
+            own = _CHAIN.block(FORK_HEIGHT, signers=_CHAIN_SIGNERS)
+            attack = LightClientAttack.of(own, _made_up(random, LIARS))
         known = {self._validators.hash(): self._validators}
+        if random.random() < 0.5:
+            attack = attack.without_known_sets(known.get)
         for account in culprits(attack, known.get, _GENESIS):
             if account not in self._guilty:
                 raise Finding("an honest validator is convicted", attack.encode())

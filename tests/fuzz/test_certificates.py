@@ -70,6 +70,6 @@ def test_an_aggregate_that_is_not_verified_is_found(step, monkeypatch):
 def test_two_rounds_that_convict_by_themselves_are_found(step, monkeypatch):
     """The honest validators of a fork may vote in two rounds."""
     monkeypatch.setattr(attack.LightClientAttack, "is_complete", property(lambda _self: True))
-    monkeypatch.setattr(attack, "_certified", lambda _attack, _genesis_hash: None)
+    monkeypatch.setattr(attack, "_certified", lambda *_arguments: None)
     monkeypatch.setattr(certificates, "_CHAIN_SIGNERS", certificates.ALL)
     assert _found(certificates.make()) == FRAMED
