@@ -13,6 +13,7 @@ not its own, so it cannot be framed.
 | `FINALIZE_VERSUS_NOTARIZE` | another block finalized than was notarized in the round |
 | `BAD_SHARE` | a vote that finalizes whose BLS share is not the voter's signature |
 | `CONFLICTING_CERTIFICATES` | the same of everybody who signed both of two certificates |
+| `LIGHT_CLIENT_ATTACK` | two blocks of one height finalized, as a light client was shown them |
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from consensus.errors import InvalidEvidence, InvalidVote
+from consensus.light.attack import LightClientAttack, culprits
 from consensus.scheme import Cryptography, Scheme
 from consensus.votes import Certificate, Statement, Vote, VoteKind, conflict
 from runtime.codec import codec_of
@@ -41,6 +43,7 @@ class Offence(IntEnum):
     FINALIZE_VERSUS_NOTARIZE = 4
     BAD_SHARE = 5
     CONFLICTING_CERTIFICATES = 6
+    LIGHT_CLIENT_ATTACK = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +64,13 @@ class CertificatePair:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Exactly one of three proofs, under the validator set it is about."""
+    """Exactly one of four proofs, under the validator set it is about."""
 
     validators_hash: Hash
     votes: VotePair | None = None
     bad_share: Vote | None = None
     certificates: CertificatePair | None = None
+    attack: LightClientAttack | None = None
 
     @classmethod
     def decode(cls, data: bytes) -> Evidence:
@@ -79,10 +83,12 @@ class Evidence:
 
     @property
     def statement(self) -> Statement:
-        """One of the statements shown; all are of one height and round once verified."""
+        """One of the statements shown; once verified all are of one height, and mostly round."""
         for shown in (self.votes, self.certificates):
             if shown is not None:
                 return shown.first.statement
+        if self.attack is not None:
+            return self.attack.one.commit.statement
         if self.bad_share is None:
             raise _invalid("shows nothing")
         return self.bad_share.statement
@@ -112,7 +118,7 @@ def judge(
     if validators is None:
         raise _invalid("is about a validator set that is unknown, or too old to be punished")
     scheme = Scheme(validators, genesis_hash, cryptography)
-    shown = (evidence.votes, evidence.bad_share, evidence.certificates)
+    shown = (evidence.votes, evidence.bad_share, evidence.certificates, evidence.attack)
     match [each for each in shown if each is not None]:
         case [VotePair() as pair]:
             return _judge_votes(pair, scheme)
@@ -120,6 +126,9 @@ def judge(
             return _judge_share(vote, scheme)
         case [CertificatePair() as pair]:
             return _judge_certificates(pair, scheme)
+        case [LightClientAttack() as attack]:
+            guilty = culprits(attack, validators_of, genesis_hash)
+            return _verdict(Offence.LIGHT_CLIENT_ATTACK, evidence.statement, guilty)
         case _:
             raise _invalid("does not show exactly one thing")
 

@@ -30,26 +30,54 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import TypeAlias
 
+from consensus.commit import Commit
 from consensus.cryptography import key_scheme
 from consensus.errors import InvalidCertificate, InvalidEvidence, InvalidLightBlock
-from consensus.light.block import LightBlock, TrustedState
+from consensus.light.block import LightBlock, Possessions, TrustedState
 from consensus.light.sync import LightSync
 from consensus.light.verification import LightPolicy, check_possessions, verify_header
 from consensus.votes import Certificate, VoteKind, conflict
+from runtime.block import Header
 from runtime.codec import codec_of
 from runtime.wire.validators import ValidatorSet
 
+SetFinder: TypeAlias = Callable[[bytes], ValidatorSet | None]
+"""Finds a set that the chain has had by its hash, among those that can still be punished."""
 _REMEDY = "Drop it; nobody is punished for it."
+
+
+@dataclass(frozen=True, slots=True)
+class ShownBlock:
+    """A light block as evidence: a set that the chain has had can be left out."""
+
+    header: Header
+    commit: Commit
+    validators: ValidatorSet | None
+    possessions: Possessions
+
+    @classmethod
+    def of(cls, block: LightBlock) -> ShownBlock:
+        """Return all of a light block."""
+        return cls(block.header, block.commit, block.validators, block.possessions)
+
+    def under(self, known: ValidatorSet | None) -> LightBlock:
+        """Return the light block under a set of the chain, or else the set that is shown."""
+        validators = known or self.validators
+        if validators is None:
+            message = f"The set of block {self.header.id().hex()} is neither known nor shown."
+            raise InvalidEvidence(message, remedy="Show the set and its proofs of possession.")
+        return LightBlock(self.header, self.commit, validators, self.possessions)
 
 
 @dataclass(frozen=True, slots=True)
 class LightClientAttack:
     """Two blocks of one height, both with a valid commit."""
 
-    one: LightBlock
-    other: LightBlock
-    """Of the larger block id, so that an attack has one encoding."""
+    one: ShownBlock
+    other: ShownBlock
+    """Of the larger block id."""
     certificate: Certificate | None
     """Nullifies the lower of two rounds, or notarizes another block in it; else none."""
 
@@ -57,7 +85,7 @@ class LightClientAttack:
     def of(cls, one: LightBlock, other: LightBlock) -> LightClientAttack:
         """Return the evidence that two blocks of one height are."""
         first, second = sorted((one, other), key=lambda block: block.header.id())
-        return cls(first, second, None)
+        return cls(ShownBlock.of(first), ShownBlock.of(second), None)
 
     @classmethod
     def decode(cls, data: bytes) -> LightClientAttack:
@@ -75,7 +103,8 @@ class LightClientAttack:
     def is_complete(self) -> bool:
         """Whether the two commits convict by themselves."""
         same_round = self.one.commit.round == self.other.commit.round
-        return same_round or self.one.validators != self.other.validators
+        hashes = (self.one.header.validators_hash, self.other.header.validators_hash)
+        return same_round or hashes[0] != hashes[1]
 
     def is_completed_by(self, certificate: Certificate) -> bool:
         """Whether an honest signer of the lower round's commit never signs the certificate (R7)."""
@@ -90,6 +119,16 @@ class LightClientAttack:
                 if self.is_completed_by(certificate):
                     return replace(self, certificate=certificate)
         return self
+
+    def without_known_sets(self, validators_of: SetFinder) -> LightClientAttack:
+        """Return the evidence for a chain that has had the sets which it finds."""
+        one, other = (
+            block
+            if validators_of(block.header.validators_hash) is None
+            else replace(block, validators=None, possessions=())
+            for block in (self.one, self.other)
+        )
+        return replace(self, one=one, other=other)
 
 
 class Side(IntEnum):
@@ -168,23 +207,22 @@ class WitnessCheck:
 
 
 def culprits(
-    attack: LightClientAttack,
-    validators_of: Callable[[bytes], ValidatorSet | None],
-    genesis_hash: bytes,
+    attack: LightClientAttack, validators_of: SetFinder, genesis_hash: bytes
 ) -> tuple[bytes, ...]:
     """Verify an attack and return the sorted accounts of the validators that it convicts.
 
-    `validators_of` finds a set of the chain by its hash; only these validators can be convicted,
-    and only their keys need no proof of possession.  Raises `InvalidEvidence`.
+    Only validators of sets that `validators_of` finds can be convicted, and only their keys need no
+    proof of possession.  Raises `InvalidEvidence`.
     """
     one, other = attack.one, attack.other
     if one.header.height != other.header.height or one.header.id() >= other.header.id():
         raise InvalidEvidence("These are not two blocks of one height.", remedy=_REMEDY)
-    found = (validators_of(side.validators.hash()) for side in (one, other))
+    found = [validators_of(side.header.validators_hash) for side in (one, other)]
     known = tuple(validators for validators in found if validators is not None)
+    sides = [side.under(validators) for side, validators in zip((one, other), found, strict=True)]
     try:
-        signers = [_signers(side, known, genesis_hash) for side in (one, other)]
-        certified = _certified(attack, genesis_hash)
+        signers = [_signers(side, known, genesis_hash) for side in sides]
+        certified = _certified(attack, sides[0].validators, genesis_hash)
     except (InvalidCertificate, InvalidLightBlock) as error:
         raise InvalidEvidence(error.message, remedy=_REMEDY) from error
     if certified is not None:
@@ -208,7 +246,9 @@ def _signers(
     return frozenset(side.validators.validators[index].bls_key for index in indices)
 
 
-def _certified(attack: LightClientAttack, genesis_hash: bytes) -> frozenset[bytes] | None:
+def _certified(
+    attack: LightClientAttack, validators: ValidatorSet, genesis_hash: bytes
+) -> frozenset[bytes] | None:
     """The BLS keys of the voters of the third certificate, verified; `None` if it takes none."""
     certificate = attack.certificate
     if certificate is None and attack.is_complete:
@@ -217,7 +257,5 @@ def _certified(attack: LightClientAttack, genesis_hash: bytes) -> frozenset[byte
         message = "Two rounds of one set convict with a certificate against the lower one only."
         remedy = "Add the lower round's certificate from a validator's archive."
         raise InvalidEvidence(message, remedy=remedy)
-    scheme = key_scheme(attack.one.validators, genesis_hash)
-    members = scheme.validators.validators
-    voters = scheme.verify_certificate(certificate)
-    return frozenset(members[index].bls_key for index in voters)
+    voters = key_scheme(validators, genesis_hash).verify_certificate(certificate)
+    return frozenset(validators.validators[index].bls_key for index in voters)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from consensus.commit import Commit
 from runtime.block import Header
@@ -15,6 +15,9 @@ from runtime.types import BlsSignature, Max
 from runtime.wire.state_proof import StateProof
 from runtime.wire.validators import VALIDATORS_MAX, ValidatorSet
 
+Possessions: TypeAlias = Annotated[tuple[BlsSignature, ...], Max(VALIDATORS_MAX)]
+"""Proofs of possession of the BLS keys of a set, in its order; none, or one for each."""
+
 
 @dataclass(frozen=True, slots=True)
 class LightBlock:
@@ -24,11 +27,8 @@ class LightBlock:
     commit: Commit
     validators: ValidatorSet
     """The set that decided the block: the header names it in `validators_hash`."""
-    possessions: Annotated[tuple[BlsSignature, ...], Max(VALIDATORS_MAX)]
-    """Proofs of possession of the validators' BLS keys, in the order of the set.
-
-    Needed by a client that does not know the set, and may be left out for others.
-    """
+    possessions: Possessions
+    """Needed by a client that does not know the set; may be left out for others."""
 
     @classmethod
     def decode(cls, data: bytes) -> LightBlock:

@@ -48,7 +48,7 @@ from runtime import (
 from runtime.hashing import hash_validators
 from runtime.keys import verify
 from runtime.traits import BlsVerifier, Stakes
-from runtime.types import BlsPublicKey, PublicKey
+from runtime.types import BlsPublicKey, BlsSignature, PublicKey
 from runtime.wire.session_keys import KeyProofs, SessionKeys
 from runtime.wire.validators import VALIDATORS_MAX, WEIGHT_UNIT, Validator, ValidatorSet
 
@@ -86,6 +86,8 @@ class Session(Pallet, index=4):
     keys = Map[AccountId, SessionKeys]()
     vote_key_owners = Map[PublicKey, AccountId]()
     bls_key_owners = Map[BlsPublicKey, AccountId]()
+    possessions = Map[BlsPublicKey, BlsSignature]()
+    """What nodes show light clients with a set that these do not know: proofs of its BLS keys."""
     first_change = Value[U64](0)
     """The number of the oldest change of the set that is remembered."""
     next_change = Value[U64](0)
@@ -167,6 +169,7 @@ class Session(Pallet, index=4):
             if owner not in (None, account):
                 raise self.KeyTaken(owner=owner)
             owners[key] = account
+        self.possessions[keys.bls_key] = proofs.possession
         self.keys[account] = keys
         self.emit(self.KeysSet(account=account, keys=keys))
 

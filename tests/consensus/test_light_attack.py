@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from consensus.cryptography import CRYPTOGRAPHY
 from consensus.errors import InvalidCertificate, InvalidEvidence, InvalidLightBlock
+from consensus.evidence import Evidence, Offence, Verdict, judge
 from consensus.light import LightClientAttack, LightSync, Side, WitnessCheck, culprits
 from consensus.votes import Statement, VoteKind
 from tests.consensus.light_chain import Chain, certify, member, now_ms, set_of
@@ -186,3 +188,22 @@ def test_what_is_no_attack_convicts_nobody():
         _convict(attack, genesis_hash=b"h" * 32)
     with pytest.raises(InvalidEvidence, match="No validator"):
         culprits(attack, lambda _hash: None, ONE.genesis_hash)
+
+
+def test_sets_that_the_chain_knows_are_left_out():
+    """The evidence stays small, whatever the number of validators; an unknown set is shown."""
+    attack = LightClientAttack.of(ONE.block(9), ONE.fork(9, b"f").block(9))
+    small = attack.without_known_sets(SETS.get)
+    assert len(small.encode()) < 1_500 < len(attack.encode())
+    assert _convict(small) == _convict(attack) == _accounts(*ALL)
+    assert attack.without_known_sets(lambda _hash: None) == attack
+    with pytest.raises(InvalidEvidence, match="neither known nor shown"):
+        culprits(small, lambda _hash: None, ONE.genesis_hash)
+
+
+def test_an_attack_is_evidence_like_any_other():
+    """It is judged with the rest, and named for what it is."""
+    attack = LightClientAttack.of(ONE.block(9), ONE.fork(9, b"f").block(9))
+    evidence = Evidence(set_of(ALL).hash(), attack=attack.without_known_sets(SETS.get))
+    verdict = judge(Evidence.decode(evidence.encode()), SETS.get, ONE.genesis_hash, CRYPTOGRAPHY)
+    assert verdict == Verdict(Offence.LIGHT_CLIENT_ATTACK, 9, 1, _accounts(*ALL))

@@ -92,6 +92,18 @@ def test_keys_are_set_when_both_are_proved():
         assert pallets.session.keys[ALICE.account] == call.keys
 
 
+def test_proofs_of_possession_stay():
+    """Also of keys that are not used any more: light clients may be shown an old set."""
+    chain = opened()
+    first, second = set_keys(chain, ALICE), set_keys(chain, ALICE, b"b")
+    for call in (first, second, Session.purge_keys.Call()):
+        chain.ok(ALICE, call)
+    with chain.reading() as pallets:
+        for call in (first, second):
+            proof = pallets.session.possessions[call.keys.bls_key]
+            assert proof == call.proofs.possession
+
+
 def test_a_proof_is_for_one_account_and_one_chain():
     """What another account proved, or this one on another chain, is no proof."""
     chain = opened()

@@ -16,7 +16,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from consensus.commit import Commit
 from consensus.cryptography import CRYPTOGRAPHY
+from consensus.evidence import Evidence
+from consensus.light import LightClientAttack
 from consensus.scheme import Scheme
 from consensus.votes import Certificate, Statement, Vote, VoteKind, sign_vote
 from genesis.compose import compose_runtime
@@ -38,6 +41,7 @@ from runtime.testing import Pool, SeededDraws, Values
 from runtime.wire import blobs, manifest, receipts, records, rows, state_proof
 from runtime.wire.receipts import ListPath, StateEntry, SumPath
 from runtime.wire.validators import Validator, ValidatorSet
+from tests.consensus import light_chain
 
 FILE = Path(__file__).parent / "vectors" / "conformance.json"
 SAMPLES = 32
@@ -93,7 +97,7 @@ def render() -> str:
 def _records() -> Iterator[type]:
     """The dataclasses that are sent or signed."""
     yield from _records_of(manifest, receipts, records, rows, state_proof, block, extrinsic)
-    yield from (Statement, Vote, Certificate, Validator)
+    yield from (Statement, Vote, Certificate, Commit, Validator)
 
 
 def _records_of(*modules: ModuleType) -> Iterator[type]:
@@ -294,6 +298,19 @@ def _share(payload: bytes) -> bytes:
     return payload * 3
 
 
+def light_blocks() -> Iterator[bytes]:
+    """A commit, a light block and an attack on light clients, by keys from constants."""
+    chain = light_chain.Chain(lambda _height: (1, 2, 3, 4))
+    block, fork = chain.block(3), chain.fork(2, b"f").block(3)
+    yield block.commit.encode()
+    yield block.commit.hash()
+    yield block.encode()
+    attack = LightClientAttack.of(block, fork)
+    yield attack.encode()
+    sets = {block.validators.hash(): block.validators}
+    yield Evidence(block.validators.hash(), attack=attack.without_known_sets(sets.get)).encode()
+
+
 def blob_files() -> Iterator[bytes]:
     """Blobs of no, one and many items."""
     for count in (0, 1, 300):
@@ -311,6 +328,7 @@ SPECIMENS: dict[str, Callable[[], Iterator[bytes]]] = {
     "merkle lists": merkle_lists,
     "blocks": headers_and_blocks,
     "votes": votes_and_certificates,
+    "light blocks": light_blocks,
     "blobs": blob_files,
 }
 
