@@ -2,7 +2,8 @@
 
 There is no lock and no amnesia in the protocol: every fork is provable from two signatures of one
 round.  An honest validator never signs two statements that `conflict`, and never a share that is
-not its own, so it cannot be framed.
+not its own, so it cannot be framed.  Two certificates that conflict show the same of everybody who
+signed both.
 
 | offence | what is shown |
 |---|---|
@@ -12,7 +13,6 @@ not its own, so it cannot be framed.
 | `NULLIFY_FINALIZE` | one round both nullified and finalized |
 | `FINALIZE_VERSUS_NOTARIZE` | another block finalized than was notarized in the round |
 | `BAD_SHARE` | a vote that finalizes whose BLS share is not the voter's signature |
-| `CONFLICTING_CERTIFICATES` | the same of everybody who signed both of two certificates |
 | `LIGHT_CLIENT_ATTACK` | two blocks of one height finalized, as a light client was shown them |
 """
 
@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
 
 from consensus.errors import InvalidEvidence, InvalidVote
 from consensus.light.attack import LightClientAttack, culprits
@@ -28,22 +27,10 @@ from consensus.scheme import Cryptography, Scheme
 from consensus.votes import Certificate, Statement, Vote, VoteKind, conflict
 from runtime.codec import codec_of
 from runtime.types import Hash
+from runtime.wire.offences import OffenceKind
 from runtime.wire.validators import ValidatorSet
 
 _REMEDY = "Drop the evidence; whoever sends it is faulty or on another chain."
-
-
-class Offence(IntEnum):
-    """What a validator did, from the least to see through to the most."""
-
-    DUPLICATE_PROPOSAL = 0
-    CONFLICTING_NOTARIZE = 1
-    CONFLICTING_FINALIZE = 2
-    NULLIFY_FINALIZE = 3
-    FINALIZE_VERSUS_NOTARIZE = 4
-    BAD_SHARE = 5
-    CONFLICTING_CERTIFICATES = 6
-    LIGHT_CLIENT_ATTACK = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +85,7 @@ class Evidence:
 class Verdict:
     """What verified evidence shows: the offence, where, and the accounts that committed it."""
 
-    offence: Offence
+    offence: OffenceKind
     height: int
     round: int
     culprits: tuple[bytes, ...]
@@ -128,22 +115,22 @@ def judge(
             return _judge_certificates(pair, scheme)
         case [LightClientAttack() as attack]:
             guilty = culprits(attack, validators_of, genesis_hash)
-            return _verdict(Offence.LIGHT_CLIENT_ATTACK, evidence.statement, guilty)
+            return _verdict(OffenceKind.LIGHT_CLIENT_ATTACK, evidence.statement, guilty)
         case _:
             raise _invalid("does not show exactly one thing")
 
 
-def offence_of(one: Statement, other: Statement) -> Offence:
+def offence_of(one: Statement, other: Statement) -> OffenceKind:
     """Name the offence of whoever signed two statements that conflict."""
     if one.kind is other.kind:
         return {
-            VoteKind.PROPOSE: Offence.DUPLICATE_PROPOSAL,
-            VoteKind.NOTARIZE: Offence.CONFLICTING_NOTARIZE,
-            VoteKind.FINALIZE: Offence.CONFLICTING_FINALIZE,
+            VoteKind.PROPOSE: OffenceKind.DUPLICATE_PROPOSAL,
+            VoteKind.NOTARIZE: OffenceKind.CONFLICTING_NOTARIZE,
+            VoteKind.FINALIZE: OffenceKind.CONFLICTING_FINALIZE,
         }[one.kind]
     if VoteKind.NULLIFY in (one.kind, other.kind):
-        return Offence.NULLIFY_FINALIZE
-    return Offence.FINALIZE_VERSUS_NOTARIZE
+        return OffenceKind.NULLIFY_FINALIZE
+    return OffenceKind.FINALIZE_VERSUS_NOTARIZE
 
 
 def _judge_votes(pair: VotePair, scheme: Scheme) -> Verdict:
@@ -160,7 +147,7 @@ def _judge_share(vote: Vote, scheme: Scheme) -> Verdict:
     index = _verify(vote, scheme)
     if vote.share is None or not scheme.is_bad_share(index, vote.statement, vote.share):
         raise _invalid("shows a share that is right")
-    return _verdict(Offence.BAD_SHARE, vote.statement, (vote.validator,))
+    return _verdict(OffenceKind.BAD_SHARE, vote.statement, (vote.validator,))
 
 
 def _judge_certificates(pair: CertificatePair, scheme: Scheme) -> Verdict:
@@ -170,7 +157,8 @@ def _judge_certificates(pair: CertificatePair, scheme: Scheme) -> Verdict:
     voters = frozenset(scheme.verify_certificate(first))
     common = [index for index in scheme.verify_certificate(second) if index in voters]
     culprits = tuple(scheme.account_of(index) for index in common)
-    return _verdict(Offence.CONFLICTING_CERTIFICATES, first.statement, culprits)
+    offence = offence_of(first.statement, second.statement)
+    return _verdict(offence, first.statement, culprits)
 
 
 def _verify(vote: Vote, scheme: Scheme) -> int:
@@ -180,7 +168,7 @@ def _verify(vote: Vote, scheme: Scheme) -> int:
         raise _invalid(f"shows a vote that does not verify: {error.message}") from error
 
 
-def _verdict(offence: Offence, statement: Statement, culprits: tuple[bytes, ...]) -> Verdict:
+def _verdict(offence: OffenceKind, statement: Statement, culprits: tuple[bytes, ...]) -> Verdict:
     return Verdict(offence, statement.height, statement.round, culprits)
 
 

@@ -29,6 +29,7 @@ from pallets.attribution.pallet import Attribution
 from pallets.compute.pallet import Compute
 from pallets.datanets.pallet import Datanets
 from pallets.inference.pallet import Inference
+from pallets.offences.pallet import Offences
 from pallets.session.pallet import Session
 from pallets.staking.pallet import Staking
 from runtime.block import Block, Header
@@ -110,6 +111,7 @@ class Parameters:
     validators_max: Positive[U32] = Session.validators_max.default
     bond_min: Amount = Staking.bond_min.default
     unbonding_blocks: Positive[BlockNumber] = Staking.unbonding_blocks.default
+    jail_blocks: Positive[BlockNumber] = Offences.jail_blocks.default
     base_price: Amount = BASE_PRICE
     """What every extrinsic costs, in 10**-18 OPEN; the two below come on top."""
     byte_price: Amount = BYTE_PRICE
@@ -257,6 +259,7 @@ def dev_spec() -> ChainSpec:
             rows_min=1,
             session_blocks=120,
             unbonding_blocks=10_000,
+            jail_blocks=1_000,
         ),
     )
 
@@ -345,6 +348,7 @@ def _configure(spec: ChainSpec, pallets: Pallets) -> None:
     pallets.session.validators_max.put(chosen.validators_max)
     pallets.staking.bond_min.put(chosen.bond_min)
     pallets.staking.unbonding_blocks.put(chosen.unbonding_blocks)
+    pallets.offences.jail_blocks.put(chosen.jail_blocks)
     for validator in spec.validators:
         pallets.staking.bond(validator.account, validator.bond)
         pallets.staking.validate(validator.account)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from consensus.bls import BLS
+from genesis.evidence import verify_evidence
 from pallets.attribution.pallet import Attribution
 from pallets.balances.pallet import Balances
 from pallets.compute.pallet import Compute
@@ -18,6 +19,7 @@ from pallets.datanets.pallet import Datanets
 from pallets.fees.pallet import Fees
 from pallets.inference.pallet import Inference
 from pallets.models.pallet import Models
+from pallets.offences.pallet import Offences
 from pallets.session.pallet import Session
 from pallets.staking.pallet import Staking
 from pallets.system.pallet import System
@@ -41,6 +43,7 @@ class Pallets:
     fees: Fees
     staking: Staking
     session: Session
+    offences: Offences
     upgrade: Upgrade
     datanets: Datanets
     models: Models
@@ -72,6 +75,9 @@ def compose(extra: Sequence[type[Pallet]] = ()) -> tuple[Runtime, Pallets]:
         fees=Fees(),
         staking=staking,
         session=session,
+        offences=Offences(
+            currency=balances, stakes=staking, sets=session, verifier=verify_evidence
+        ),
         upgrade=Upgrade(system=system, sets=session),
         datanets=datanets,
         models=models,

@@ -24,7 +24,7 @@ OfferedEvidence = Annotated[tuple[EvidenceBytes, ...], Max(OFFERED_MAX)]
 
 
 class OffenceKind(IntEnum):
-    """Which rule of consensus was broken; `consensus/README.md` says how each is proved."""
+    """What a validator did, from the least to see through to the most (`consensus.evidence`)."""
 
     DUPLICATE_PROPOSAL = 0
     CONFLICTING_NOTARIZE = 1
@@ -32,8 +32,6 @@ class OffenceKind(IntEnum):
     NULLIFY_FINALIZE = 3
     FINALIZE_VERSUS_NOTARIZE = 4
     BAD_SHARE = 5
-    CONFLICTING_CERTIFICATES = 6
-    LIGHT_CLIENT_ATTACK = 7
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,7 @@ def test_genesis_stores_every_parameter():
         assert pallets.session.validators_max.get() == numbers["validators_max"]
         assert pallets.staking.bond_min.get() == numbers["bond_min"]
         assert pallets.staking.unbonding_blocks.get() == numbers["unbonding_blocks"]
+        assert pallets.offences.jail_blocks.get() == numbers["jail_blocks"]
 
 
 def test_genesis_bonds_and_elects_the_validators():

@@ -20,6 +20,7 @@ def test_the_runtime_has_exactly_the_typed_pallets():
         "Fees",
         "Staking",
         "Session",
+        "Offences",
         "Upgrade",
         "Datanets",
         "Models",
@@ -52,6 +53,7 @@ def test_indices_stay_for_ever():
             5,
             ["bond", "bond_extra", "unbond", "withdraw", "validate", "chill", "unjail"],
         ),
+        "Offences": (6, ["report", "submit"]),
         "Upgrade": (7, ["schedule", "cancel"]),
         "Balances": (
             2,
