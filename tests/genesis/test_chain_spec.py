@@ -116,7 +116,7 @@ def test_every_spec_survives_toml(name, label, amount, weight, account, blocks):
     spec = replace(
         SPEC,
         name=name,
-        validators=(SpecValidator(account, weight, account, b"b" * 48),),
+        validators=(SpecValidator(account, weight, b"k" * 32, b"b" * 48),),
         endowments=(Endowment(account, "liquidity", amount, label),),
         parameters=replace(SPEC.parameters, epoch_blocks=blocks),
     )
@@ -162,7 +162,10 @@ def swap(old, new):
             "validators = []\n" + re.sub(r"\[\[validators\]\]\n(?:.+\n)*", "", TOML),
             "names no validator",
         ),
-        ("validators = 3\n" + re.sub(r"\[\[validators\]\]\n(?:.+\n)*", "", TOML), "validators is 3"),
+        (
+            "validators = 3\n" + re.sub(r"\[\[validators\]\]\n(?:.+\n)*", "", TOML),
+            "validators is 3",
+        ),
     ],
 )
 def test_what_is_not_a_spec_is_refused(text, part):
@@ -192,6 +195,13 @@ def test_a_validator_is_named_once():
     """The same key twice would vote twice."""
     with pytest.raises(InvalidChainSpec):
         replace(SPEC, validators=SPEC.validators * 2)
+
+
+def test_nobody_else_can_vote_with_a_validators_key():
+    """A vote key of small order, here the neutral point, is refused: anybody can sign with it."""
+    weak = replace(SPEC.validators[0], vote_key=bytes([1] + [0] * 31))
+    with pytest.raises(InvalidChainSpec, match="Anybody can vote"):
+        replace(SPEC, validators=(weak,))
 
 
 def test_files_that_are_no_spec_are_refused(tmp_path):
