@@ -92,11 +92,13 @@ class Overlay:
         "_most",
         "_open_edits",
         "_reads",
+        "_reads_most",
         "_remembered",
         "_state",
         "_values",
         "_writable",
         "_writes",
+        "_writes_most",
         "attached",
     )
 
@@ -138,13 +140,18 @@ class Overlay:
         self._writes: set[bytes] = set()
         self._hashes = 0
         self._bytes = 0
-        self._most = most
+        self._limit(most)
         self._events_most = len(self._events) + events
 
     def unmeter(self) -> None:
         """Lift the limits, for what the runtime does itself between two calls."""
-        self._most = UNLIMITED
+        self._limit(UNLIMITED)
         self._events_most = UNLIMITED.reads
+
+    def _limit(self, most: Weight) -> None:
+        self._most = most
+        self._reads_most = most.reads
+        self._writes_most = most.writes if self._writable else 0
 
     @property
     def metered(self) -> tuple[int, int, int, int]:
@@ -165,10 +172,9 @@ class Overlay:
     def read(self, key: bytes, load: Callable[[bytes], Plain]) -> Plain:
         """The plain data of a key, or `ABSENT`; `load` decodes and checks what the state holds."""
         reads = self._reads
-        if key not in reads:
-            reads.add(key)
-            if len(reads) > self._most.reads:
-                raise _weight_exceeded("reads", self._most.reads, "storage entries")
+        reads.add(key)
+        if len(reads) > self._reads_most:
+            raise _weight_exceeded("reads", self._reads_most, "storage entries")
         value = self._values.get(key, _UNKNOWN)
         if value is _UNKNOWN:
             value = self._remembered.get(key, _UNKNOWN)
@@ -183,12 +189,11 @@ class Overlay:
         if key in self._open_edits:
             raise _nested_edit()
         writes = self._writes
-        if key not in writes:
+        writes.add(key)
+        if len(writes) > self._writes_most:
             if not self._writable:
                 raise _read_only()
-            writes.add(key)
-            if len(writes) > self._most.writes:
-                raise _weight_exceeded("writes", self._most.writes, "storage entries")
+            raise _weight_exceeded("writes", self._writes_most, "storage entries")
         values = self._values
         self._journal.append((key, values.get(key, _UNKNOWN)))
         values[key] = plain
