@@ -159,7 +159,7 @@ class Runtime:
             else:
                 block.left_out = {each.hash: block_full(0) for each in extrinsics}
             self._environment.extrinsic_index = None
-            self._overlay.unmeter()
+            self._overlay.settle()
             if not migrating:
                 self._settle(block)
                 self._run_idle(block)
@@ -169,7 +169,8 @@ class Runtime:
                 changed=self._overlay.changed,
                 included=tuple(block.included),
                 results=tuple(block.results),
-                emitted=tuple(self._overlay.events),
+                event_encodings=tuple(self._overlay.events),
+                event_codec=self._event_codec,
                 left_out=block.left_out,
             )
 
@@ -359,7 +360,7 @@ class Runtime:
         if len(overlay.events) > EVENTS_AT_ADMISSION_MAX:
             raise block_full(block.space.count)
         block.space.take(length_bytes, units, definition.operational)
-        overlay.unmeter()
+        overlay.settle()
         fee = block.schedule.fee(length_bytes, units)
         try:
             self._keeper.admit(signer, nonce, fee + tip)
