@@ -43,7 +43,7 @@ from runtime.hashing import (
     hash_state_value,
     hash_text,
 )
-from runtime.keys import Keypair
+from runtime.keys import Keypair, is_weak
 from runtime.merkle import list_root
 from runtime.state.tree import Tree
 from runtime.types import (
@@ -146,6 +146,10 @@ class ChainSpec:
         if not accounts or len(frozenset(accounts)) != len(accounts):
             message = "The chain spec names no validator, or one of them twice."
             raise InvalidChainSpec(message, remedy="Name every validator once, and at least one.")
+        for validator in self.validators:
+            if is_weak(validator.vote_key):
+                message = f"Anybody can vote with the key of {validator.account.hex()}."
+                raise InvalidChainSpec(message, remedy="Make the validator a key of its own.")
         check_allocation(self.buckets, self.endowments)
 
     @classmethod

@@ -229,7 +229,8 @@ class Chain:
         prepared = self.store.prepare(outcome.changes)
         commit = self.head_commit
         header = self._header(context, beacon, outcome, prepared, commit)
-        return self._candidate(Block(header, outcome.included, commit), outcome, prepared)
+        block = Block(header, outcome.included, commit)
+        return self._candidate(header, block.encode(), outcome, prepared)
 
     def execute(self, encoded: bytes, admitted: Admitted | None = None) -> Candidate:
         """Execute a block that was made before; raises `InvalidBlock` unless its header holds.
@@ -258,7 +259,7 @@ class Chain:
             message = f"Block {claimed.height} does not lead to what its header claims."
             remedy = "Install the version of OpenLedger that made the block, and start again."
             raise InvalidBlock(message, remedy=remedy)
-        return self._candidate(block, outcome, prepared)
+        return self._candidate(claimed, encoded, outcome, prepared)
 
     def _checked(self, raw: bytes, admitted: Admitted | None) -> CheckedExtrinsic | CheckedInherent:
         known = admitted(hash_extrinsic(raw)) if admitted else None
@@ -343,11 +344,13 @@ class Chain:
         changed = outcome.changes.get(_CURRENT_SET)
         return hash_validators(changed) if changed else self.validators.hash()
 
-    def _candidate(self, block: Block, outcome: BlockOutcome, prepared: Prepared) -> Candidate:
+    def _candidate(
+        self, header: Header, encoded: bytes, outcome: BlockOutcome, prepared: Prepared
+    ) -> Candidate:
         return Candidate(
-            block.header,
-            block.header.id(),
-            codec_of(Block).encode(block),
+            header,
+            header.id(),
+            encoded,
             tuple([result.extrinsic_hash for result in outcome.results]),
             outcome.encoded_events,
             prepared,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, make_dataclass
+from functools import cached_property
 from types import MethodType, NoneType
 from typing import (
     Any,
@@ -72,10 +73,10 @@ class CallDefinition:
     def __str__(self) -> str:
         return f"{self.pallet}.{self.name}"
 
-    def size(self, arguments: Plain) -> int:
-        """The length of the encoded call with these plain arguments."""
-        indices = integer_bytes(self.pallet_index) + integer_bytes(self.index)
-        return 1 + indices + self.arguments.size(arguments)
+    @cached_property
+    def head_bytes(self) -> int:
+        """The bytes of the encoded call in front of its arguments."""
+        return 1 + integer_bytes(self.pallet_index) + integer_bytes(self.index)
 
     def weigh(self, arguments: Sequence[Any]) -> Weight:
         """The weight of the call with these argument values."""
@@ -290,7 +291,7 @@ class CallCodec(Codec[RuntimeCall]):
     def size(self, plain: Plain) -> int:
         """Of the indices and the arguments."""
         definition, arguments = self._find(plain)
-        return definition.size(arguments)
+        return definition.head_bytes + definition.arguments.size(arguments)
 
     def describe(self) -> str:
         """`call`."""
@@ -303,11 +304,14 @@ class CallCodec(Codec[RuntimeCall]):
         """
         definition, arguments = self._find(plain)
         codec = definition.arguments
+        if codec.fields_are_scalars:
+            size = definition.head_bytes + codec.measure(arguments)
+            return definition, tuple(arguments), size
         checked = codec.check(arguments)
         values = codec.restore_fields(checked)
         if definition.holds_calls:
             values = [self._resolve_held(value) for value in values]
-        return definition, values, definition.size(checked)
+        return definition, values, definition.head_bytes + codec.size(checked)
 
     def _resolve_held(self, value: Any) -> Any:
         """The value with every call in it resolved."""

@@ -50,6 +50,8 @@ class Codec(ABC, Generic[T]):
     """Whether a value can be changed in place: a dataclass that is not frozen."""
     is_plain = False
     """Whether a value is its own plain data."""
+    is_scalar = False
+    """Whether it is also what is parsed: arrays are parsed as lists, which can be changed."""
     fixed_bytes: int | None = None
     """The length of every encoding, if all have the same."""
 
@@ -73,6 +75,13 @@ class Codec(ABC, Generic[T]):
     def describe(self) -> str:
         """The type in the notation of the metadata, e.g. `[bytes[32]; ..7]`."""
 
+    def measure(self, plain: Plain) -> int:
+        """Check plain data from anywhere, and return the length of its encoding.
+
+        Raises `DecodeError`.  `check` and `size` in one pass, where what was parsed can stay.
+        """
+        return self.size(self.check(plain))
+
     def from_plain(self, plain: Plain) -> T:
         """Return the value of plain data from anywhere; raises `DecodeError`."""
         return self.restore(self.check(plain))
@@ -92,6 +101,7 @@ class ScalarCodec(Codec[T]):
     """A value that is its own plain data."""
 
     is_plain = True
+    is_scalar = True
 
     def restore(self, plain: Plain) -> T:
         """The same."""
@@ -122,6 +132,12 @@ class IntegerCodec(ScalarCodec[int]):
     def size(self, plain: Plain) -> int:
         """Between 1 and `max_bytes`."""
         return integer_bytes(plain)
+
+    def measure(self, plain: Plain) -> int:
+        """Between 1 and `max_bytes`."""
+        if type(plain) is not int or not self.least <= plain <= self.most:
+            raise _undecodable(self, plain)
+        return 1 if 0 <= plain < 24 else integer_bytes(plain)
 
     def describe(self) -> str:
         """The short name of a usual range, or the range."""
@@ -180,6 +196,12 @@ class BytesCodec(ScalarCodec[bytes]):
     def size(self, plain: Plain) -> int:
         """The head and the bytes."""
         return head_bytes(len(plain)) + len(plain)
+
+    def measure(self, plain: Plain) -> int:
+        """The head and the bytes."""
+        if type(plain) is not bytes or not self.least <= len(plain) <= self.most:
+            raise _undecodable(self, plain)
+        return self.fixed_bytes or head_bytes(len(plain)) + len(plain)
 
     def describe(self) -> str:
         """`bytes[32]` for an exact length, `bytes[..256]` for a bound."""
@@ -264,6 +286,7 @@ class OptionalCodec(Codec[T | None]):
         self.max_bytes = item.max_bytes
         self.mutable = item.mutable
         self.is_plain = item.is_plain
+        self.is_scalar = item.is_scalar
 
     def to_plain(self, value: T | None) -> Plain:
         """None stays None."""
@@ -280,6 +303,10 @@ class OptionalCodec(Codec[T | None]):
     def size(self, plain: Plain) -> int:
         """Null takes one byte."""
         return 1 if plain is None else self.item.size(plain)
+
+    def measure(self, plain: Plain) -> int:
+        """Null takes one byte."""
+        return 1 if plain is None else self.item.measure(plain)
 
     def describe(self) -> str:
         """`T?`."""
@@ -330,6 +357,7 @@ class TupleCodec(Codec[tuple[Any, ...]]):
         self.items = items
         self.max_bytes = head_bytes(len(items)) + sum(item.max_bytes for item in items)
         self.is_plain = all(item.is_plain for item in items)
+        self._measures = tuple(item.measure for item in items)
         self._sizes = _Sizes(items)
         self.fixed_bytes = self._sizes.fixed_bytes
 
@@ -356,6 +384,12 @@ class TupleCodec(Codec[tuple[Any, ...]]):
         """The head and the items."""
         return self._sizes.of(plain)
 
+    def measure(self, plain: Plain) -> int:
+        """The head and the items."""
+        if type(plain) not in (list, tuple) or len(plain) != len(self.items):
+            raise _undecodable(self, plain)
+        return _measured(self._measures, plain)
+
     def describe(self) -> str:
         """`(A, B)`."""
         return f"({', '.join(item.describe() for item in self.items)})"
@@ -371,11 +405,13 @@ class RecordCodec(Codec[T]):
         self.max_bytes = head_bytes(len(items)) + sum(item.max_bytes for item in items.values())
         self._encoders = tuple(item.to_plain for item in items.values())
         self._checks = tuple(item.check for item in items.values())
+        self._measures = tuple(item.measure for item in items.values())
         self._restorers = tuple(item.restore for item in items.values())
         self._values = _tuple_getter(tuple(items))
         self._sizes = _Sizes(tuple(items.values()))
         self.fixed_bytes = self._sizes.fixed_bytes
         self._fields_are_plain = all(item.is_plain for item in items.values())
+        self.fields_are_scalars = all(item.is_scalar for item in items.values())
 
     def to_plain(self, value: T) -> Plain:
         """The tuple of plain fields."""
@@ -418,6 +454,16 @@ class RecordCodec(Codec[T]):
         """The head and the fields."""
         return self._sizes.of(plain)
 
+    def measure(self, plain: Plain) -> int:
+        """The head and the fields."""
+        if type(plain) not in (list, tuple) or len(plain) != len(self._measures):
+            raise _undecodable(self, plain)
+        try:
+            return _measured(self._measures, plain)
+        except DecodeError as error:
+            field = self._failing_field(self._measures, plain)
+            raise DecodeError(f"{field}: {error.message}", remedy=error.remedy) from error
+
     def describe(self) -> str:
         """`Account(free: u128, ...)`."""
         inside = ", ".join(f"{name}: {item.describe()}" for name, item in self.items.items())
@@ -455,6 +501,14 @@ class _Sizes:
         for position, size in self._open:
             total += size(plain[position])
         return total
+
+
+def _measured(measures: Sequence[Callable[[Plain], int]], plain: Plain) -> int:
+    """The length of an array of as many items as there are `measures`."""
+    total = head_bytes(len(measures))
+    for measure, part in zip(measures, plain):  # noqa: B905 # as many, the caller has looked
+        total += measure(part)
+    return total
 
 
 def _tuple_getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:

@@ -35,27 +35,6 @@ class BadOrigin(DispatchError):
     """A call inside another is made by somebody who may not make it."""
 
 
-class ExtrinsicResult(NamedTuple):
-    """What became of an included extrinsic."""
-
-    extrinsic_hash: bytes
-    ok: bool
-    error: str
-    """The error's name, e.g. `Balances.Insufficient`; empty if `ok`."""
-    message: str
-    remedy: str
-    fee: int
-    """Paid beside the tip, in 10**-18 OPEN."""
-    weight: Weight
-    """As declared."""
-    reads: int
-    """Distinct storage keys the call read."""
-    writes: int
-    """Distinct storage keys the call wrote."""
-    hashes: int
-    hashed_bytes: int
-
-
 class CallFailure(NamedTuple):
     """Why a call failed, as texts of bounded length."""
 
@@ -64,6 +43,60 @@ class CallFailure(NamedTuple):
     message: str
     """In 1,024, as the remedy."""
     remedy: str
+
+
+class ExtrinsicResult(NamedTuple):
+    """What became of an included extrinsic."""
+
+    extrinsic_hash: bytes
+    failure: CallFailure | None
+    """Why the call failed, if it did."""
+    fee: int
+    """Paid beside the tip, in 10**-18 OPEN."""
+    weight: Weight
+    """As declared."""
+    metered: tuple[int, int, int, int]
+    """What the properties from `reads` on say."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the call did not fail."""
+        return self.failure is None
+
+    @property
+    def error(self) -> str:
+        """The error's name, e.g. `Balances.Insufficient`; empty if `ok`."""
+        return "" if self.failure is None else self.failure.error
+
+    @property
+    def message(self) -> str:
+        """What is wrong; empty if `ok`."""
+        return "" if self.failure is None else self.failure.message
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it; empty if `ok`."""
+        return "" if self.failure is None else self.failure.remedy
+
+    @property
+    def reads(self) -> int:
+        """Distinct storage keys the call read."""
+        return self.metered[0]
+
+    @property
+    def writes(self) -> int:
+        """Distinct storage keys the call wrote."""
+        return self.metered[1]
+
+    @property
+    def hashes(self) -> int:
+        """How many hashes the call computed."""
+        return self.metered[2]
+
+    @property
+    def hashed_bytes(self) -> int:
+        """How many bytes it hashed."""
+        return self.metered[3]
 
 
 def failure_of(error: OpenLedgerError) -> CallFailure:

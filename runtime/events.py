@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, dataclass_transform
+from typing import Any, ClassVar, dataclass_transform
 
 from runtime.block import BLOCK_EVENTS_MAX, BLOCK_EXTRINSICS_MAX
 from runtime.cbor import Plain, decode, encode_plain
@@ -29,6 +29,11 @@ class EventDefinition:
     documentation: str
     codec: RecordCodec[Any]
 
+    def encode(self, extrinsic_index: int | None, event: Event) -> bytes:
+        """The canonical bytes of an emitted event; raises `OutOfBounds`."""
+        fields = self.codec.to_plain(event)
+        return encode_plain((extrinsic_index, self.pallet_index, self.index, fields))
+
 
 @dataclass_transform(frozen_default=True)
 class Event:
@@ -39,30 +44,8 @@ class Event:
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         # Frozen for type checkers only: at run time that would double the cost of an event, and
-        # `emit` takes a copy.
+        # `emit` encodes it.
         dataclass()(cls)
-
-
-class EmittedEvent(NamedTuple):
-    """An event inside the block in progress; its fields are checked."""
-
-    extrinsic_index: int | None
-    definition: EventDefinition
-    fields: Plain
-
-    def encode(self) -> bytes:
-        """The event's canonical bytes: a leaf of the events root."""
-        definition = self.definition
-        return encode_plain(
-            (self.extrinsic_index, definition.pallet_index, definition.index, self.fields)
-        )
-
-    def record(self) -> EventRecord:
-        """The event as watchers see it."""
-        definition = self.definition
-        values = definition.codec.restore_fields(self.fields)
-        fields = dict(zip(definition.codec.items, values, strict=True))
-        return EventRecord(self.extrinsic_index, definition.pallet, definition.name, fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +78,11 @@ class EventCodec:
         if type(items) is not list or len(items) > BLOCK_EVENTS_MAX:
             message = f"A block's events are an array of at most {BLOCK_EVENTS_MAX} encodings."
             raise DecodeError(message, remedy="Ask the node for the events again.")
-        return tuple([self._from_bytes(item) for item in items])
+        return self.records(items)
+
+    def records(self, encodings: Iterable[Any]) -> tuple[EventRecord, ...]:
+        """Return the records of encoded events; raises `DecodeError`."""
+        return tuple(map(self._from_bytes, encodings))
 
     def _to_plain(self, record: EventRecord) -> Plain:
         definition = self._by_name[record.pallet, record.name]

@@ -32,7 +32,7 @@ from runtime.admission import (
     wrong_nonce,
 )
 from runtime.block import BLOCK_EVENTS_MAX, BLOCK_UNITS_MAX, GENESIS_CONTEXT, BlockContext
-from runtime.calls import CallCodec, RuntimeCall
+from runtime.calls import CallCodec, CallDefinition, RuntimeCall
 from runtime.definition import Hook
 from runtime.dispatch import (
     HALTING,
@@ -161,7 +161,7 @@ class Runtime:
             else:
                 block.left_out = {each.hash: block_full(0) for each in extrinsics}
             self._environment.extrinsic_index = None
-            self._overlay.unmeter()
+            self._overlay.settle()
             if not migrating:
                 self._settle(block)
                 self._run_idle(block)
@@ -171,7 +171,8 @@ class Runtime:
                 changed=self._overlay.changed,
                 included=tuple(block.included),
                 results=tuple(block.results),
-                emitted=tuple(self._overlay.events),
+                event_encodings=tuple(self._overlay.events),
+                event_codec=self._event_codec,
                 left_out=block.left_out,
             )
 
@@ -350,67 +351,67 @@ class Runtime:
             raise InvalidBlock(message, remedy="Reject the block.")
         block.inherents.append(inherent.definition)
         block.space.take(len(inherent.raw), weight.units, operational=True)
-        result = self._dispatch(inherent, None, weight, 0)
-        if not result.ok:
-            message = f"The inherent {inherent.definition} fails: {result.message}"
+        failure = self._dispatch(
+            inherent.definition, inherent.arguments, None, weight, inherent.hash
+        )
+        if failure is not None:
+            message = f"The inherent {inherent.definition} fails: {failure.message}"
             raise InvalidBlock(message, remedy="Reject the block.")
-        return result
+        return ExtrinsicResult(inherent.hash, None, 0, weight, self._overlay.metered)
 
     def _apply(self, block: _BlockInProgress, extrinsic: CheckedExtrinsic) -> ExtrinsicResult:
         """Admit an extrinsic and dispatch its call; raises `InvalidTransaction`."""
-        definition = extrinsic.definition
-        if extrinsic.spec_version != self.spec_version:
-            message = f"The extrinsic is for spec version {extrinsic.spec_version}."
+        raw, extrinsic_hash, signer, spec_version, era, nonce, tip, definition, arguments = (
+            extrinsic
+        )
+        if spec_version != self.spec_version:
+            message = f"The extrinsic is for spec version {spec_version}."
             raise InvalidTransaction(message, remedy="Sign it again for this spec version.")
-        if extrinsic.era is not None:
+        if era is not None:
             check_era(extrinsic, self._environment.block.height)
-        weight = definition.weigh(extrinsic.arguments)
+        weight = definition.weigh(arguments)
         units = EXTRINSIC_UNITS + weight.units
-        length_bytes = len(extrinsic.raw)
+        length_bytes = len(raw)
         overlay = self._overlay
         if len(overlay.events) > EVENTS_AT_ADMISSION_MAX:
             raise block_full(block.space.count)
         block.space.take(length_bytes, units, definition.operational)
-        overlay.unmeter()
+        overlay.settle()
         fee = block.schedule.fee(length_bytes, units)
         try:
-            self._keeper.admit(extrinsic.signer, extrinsic.nonce, fee + extrinsic.tip)
+            self._keeper.admit(signer, nonce, fee + tip)
         except InvalidTransaction:
             block.space.release(length_bytes, units)
             raise
         block.fees += fee
-        block.tips += extrinsic.tip
-        return self._dispatch(extrinsic, extrinsic.signer, weight, fee)
+        block.tips += tip
+        failure = self._dispatch(definition, arguments, signer, weight, extrinsic_hash)
+        return ExtrinsicResult(extrinsic_hash, failure, fee, weight, overlay.metered)
 
     def _dispatch(
         self,
-        extrinsic: CheckedExtrinsic | CheckedInherent,
+        definition: CallDefinition,
+        arguments: Sequence[Any],
         signer: bytes | None,
         weight: Weight,
-        fee: int,
-    ) -> ExtrinsicResult:
-        """Carry out an admitted call, metered; a failing one is rolled back and noted."""
+        extrinsic_hash: bytes,
+    ) -> CallFailure | None:
+        """Carry out an admitted call, metered; returns why it failed and was rolled back."""
         overlay = self._overlay
         overlay.meter(weight)
         mark = overlay.mark()
-        definition = extrinsic.definition
-        failure = _NO_FAILURE
         try:
-            definition.function(self.pallets[definition.pallet], signer, *extrinsic.arguments)
+            definition.function(self.pallets[definition.pallet], signer, *arguments)
         except HALTING:
             raise
         except OpenLedgerError as error:
             overlay.rollback(mark)
             failure = failure_of(error)
+            self._system.emit(self._system.ExtrinsicFailed(**failure._asdict()))
+            return failure
         except Exception as error:
-            raise bug(f"{definition} of extrinsic {extrinsic.hash.hex()}", error) from error
-        metered = overlay.metered
-        if failure is not _NO_FAILURE:
-            report = self._system.ExtrinsicFailed
-            self._system.emit(report(**failure._asdict()))
-        return ExtrinsicResult(
-            extrinsic.hash, failure is _NO_FAILURE, *failure, fee, weight, *metered
-        )
+            raise bug(f"{definition} of extrinsic {extrinsic_hash.hex()}", error) from error
+        return None
 
     def _dispatch_nested(self, call: RuntimeCall, origin: CallOrigin) -> None:
         """Make a call inside another, or inside a hook; it leaves no trace when it raises."""
@@ -435,9 +436,6 @@ class Runtime:
         schedule = self._fees.schedule() if self._fees else FREE
         units = EXTRINSIC_UNITS + extrinsic.definition.weigh(extrinsic.arguments).units
         return schedule.fee(len(extrinsic.raw), units)
-
-
-_NO_FAILURE = CallFailure("", "", "")
 
 
 class _BlockInProgress:

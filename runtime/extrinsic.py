@@ -19,12 +19,20 @@ from typing import Annotated, Any, NamedTuple
 
 from runtime.block import EXTRINSIC_BYTES_MAX
 from runtime.calls import CallCodec, CallDefinition, RuntimeCall
-from runtime.cbor import Plain, check_length, encode_plain, head_bytes, integer_bytes, parse
+from runtime.cbor import (
+    Plain,
+    bytes_head,
+    check_length,
+    encode_plain,
+    head_bytes,
+    integer_bytes,
+    parse,
+)
 from runtime.codec import codec_of
 from runtime.errors import DecodeError, InvalidTransaction
 from runtime.hashing import hash_extrinsic
-from runtime.keys import Keypair, verify
-from runtime.types import U32, U64, AccountId, Amount, Between, Marker, Signature
+from runtime.keys import ACCOUNT_BYTES, SIGNATURE_BYTES, Keypair, verify
+from runtime.types import U32, U64, Amount, Between, Marker
 
 EXTRINSIC_VERSION = 1
 PERIOD_BLOCKS_MAX = 65_536
@@ -52,14 +60,17 @@ class Era:
         return height > self.last_height
 
 
-_SIGNER = codec_of(AccountId)
-_SIGNATURE = codec_of(Signature)
 _SPEC_VERSION = codec_of(U32)
 _ERA = codec_of(Era)
 _FIELDS = codec_of(tuple[U32, Era | None, U64, Amount])
 _INHERENT_HEAD = encode_plain([None] * 3)[:1]
-_ENVELOPE_BYTES = len(encode_plain([EXTRINSIC_VERSION, bytes(32), bytes(64)]))
-"""Bytes of a canonical extrinsic in front of the head of its body."""
+_SIGNATURE_HEAD = bytes_head(SIGNATURE_BYTES)
+# Where the parts of a canonical extrinsic are: [version, signer, signature, body].
+_ENVELOPE_START = encode_plain([EXTRINSIC_VERSION, bytes(ACCOUNT_BYTES), b"", b""])[:4]
+_SIGNER_AT = len(_ENVELOPE_START)
+_SIGNER_END = _SIGNER_AT + ACCOUNT_BYTES
+_SIGNATURE_AT = _SIGNER_END + len(_SIGNATURE_HEAD)
+_BODY_AT = _SIGNATURE_AT + SIGNATURE_BYTES
 
 
 class WrongOrigin(InvalidTransaction):
@@ -137,9 +148,8 @@ def open_extrinsic(raw: bytes, genesis_hash: bytes, calls: CallCodec) -> OpenedE
     if definition.origin is not Marker.SIGNED:
         message = f"{definition} is a call of the chain itself."
         raise WrongOrigin(message, remedy="It cannot be signed by an account.")
-    fields = _FIELDS.check(plain[:4])
-    check_length(body, _FIELDS.size(fields) + call_bytes)
-    checked_era = None if era is None else _ERA.restore(fields[1])
+    check_length(body, _FIELDS.measure(plain[:4]) + call_bytes)
+    checked_era = None if era is None else _ERA.from_plain(era)
     claimed = CheckedExtrinsic(
         raw,
         hash_extrinsic(raw),
@@ -198,18 +208,20 @@ def check_inherent(raw: bytes, calls: CallCodec) -> CheckedInherent:
 def _open(raw: bytes) -> tuple[bytes, bytes, bytes]:
     """Signer, signature and body of an extrinsic whose envelope is canonical."""
     _check_size(raw)
-    plain = parse(raw)
-    if type(plain) is not list or len(plain) != 4:
+    if raw[:1] != _ENVELOPE_START[:1] or len(raw) <= _BODY_AT:
         raise _malformed("An extrinsic")
-    version, signer, signature, body = plain
-    _check_version(version)
-    _SIGNER.check(signer)
-    _SIGNATURE.check(signature)
-    # The types are right, and every other form of a head or of an integer is longer: bytes of the
-    # canonical length are the canonical bytes.
-    if type(body) is not bytes or len(raw) != _ENVELOPE_BYTES + head_bytes(len(body)) + len(body):
+    _check_version(raw[1])
+    # Only the canonical form is accepted, and it has every part in one place.
+    left_bytes = len(raw) - _BODY_AT
+    body_at = _BODY_AT + head_bytes(left_bytes - 2)
+    body = raw[body_at:]
+    if (
+        raw[:_SIGNER_AT] != _ENVELOPE_START
+        or raw[_SIGNER_END:_SIGNATURE_AT] != _SIGNATURE_HEAD
+        or raw[_BODY_AT:body_at] != bytes_head(len(body))
+    ):
         raise _malformed("An extrinsic")
-    return signer, signature, body
+    return raw[_SIGNER_AT:_SIGNER_END], raw[_SIGNATURE_AT:_BODY_AT], body
 
 
 def _check_size(raw: bytes) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from runtime.cbor import Plain
 from runtime.dispatch import ExtrinsicResult
 from runtime.errors import InvalidTransaction
-from runtime.events import EmittedEvent, EventRecord, join
+from runtime.events import EventCodec, EventRecord, join
 from runtime.merkle import list_root
 
 LEAF_ITEMS = 16
@@ -27,19 +27,17 @@ class BlockOutcome:
     included: tuple[bytes, ...]
     """The encoded extrinsics of the block."""
     results: tuple[ExtrinsicResult, ...]
-    emitted: tuple[EmittedEvent, ...]
+    event_encodings: tuple[bytes, ...]
+    """Each event's canonical bytes: what `events_root` commits to."""
+    event_codec: EventCodec = field(compare=False, repr=False)
+    """Of the runtime that made them."""
     left_out: Mapping[bytes, InvalidTransaction]
     """Why an extrinsic did not enter, by its hash; `BlockFull` for one that may enter later."""
 
-    @property
+    @cached_property
     def events(self) -> tuple[EventRecord, ...]:
         """The events as watchers see them."""
-        return tuple([event.record() for event in self.emitted])
-
-    @cached_property
-    def event_encodings(self) -> tuple[bytes, ...]:
-        """Each event's canonical bytes: what `events_root` commits to."""
-        return tuple([event.encode() for event in self.emitted])
+        return self.event_codec.records(self.event_encodings)
 
     @cached_property
     def encoded_events(self) -> bytes:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, Final, Protocol, cast
+from typing import Final, Protocol, cast
 
 from runtime.cbor import Plain, encode_plain
 from runtime.errors import DispatchError, InvariantViolation, OpenLedgerError
@@ -92,11 +92,13 @@ class Overlay:
         "_most",
         "_open_edits",
         "_reads",
+        "_reads_most",
         "_remembered",
         "_state",
         "_values",
         "_writable",
         "_writes",
+        "_writes_most",
         "attached",
     )
 
@@ -126,7 +128,7 @@ class Overlay:
         self._values: dict[bytes, Plain] = {}
         self._remembered: dict[bytes, Plain] = getattr(state, "plain", {})
         self._journal: list[tuple[bytes, Plain]] = []
-        self._events: list[Any] = []
+        self._events: list[bytes] = []
         self._open_edits: dict[bytes, None] = {}
         self.meter(UNLIMITED, UNLIMITED.reads)
 
@@ -139,11 +141,16 @@ class Overlay:
         self._hashes = 0
         self._bytes = 0
         self._most = most
+        self._reads_most = most.reads
+        self._writes_most = most.writes if self._writable else 0
         self._events_most = len(self._events) + events
 
-    def unmeter(self) -> None:
-        """Lift the limits, for what the runtime does itself between two calls."""
+    def settle(self) -> None:
+        """End the account of a call or hook: no limits, and nothing before is rolled back."""
+        self._journal.clear()
         self._most = UNLIMITED
+        self._reads_most = UNLIMITED.reads
+        self._writes_most = UNLIMITED.writes
         self._events_most = UNLIMITED.reads
 
     @property
@@ -165,10 +172,9 @@ class Overlay:
     def read(self, key: bytes, load: Callable[[bytes], Plain]) -> Plain:
         """The plain data of a key, or `ABSENT`; `load` decodes and checks what the state holds."""
         reads = self._reads
-        if key not in reads:
-            reads.add(key)
-            if len(reads) > self._most.reads:
-                raise _weight_exceeded("reads", self._most.reads, "storage entries")
+        reads.add(key)
+        if len(reads) > self._reads_most:
+            raise _weight_exceeded("reads", self._reads_most, "storage entries")
         value = self._values.get(key, _UNKNOWN)
         if value is _UNKNOWN:
             value = self._remembered.get(key, _UNKNOWN)
@@ -183,12 +189,11 @@ class Overlay:
         if key in self._open_edits:
             raise _nested_edit()
         writes = self._writes
-        if key not in writes:
+        writes.add(key)
+        if len(writes) > self._writes_most:
             if not self._writable:
                 raise _read_only()
-            writes.add(key)
-            if len(writes) > self._most.writes:
-                raise _weight_exceeded("writes", self._most.writes, "storage entries")
+            raise _weight_exceeded("writes", self._writes_most, "storage entries")
         values = self._values
         self._journal.append((key, values.get(key, _UNKNOWN)))
         values[key] = plain
@@ -207,8 +212,8 @@ class Overlay:
         """Note that the copy is written back or thrown away."""
         del self._open_edits[key]
 
-    def emit(self, event: Any) -> None:
-        """Append an event of the current extrinsic or hook."""
+    def emit(self, event: bytes) -> None:
+        """Append an encoded event of the current extrinsic or hook."""
         if len(self._events) >= self._events_most:
             raise WeightExceeded(
                 f"The call emits more than the {EVENTS_PER_CALL_MAX} events it may.",
@@ -219,7 +224,7 @@ class Overlay:
     # Transactions
 
     def mark(self) -> Mark:
-        """The present as a point to roll back to; marks nest."""
+        """The present as a point to roll back to, until `settle`; marks nest."""
         return len(self._journal), len(self._events)
 
     def rollback(self, mark: Mark) -> None:
@@ -235,8 +240,8 @@ class Overlay:
         del self._events[events_length:]
 
     @property
-    def events(self) -> list[Any]:
-        """The events so far, in order."""
+    def events(self) -> list[bytes]:
+        """The encoded events so far, in order."""
         return self._events
 
     @property

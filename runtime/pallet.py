@@ -28,7 +28,7 @@ from runtime.calls import RuntimeCall, call
 from runtime.definition import MIGRATION_MARK, Hook, PalletDefinition, read_pallet, sentence_of
 from runtime.dispatch import HALTING, CallFailure, CallOrigin, failure_of
 from runtime.errors import DefinitionError, DispatchError, OpenLedgerError
-from runtime.events import EmittedEvent, Event
+from runtime.events import Event
 from runtime.hashing import ZERO_HASH, Hasher
 from runtime.keys import pallet_account
 from runtime.overlay import Overlay, WeightExceeded
@@ -205,10 +205,9 @@ class Pallet:
 
     def emit(self, event: Event) -> None:
         """Note an event of the call or hook in progress; raises `OutOfBounds`."""
-        definition = event.event_definition
-        fields = definition.codec.to_plain(event)
         environment = self._environment
-        environment.overlay.emit(EmittedEvent(environment.extrinsic_index, definition, fields))
+        encoded = event.event_definition.encode(environment.extrinsic_index, event)
+        environment.overlay.emit(encoded)
 
     def hash(self, hasher: Hasher, data: bytes) -> bytes:
         """Return the 32-byte hash of `data`, metered; raises `WeightExceeded`."""

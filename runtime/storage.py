@@ -17,15 +17,13 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, get_args, overload
 
 from runtime.cbor import Plain, encode_plain, parse
-from runtime.codec import Codec, TupleCodec, codec_of
+from runtime.codec import BytesCodec, Codec, TupleCodec, codec_of
 from runtime.errors import DecodeError, DefinitionError, DispatchError, InvariantViolation
 from runtime.overlay import ABSENT, Overlay
 
 PREFIX_BYTES = 16
 KEY_BYTES_MAX = 512
 """The longest storage key, in bytes; receipts carry keys."""
-CACHED_KEYS_MAX = 65_536
-"""How many storage keys of accounts and hashes one map remembers."""
 VALUE_BYTES_MAX = 65_536
 """The largest encoded value, in bytes; receipts carry values."""
 
@@ -137,6 +135,16 @@ class Map(Generic[K, V]):
         """Return the map as a pallet of one runtime sees it."""
         return BoundMap(self, overlay)
 
+    def bytes_key(self) -> tuple[bytes, int]:
+        """What is in front of a key that is bytes of one length, and that length; otherwise -1.
+
+        Most maps are by accounts or hashes: their storage keys are made in one step.
+        """
+        codec = self.key_codec
+        if not isinstance(codec, BytesCodec) or codec.least != codec.most:
+            return b"", -1
+        return self.prefix + encode_plain(bytes(codec.most))[: -codec.most], codec.most
+
     def storage_key(self, key: K) -> bytes:
         """Return the key under which the entry is stored; raises `OutOfBounds`."""
         plain = self.key_codec.to_plain(key)
@@ -182,7 +190,7 @@ class BoundValue(Generic[T]):
 class BoundMap(Generic[K, V]):
     """A stored map inside a runtime; there is no iteration inside calls."""
 
-    __slots__ = ("_item", "_load", "_overlay", "_restore", "_storage_keys", "_to_plain")
+    __slots__ = ("_item", "_key_bytes", "_key_head", "_load", "_overlay", "_restore", "_to_plain")
 
     def __init__(self, item: Map[K, V], overlay: Overlay) -> None:
         self._item = item
@@ -190,7 +198,7 @@ class BoundMap(Generic[K, V]):
         self._load = item.load
         self._restore = item.codec.restore
         self._to_plain = item.codec.to_plain
-        self._storage_keys: dict[Any, bytes] = {}
+        self._key_head, self._key_bytes = item.bytes_key()
 
     def __getitem__(self, key: K) -> V:
         """The entry or the default; raises `KeyMissing` where there is neither."""
@@ -248,18 +256,12 @@ class BoundMap(Generic[K, V]):
         """
         return Edit(self._item, self._overlay, self._storage_key(key), key)
 
-    def _storage_key(self, key: K) -> bytes:
-        """`Map.storage_key`, remembered for accounts and hashes."""
-        # Nothing but bytes: True would find the key of 1, and its type would not be checked.
-        if type(key) is not bytes:
-            return self._item.storage_key(key)
-        try:
-            return self._storage_keys[key]
-        except KeyError:
-            if len(self._storage_keys) >= CACHED_KEYS_MAX:
-                self._storage_keys.clear()
-            self._storage_keys[key] = known = self._item.storage_key(key)
-            return known
+    def _storage_key(self, key: Any) -> bytes:
+        """`Map.storage_key`, in one step for accounts and hashes."""
+        # Nothing but bytes: other types of the same length would not be checked.
+        if type(key) is bytes and len(key) == self._key_bytes:
+            return self._key_head + key
+        return self._item.storage_key(key)
 
 
 class Edit(Generic[V]):

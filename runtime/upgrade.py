@@ -198,7 +198,7 @@ class Upgrades:
         except Exception as error:
             raise bug(f"The migration {migration}", error) from error
         used = units_of(*overlay.metered)
-        overlay.unmeter()
+        overlay.settle()
         if cursor is None:
             self._store.storage_versions[pending.pallet] = pending.to_version
             self._store.migration.put(None)

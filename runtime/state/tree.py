@@ -77,7 +77,7 @@ class Tree:
         values = dict(changes)
         if not values:
             return self
-        return Tree(*_Update(values).apply(self.node, 0, len(values), 0))
+        return Tree(*_Update(values).apply(self.node, 0, len(values), 0, 0))
 
     def find(self, key_hash: bytes) -> tuple[bytes, tuple[bytes, ...]]:
         """Return the bucket where `key_hash` is or would be, and its siblings, the root's first."""
@@ -106,19 +106,23 @@ class _Update:
         self._keys = sorted(values)
         self._numbers = [int.from_bytes(key, "big") for key in self._keys]
 
-    def apply(self, node: Node, low: int, high: int, depth: int) -> Subtree:
-        """Return the subtree at `depth` with the changes `low:high` (at least one) applied."""
+    def apply(self, node: Node, low: int, high: int, depth: int, first: int) -> Subtree:
+        """Return the subtree at `depth` with the changes `low:high` (at least one) applied.
+
+        `first` is the smallest key hash that the subtree could have.
+        """
         if not isinstance(node, tuple):
             return self._apply_to_bucket(node or b"", low, high, depth)
         if high - low == 1:
             return self._apply_one(node, low, depth)
         left_hash, right_hash, left, right = node
-        middle = split(self._numbers, low, high, depth)
+        first_right = first | _BIT[depth]
+        middle = bisect_left(self._numbers, first_right, low, high)
         if low < middle:
-            left_hash, left = self.apply(left, low, middle, depth + 1)
+            left_hash, left = self.apply(left, low, middle, depth + 1, first)
         if middle < high:
-            right_hash, right = self.apply(right, middle, high, depth + 1)
-        if not isinstance(left, tuple) and not isinstance(right, tuple):
+            right_hash, right = self.apply(right, middle, high, depth + 1, first_right)
+        if type(left) is not tuple and type(right) is not tuple:
             bucket = _merged(left, right)
             if bucket is not None:
                 return bucket

@@ -32,6 +32,7 @@ class OffenceKind(IntEnum):
     NULLIFY_FINALIZE = 3
     FINALIZE_VERSUS_NOTARIZE = 4
     BAD_SHARE = 5
+    LIGHT_CLIENT_ATTACK = 6
 
 
 @dataclass(frozen=True, slots=True)

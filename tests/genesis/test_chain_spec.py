@@ -177,7 +177,7 @@ def test_every_spec_survives_toml(name, label, amount, bond, account, blocks):
     spec = replace(
         SPEC,
         name=name,
-        validators=(replace(VALIDATOR, account=account, bond=bond, vote_key=account),),
+        validators=(replace(VALIDATOR, account=account, bond=bond),),
         endowments=(Endowment(account, "liquidity", amount, label),),
         parameters=replace(SPEC.parameters, epoch_blocks=blocks),
     )
@@ -256,6 +256,13 @@ def test_a_validator_is_named_once():
     """The same key twice would vote twice."""
     with pytest.raises(InvalidChainSpec):
         replace(SPEC, validators=SPEC.validators * 2)
+
+
+def test_nobody_else_can_vote_with_a_validators_key():
+    """A vote key of small order, here the neutral point, is refused: anybody can sign with it."""
+    weak = replace(SPEC.validators[0], vote_key=bytes([1] + [0] * 31))
+    with pytest.raises(InvalidChainSpec, match="Anybody can vote"):
+        replace(SPEC, validators=(weak,))
 
 
 def test_files_that_are_no_spec_are_refused(tmp_path):

@@ -48,8 +48,8 @@ class AgainstDictionaries(RuleBasedStateMachine):
         self.overlay = attached()
         self.values: dict[bytes, Any] = {KEYS[0]: 0, KEYS[1]: b"one", KEYS[2]: None}
         self.changed: frozenset[bytes] = frozenset()
-        self.events: list[int] = []
-        self.stack: list[tuple[Mark, dict[bytes, Any], frozenset[bytes], list[int]]] = []
+        self.events: list[bytes] = []
+        self.stack: list[tuple[Mark, dict[bytes, Any], frozenset[bytes], list[bytes]]] = []
 
     @rule(key=st.sampled_from(KEYS))
     def read(self, key: bytes) -> None:
@@ -73,8 +73,8 @@ class AgainstDictionaries(RuleBasedStateMachine):
         self.values.pop(key, None)
         self.changed |= {key}
 
-    @rule(event=st.integers(0, 9))
-    def emit(self, event: int) -> None:
+    @rule(event=st.binary(max_size=1))
+    def emit(self, event: bytes) -> None:
         """Emit an event."""
         self.overlay.emit(event)
         self.events.append(event)
@@ -141,7 +141,7 @@ def test_hashes_are_metered() -> None:
         overlay.note_hashes(1, 7)
     with pytest.raises(WeightExceeded, match="computes more than the 2 hashes"):
         overlay.note_hashes(1, 0)
-    overlay.unmeter()
+    overlay.settle()
     overlay.note_hashes(100, 1_000)
 
 
@@ -150,11 +150,11 @@ def test_events_of_a_call_are_limited() -> None:
     overlay = attached()
     overlay.meter(Weight(reads=1, writes=1))
     for number in range(EVENTS_PER_CALL_MAX):
-        overlay.emit(number)
+        overlay.emit(bytes([number % 256]))
     with pytest.raises(WeightExceeded, match="events"):
-        overlay.emit(0)
+        overlay.emit(b"")
     overlay.meter(Weight(reads=1, writes=1))
-    overlay.emit(0)
+    overlay.emit(b"")
     assert len(overlay.events) == EVENTS_PER_CALL_MAX + 1
 
 

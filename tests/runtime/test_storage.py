@@ -12,7 +12,7 @@ from runtime.codec import OutOfBounds, encode
 from runtime.errors import DefinitionError, InvariantViolation
 from runtime.overlay import NestedEdit, Overlay
 from runtime.storage import BoundMap, BoundValue, KeyMissing, Map, Value, storage_key
-from runtime.types import U8, U32, U64, AccountId, Amount, Max, ShortText
+from runtime.types import U8, U32, AccountId, Amount, Max, ShortText
 from tests.runtime.token_pallet import Balances
 
 ALICE, BOB = bytes([1]) * 32, bytes([2]) * 32
@@ -243,12 +243,3 @@ def test_a_declaration_is_read_on_the_class() -> None:
     assert Balances.issuance.prefix == storage_key("Balances", "issuance")
     with pytest.raises(DefinitionError, match=r"Balances\.issuance is used on a pallet"):
         _ = Balances().issuance
-
-
-def test_known_keys_are_forgotten_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The memory is bounded, and what is forgotten is computed again."""
-    monkeypatch.setattr("runtime.storage.CACHED_KEYS_MAX", 2)
-    map_, _ = bound(Map[AccountId, U64](0))
-    for number in (*range(5), *range(5)):
-        map_[bytes([number]) * 32] += 1
-    assert [map_[bytes([number]) * 32] for number in range(5)] == [2] * 5
