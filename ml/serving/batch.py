@@ -4,8 +4,9 @@ A step computes whole chunks of prompts, up to a budget, and then one token of e
 
 Invariants:
 
-- What a request computes does not depend on its company: prompts are cut into chunks by their own
-  length alone, a pass takes together only chunks of one shape, and a decoding row is one token.
+- What a request computes does not depend on its company, not even in the shape of a product:
+  prompts are cut into chunks at fixed positions, whole chunks are shared or none, a pass takes
+  together only chunks of one shape and place, and a decoding row is one token.
 - A request is in the batch only with all the pages it can ever need: nothing is pre-empted.
 - Row n of a decoding pass is slot n.  Answers that end leave gaps; when more than half of the rows
   are gaps, the last ones move down.
@@ -135,14 +136,15 @@ class AnswerBatch:
         if slot is None:
             return False
         hashes = page_hashes(request.adapter_key, request.prompt_tokens)
-        pages = self._table.share(hashes)
+        pages = self._table.share(hashes, self._limits.chunk_tokens // PAGE_TOKENS)
         shared_count = len(pages)
         needed = page_count_of(len(request.prompt_tokens) + request.tokens_max) - shared_count
         own = self._table.allocate(needed)
         if own is None:
             self._table.release(pages)
             return False
-        self._past.clear(own)
+        # The pages of the prompt are written as a whole before anybody reads them.
+        self._past.clear(own[page_count_of(len(request.prompt_tokens)) - shared_count :])
         if self._slab.adapter_in(slot) != request.adapter_key:
             self.counters.slot_loads += 1
         self._slab.place(slot, ticket.row)

@@ -58,7 +58,8 @@ class EngineSettings:
     """Tokens whose keys and values are kept, for running answers and for prompts like them."""
     adapters_resident_bytes: int = 1 << 30
     """Adapters in memory, beside the slots."""
-    chunk_tokens: int = 128
+    chunk_tokens: int = 64
+    """Prompts are computed, and shared, in pieces of this size; a multiple of the page's."""
     prompt_tokens_per_step: int = 512
     """What answers in progress wait for at most when prompts arrive."""
     prompt_characters_max: int = 65_536

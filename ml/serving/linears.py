@@ -55,7 +55,7 @@ class Int8Linear:
         rounded = torch.div(rows, scales).round_().to(torch.int8)
         # torch offers no public int8 product; `_int_mm` is what its own quantisation calls.
         sums = torch._int_mm(rounded, self._columns)  # noqa: SLF001 # see above
-        outputs = torch.mul(sums, self._scales).mul_(scales)
+        outputs = sums.to(torch.float32).mul_(self._scales).mul_(scales)
         if self._bias is not None:
             outputs.add_(self._bias)
         return outputs.view(*inputs.shape[:-1], -1)

@@ -7,8 +7,8 @@ Invariants:
   a name: an adapter that is uploaded again under the same name has other pages (vLLM #42125).
 - Only whole pages of prompts are shared, and nobody writes to a shared page: a request computes at
   least the last token of its prompt itself, into a page of its own.
-- A page is zeroed when it gets a new owner: attention multiplies even what it masks, and the
-  infinities that one adapter left must not reach another request.
+- A page that is not written as a whole at once is zeroed for its new owner: attention multiplies
+  even what it masks, and the infinities that one adapter left must not reach another request.
 
 Prior art: PagedAttention (Kwon et al. 2023); its prefix cache hashes blocks the same way.
 """
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from itertools import takewhile
 
 import torch
 
@@ -66,16 +67,13 @@ class PageTable:
         """Pages that can be given out now."""
         return len(self._free) + len(self._cached)
 
-    def share(self, hashes: Sequence[bytes]) -> list[int]:
-        """Own the pages of the longest known beginning of `hashes` too."""
-        pages = []
-        for each in hashes:
-            page = self._by_hash.get(each)
-            if page is None:
-                break
+    def share(self, hashes: Sequence[bytes], multiple: int) -> list[int]:
+        """Own the pages of the longest known beginning of `hashes` too, a `multiple` of pages."""
+        known = list(takewhile(lambda page: page is not None, map(self._by_hash.get, hashes)))
+        pages = [page for page in known[: len(known) // multiple * multiple] if page is not None]
+        for page in pages:
             self._cached.pop(page, None)
             self._owners[page] += 1
-            pages.append(page)
         return pages
 
     def allocate(self, count: int) -> list[int] | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ml.serving.layout import Part, RowLayout
+from ml.serving.layout import RANKS, Part, RowLayout
 from ml.serving.rows import AdapterRow
 
 Rows = slice | torch.Tensor
@@ -36,9 +36,16 @@ class SlotAdapters:
         if self.rank == 0:
             return outputs
         part = self.parts[layer][group]
-        down = part.down[self.rows, : self.rank].flatten(1, 2)
-        narrow = torch.bmm(inputs, down.transpose(1, 2))
-        count, tokens, _ = narrow.shape
+        count, tokens, _ = inputs.shape
+        # One product for each eight ranks: kernels differ with the width, and a neighbour of a
+        # larger rank must not change the bits of an adapter.
+        narrow = torch.cat(
+            [
+                torch.bmm(inputs, down.flatten(1, 2).transpose(1, 2))
+                for down in part.down[self.rows, : self.rank].split(RANKS[0], dim=1)
+            ],
+            dim=-1,
+        )
         # [rows, tokens, rank, modules] -> [rows, modules, tokens, rank]
         by_module = narrow.view(count, tokens, self.rank, -1).permute(0, 3, 1, 2)
         module, start = 0, 0
