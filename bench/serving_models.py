@@ -78,7 +78,7 @@ def _write_adapter(adapters: Path, layout: RowLayout, rank: int, seed: int) -> b
     staging = adapters / "staging"
     staging.mkdir()
     source = torch.Generator().manual_seed(seed)
-    tensors = {}
+    tensors: dict[str, torch.Tensor] = {}
     for layer in range(layout.shape.layer_count):
         for group in layout.groups:
             for module in group.modules:

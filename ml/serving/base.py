@@ -75,7 +75,7 @@ def load_base_model(
     """Read a base model for contexts of up to `positions_max`; raises `ModelUnusable`."""
     model = load_base(directory, TARGET_MODULES)
     config = model.config
-    shape = _shape_of(model, positions_max)
+    shape = shape_of_config(config, positions_max)
     cosines, sines = _rotary_tables(model, shape.positions_max)
     body = model.model
 
@@ -113,10 +113,6 @@ def shape_of_config(config: Any, positions_max: int) -> BaseShape:
         head_width=head_width,
         positions_max=min(config.max_position_embeddings, window, positions_max),
     )
-
-
-def _shape_of(model: Any, positions_max: int) -> BaseShape:
-    return shape_of_config(model.config, positions_max)
 
 
 def _block_of(block: Any, join: Any, device: torch.device) -> BlockWeights:

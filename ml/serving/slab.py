@@ -42,7 +42,8 @@ class SlotAdapters:
         narrow = torch.cat(
             [
                 torch.bmm(inputs, down.flatten(1, 2).transpose(1, 2))
-                for down in part.down[self.rows, : self.rank].split(RANKS[0], dim=1)
+                for start in range(0, self.rank, RANKS[0])
+                for down in [part.down[self.rows, start : start + RANKS[0]]]
             ],
             dim=-1,
         )

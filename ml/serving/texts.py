@@ -7,7 +7,7 @@ there too: the answer is then cancelled, and the few tokens computed beyond are 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from ml.serving.engine import Engine, EngineSettings
@@ -33,6 +33,16 @@ class TextEngine:
         self.engine = Engine(base_model, adapters, settings, ends)
         self.engine.start()
 
+    @property
+    def base_hash(self) -> bytes:
+        """The base model's manifest hash."""
+        return self.engine.base_hash
+
+    @property
+    def context_tokens_max(self) -> int:
+        """The most tokens of prompt and output together."""
+        return self.engine.context_tokens_max
+
     def close(self) -> None:
         """Stop computing; answers in progress fail with `EngineStopped`."""
         self.engine.close()
@@ -49,7 +59,7 @@ class TextEngine:
         tokens = encode_plain(self._tokenizer, prompt)
         return tuple(tokens if begin is None else [begin, *tokens])
 
-    def stream(self, request: GenerationRequest) -> Iterator[TokenEvent]:
+    def stream(self, request: GenerationRequest) -> Generator[TokenEvent, None, None]:
         """Yield the answer token by token; the last event, and no other, has a `finish`.
 
         Returns when the adapter is loaded.  Raises before that what `Engine.submit` raises,
@@ -60,7 +70,7 @@ class TextEngine:
         ticket.wait_until_ready()
         return self._events(ticket)
 
-    def _events(self, ticket: Ticket) -> Iterator[TokenEvent]:
+    def _events(self, ticket: Ticket) -> Generator[TokenEvent, None, None]:
         assembler = TextAssembler(self._decode, ticket.request.stops)
         count = 0
         try:

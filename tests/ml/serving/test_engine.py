@@ -2,13 +2,17 @@
 
 import random
 import threading
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, MistralConfig, Qwen2Config, Qwen3Config
 
+from ml.serving.engine import Engine, EngineSettings
 from ml.serving.errors import (
     AdapterMissing,
     AdapterRefused,
@@ -20,7 +24,14 @@ from ml.serving.merging import Merge
 from ml.serving.requests import GenerationRequest
 from ml.serving.ticket import Ticket
 from runtime.types import PPB
-from tests.ml.serving.adapters import PROMPT, answer_all, peft_tokens, save_adapter, tokens_of
+from tests.ml.serving.adapters import (
+    PROMPT,
+    answer_all,
+    peft_tokens,
+    rename_to_hash,
+    save_adapter,
+    tokens_of,
+)
 
 # peft 0.21 asks transformers 5.23 for a property that version 6 renames.
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
@@ -175,10 +186,6 @@ def test_a_bad_adapter_fails_alone(make_engine, hashes):
 
 def test_infinite_numbers_fail_alone(make_engine, base, tmp_path, hashes):
     """An adapter of finite but enormous weights harms no neighbour, nor who has its pages later."""
-    from safetensors.torch import load_file, save_file
-
-    from tests.ml.serving.adapters import rename_to_hash
-
     staging = tmp_path / "staging"
     good = save_adapter(base, tmp_path, 31)
     (tmp_path / good.hex()).rename(staging)
@@ -282,8 +289,6 @@ def test_more_tokens_than_the_cache_are_refused(make_engine):
 
 def test_closing_fails_what_is_not_done(base, adapters, hashes):
     """Nobody waits for an engine that is closed, and it takes nothing more."""
-    from ml.serving.engine import Engine
-
     engine = Engine(base, adapters)
     tickets = [engine.submit(GenerationRequest(PROMPT, key, 20)) for key in hashes]
     engine.step()
@@ -330,10 +335,6 @@ def test_threads_share_a_started_engine(make_engine, hashes):
 @pytest.fixture(scope="module")
 def expected_steps(base, adapters, hashes):
     """Each of some requests, and its steps alone."""
-    from contextlib import closing
-
-    from ml.serving.engine import Engine, EngineSettings
-
     requests = random_requests(hashes, 10, seed=11, tokens_max=8)
     with closing(Engine(base, adapters, EngineSettings(slots=1, cache_tokens=128))) as engine:
         return [(request, run(engine, [request])[0]) for request in requests]
@@ -346,14 +347,8 @@ actions = st.lists(
 
 @settings(max_examples=25, deadline=None)
 @given(actions=actions, slots=st.integers(1, 5), pages=st.integers(4, 12))
-def test_any_schedule_gives_the_same_answers(
-    base, adapters, expected_steps, actions, slots, pages
-):
+def test_any_schedule_gives_the_same_answers(base, adapters, expected_steps, actions, slots, pages):
     """However requests arrive, leave and share slots and pages, each answer is its own."""
-    from contextlib import closing
-
-    from ml.serving.engine import Engine, EngineSettings
-
     limits = EngineSettings(slots=slots, cache_tokens=16 * pages, prompt_tokens_per_step=32)
     with closing(Engine(base, adapters, limits)) as engine:
         tickets = []
@@ -376,13 +371,6 @@ def test_any_schedule_gives_the_same_answers(
 
 def test_numbers_of_all_model_families_equal_transformers(tmp_path):
     """Qwen's biases and head norms, and Mistral's window, are computed as transformers does."""
-    from contextlib import closing
-
-    from transformers import MistralConfig, Qwen2Config, Qwen3Config
-    from transformers import AutoModelForCausalLM as Causal
-
-    from ml.serving.engine import Engine, EngineSettings
-
     sizes = {
         "vocab_size": 64,
         "hidden_size": 32,
@@ -401,7 +389,7 @@ def test_numbers_of_all_model_families_equal_transformers(tmp_path):
         Qwen3Config(**sizes, head_dim=16),
     ):
         torch.manual_seed(1)
-        model = Causal.from_config(config).eval()
+        model = AutoModelForCausalLM.from_config(config).eval()
         for parameter in model.parameters():
             if parameter.dim() == 1:
                 torch.nn.init.normal_(parameter, mean=1.0, std=0.3)
