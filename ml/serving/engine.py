@@ -1,228 +1,264 @@
-"""The answering engine: one base model, any of its adapters, one token at a time.
+"""The serving engine: one base model, thousands of adapters, all answers in one batch.
+
+    submit -> admission -> loader thread -> admission -> stepping thread -> ticket
 
 Invariants:
 
-- An adapter is bound to a step, not to the engine: answers through different adapters may be taken
-  in turns, and each is the same as if it had been alone (batch of one, its own key-value cache).
-- One lock is held while a step computes, none between two tokens: a caller that stops asking has
-  cancelled the answer.
-- A bad adapter or request fails itself only: everything is checked before the first token.
-- Sampling is a function of the logits, the seed and the position (`sampling.py`).
+- The loader alone reads files, the stepping thread alone computes: no step waits for a disk.
+- The same request gives the same tokens whatever else is in the batch (precision `int8`; in
+  `float32` but for the last bit of a sum).
+- A bad adapter or request fails itself only; the engine goes on.
 
-Everything is float32: the lane `fast` of a receipt promises a good answer, not the same bits on
-every machine.
+Prior art: Punica and S-LoRA (many adapters in one batch), Orca (batches that change between two
+tokens), vLLM (paged keys and values), LoRAX (adapters loaded while others are served).
 """
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 import torch
-from transformers.cache_utils import DynamicCache
 
 from ml.manifest import manifest_of
-from ml.serving.adapter import Adapter, AdapterStore, layer_hook
-from ml.serving.errors import RequestRefused
-from ml.serving.sampling import choose_token
-from ml.serving.text import TextAssembler
-from ml.training.adapter import load_base
-from ml.training.encode import encode_plain, encode_prompt, load_tokenizer
-from ml.training.recipe import TARGET_MODULES
-from runtime.types import PPB
+from ml.serving.adapter import AdapterLimits
+from ml.serving.admission import Admission, QueueLimits
+from ml.serving.base import load_base_model
+from ml.serving.batch import AnswerBatch, BatchLimits
+from ml.serving.errors import AdapterRefused, EngineStopped, RequestRefused, ServingError
+from ml.serving.layout import RANKS, RowLayout
+from ml.serving.linears import Precision
+from ml.serving.merging import Merge
+from ml.serving.packed import PackedRows
+from ml.serving.pages import PAGE_TOKENS, page_count_of
+from ml.serving.requests import GenerationRequest, check_request
+from ml.serving.residents import Residents
+from ml.serving.shelf import Shelf
+from ml.serving.ticket import Ticket
 
-TEMPERATURE_PPB_MAX = 2 * PPB
-SEED_MAX = 2**63 - 1
-STOPS_MAX = 4
-STOP_CHARACTERS_MAX = 256
-
-FinishReason = Literal["stop", "length"]
+PACKED_FOLDER = ".packed"
+"""Where packed adapters are kept, beside the folders they come from."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """The engine's limits."""
+    """The engine's limits; everything that grows has one here."""
 
-    adapters_resident_max: int = 64
+    precision: Precision = "int8"
+    device: str = "cpu"
+    slots: int = 32
+    """Answers computed at once."""
+    rank_max: int = RANKS[-1]
+    """The largest rank of an adapter; a slot has room for it."""
     context_tokens_max: int = 2_048
     """Prompt and output together; the base model's own limit, if lower, wins."""
+    cache_tokens: int = 16_384
+    """Tokens whose keys and values are kept, for running answers and for prompts like them."""
+    adapters_resident_bytes: int = 1 << 30
+    """Adapters in memory, beside the slots."""
+    chunk_tokens: int = 64
+    """Prompts are computed, and shared, in pieces of this size; a multiple of the page's."""
+    prompt_tokens_per_step: int = 512
+    """What answers in progress wait for at most when prompts arrive."""
     prompt_characters_max: int = 65_536
+    waiting_max: int = 1_024
+    waiting_per_adapter_max: int = 256
 
 
 @dataclass(frozen=True, slots=True)
-class GenerationRequest:
-    """One answer to generate; integers only, as its receipt will state them."""
+class EngineFigures:
+    """What the engine is doing, and has done since it was made."""
 
-    prompt_tokens: tuple[int, ...]
-    adapter: bytes | None
-    """Manifest hash, or None for the base model alone."""
-    tokens_max: int = 48
-    temperature_ppb: int = 0
-    seed: int = 0
-    stops: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class TokenEvent:
-    """A step of an answer: the text that became certain, and how many tokens it took so far."""
-
-    text: str
-    output_tokens: int
-    """Tokens of the answer up to here; the token that ends an answer is not one of them."""
-    finish: FinishReason | None
-    """Why the answer ends here; None while it goes on."""
+    running: int
+    ready: int
+    waiting: int
+    adapters_resident: int
+    adapters_resident_bytes: int
+    adapters_found_in: Mapping[str, int]
+    """How often an adapter was found in which tier, `shelf.Tier`."""
+    adapters_unwritten: int
+    """Adapters that could not be packed, such as on a full disk."""
+    batch: Mapping[str, int]
+    """`batch.BatchCounters`."""
 
 
 class Engine:
-    """Answers through adapters of one base model."""
+    """Answers through adapters of one base model, in tokens."""
 
     def __init__(
-        self, base_model: Path, adapters: Path, settings: EngineSettings | None = None
+        self,
+        base_model: Path,
+        adapters: Path,
+        settings: EngineSettings | None = None,
+        end_tokens: frozenset[int] = frozenset(),
     ) -> None:
-        """Load the base model; adapters are read from `adapters/<hash in hex>/` when first used.
+        """Load the base model; adapters are read from `adapters/<hash in hex>/` when first asked.
 
-        Raises `ModelUnusable`.
+        `end_tokens` end an answer beside those that the model names.  Somebody must call `step`
+        for anything to be answered: `start` lets a thread do it.  Raises `ModelUnusable`.
         """
         self.settings = settings or EngineSettings()
         self.base_hash = manifest_of(base_model).hash()
-        self._tokenizer = load_tokenizer(base_model)
-        # The engine refuses long prompts itself, in a sentence; the tokenizer need not warn.
-        self._tokenizer.model_max_length = sys.maxsize
-        self._model = load_base(base_model, TARGET_MODULES)
-        self._ends = _end_tokens(self._model, self._tokenizer)
-        self._lock = threading.Lock()
-        self._active: Adapter | None = None
-        linears = _linear_layers(self._model)
-        for name, layer in linears.items():
-            layer.register_forward_hook(layer_hook(name, lambda: self._active))
-        shapes = {name: (layer.out_features, layer.in_features) for name, layer in linears.items()}
-        self._adapters = AdapterStore(adapters, shapes, self.settings.adapters_resident_max)
+        device = torch.device(self.settings.device)
+        self._base = load_base_model(
+            base_model, self.settings.precision, self.settings.context_tokens_max, device
+        )
+        layout = RowLayout(self._base.shape)
+        self._residents = Residents(self.settings.adapters_resident_bytes)
+        self._shelf = Shelf(
+            adapters,
+            PackedRows(adapters / PACKED_FOLDER, self.base_hash, layout),
+            self._residents,
+            layout,
+            AdapterLimits(self.base_hash, self.settings.rank_max),
+        )
+        self._batch = AnswerBatch(
+            self._base, layout, _batch_limits(self.settings), self._base.end_tokens | end_tokens
+        )
+        self._admission = Admission(_queue_limits(self.settings))
+        self._loader = threading.Thread(target=self._load, name="adapter loader", daemon=True)
+        self._loader.start()
+        self._stepper: threading.Thread | None = None
 
     @property
     def context_tokens_max(self) -> int:
         """The most tokens of prompt and output together."""
-        model_limit = int(self._model.config.max_position_embeddings)
-        return min(model_limit, self.settings.context_tokens_max)
+        return self._base.shape.positions_max
 
-    def encode_question(self, prompt: str) -> tuple[int, ...]:
-        """The tokens after which an adapter trained on rows writes the completion of `prompt`."""
-        self._check_text(prompt)
-        return tuple(encode_prompt(self._tokenizer, prompt))
+    def submit(self, request: GenerationRequest) -> Ticket:
+        """Queue a request; raises `RequestRefused`, `QueueFull` and `EngineStopped`.
 
-    def encode_text(self, prompt: str) -> tuple[int, ...]:
-        """The tokens of a raw prompt: the beginning of a document that the model continues."""
-        self._check_text(prompt)
-        begin = self._tokenizer.bos_token_id
-        tokens = encode_plain(self._tokenizer, prompt)
-        return tuple(tokens if begin is None else [begin, *tokens])
-
-    def stream(self, request: GenerationRequest) -> Iterator[TokenEvent]:
-        """Yield the answer token by token; the last event, and no other, has a `finish`.
-
-        Raises `RequestRefused`, `AdapterMissing` and `AdapterRefused`, all before the first token.
+        What is wrong with its adapter is found out later, and raised by the ticket.
         """
-        self._check(request)
-        adapter = None if request.adapter is None else self._adapters.get(request.adapter)
-        return self._events(request, adapter)
+        check_request(request, self.context_tokens_max, len(self._base.embedding))
+        if isinstance(request.adapter, Merge):
+            request.adapter.check()
+        self._check_room(request)
+        ticket = Ticket(request)
+        self._admission.put(ticket)
+        return ticket
 
-    def _events(self, request: GenerationRequest, adapter: Adapter | None) -> Iterator[TokenEvent]:
-        cache = DynamicCache(config=self._model.config)
-        assembler = TextAssembler(self._decode, request.stops)
-        tokens: tuple[int, ...] = request.prompt_tokens
-        for position in range(request.tokens_max):
-            logits = self._step(tokens, cache, adapter)
-            token = choose_token(logits, request.temperature_ppb, request.seed, position)
-            if token in self._ends:
-                yield TokenEvent(assembler.finish(), position, "stop")
-                return
-            text, count = assembler.add(token), position + 1
-            if assembler.stopped:
-                yield TokenEvent(text, count, "stop")
-                return
-            if count == request.tokens_max:
-                yield TokenEvent(text + assembler.finish(), count, "length")
-                return
-            yield TokenEvent(text, count, None)
-            tokens = (token,)
+    def step(self) -> bool:
+        """Compute once; returns False, computing nothing, if no request is in the engine.
 
-    def _step(
-        self, tokens: tuple[int, ...], cache: DynamicCache, adapter: Adapter | None
-    ) -> torch.Tensor:
-        """Feed `tokens` and return the logits [vocabulary] of what comes next."""
-        with self._lock, torch.inference_mode():
-            self._active = adapter
-            try:
-                output = self._model(
-                    input_ids=torch.tensor([tokens]),
-                    past_key_values=cache,
-                    use_cache=True,
-                    logits_to_keep=1,
-                )
-            finally:
-                self._active = None
-            logits: torch.Tensor = output.logits[0, -1]
-            return logits
+        Waits while all requests are still being loaded.
+        """
+        self._admit()
+        if not self._batch.running_count:
+            if not self._admission.wait_for_ready():
+                return False
+            self._admit()
+        with torch.inference_mode():
+            self._batch.step()
+        return True
 
-    def _decode(self, tokens: Sequence[int]) -> str:
-        text: str = self._tokenizer.decode(
-            list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
+    def start(self) -> None:
+        """Let a thread compute until `close`."""
+        self._stepper = threading.Thread(target=self._compute, name="engine", daemon=True)
+        self._stepper.start()
+
+    def close(self) -> None:
+        """End both threads; requests that are not done fail with `EngineStopped`."""
+        for ticket in self._admission.close():
+            self._drop(ticket, _stopped())
+        if self._stepper is not None:
+            self._stepper.join()
+        self._loader.join()
+        self._batch.fail_all(_stopped())
+
+    def figures(self) -> EngineFigures:
+        """The engine's counters, each as it is at some moment of the call."""
+        return EngineFigures(
+            running=self._batch.running_count,
+            ready=self._admission.ready_count,
+            waiting=self._admission.waiting_count,
+            adapters_resident=self._residents.count,
+            adapters_resident_bytes=self._residents.used_bytes,
+            adapters_found_in={str(tier): count for tier, count in self._shelf.found_in.items()},
+            adapters_unwritten=self._shelf.unwritten_count,
+            batch=asdict(self._batch.counters),
         )
-        return text
 
-    def _check_text(self, prompt: str) -> None:
-        limit = self.settings.prompt_characters_max
-        if len(prompt) > limit:
+    def _check_room(self, request: GenerationRequest) -> None:
+        tokens, limit = len(request.prompt_tokens) + request.tokens_max, self.settings.cache_tokens
+        if page_count_of(tokens) * PAGE_TOKENS > limit:
             raise RequestRefused(
-                f"The prompt has {len(prompt)} characters.",
-                remedy=f"Send at most {limit}.",
-                parameter="prompt",
+                f"Prompt and answer may take {tokens} tokens; this engine keeps {limit}.",
+                remedy="Ask for a shorter answer.",
+                parameter="max_tokens",
             )
 
-    def _check(self, request: GenerationRequest) -> None:
-        prompt_count, limit = len(request.prompt_tokens), self.context_tokens_max
-        room = limit - prompt_count
-        checks = (
-            (prompt_count > 0, "prompt", "an empty prompt", "at least one token"),
-            (room > 0, "prompt", f"{prompt_count} tokens", f"at most {limit - 1} tokens"),
-            (1 <= request.tokens_max <= room, "max_tokens", request.tokens_max, f"1 to {room}"),
-            (
-                0 <= request.temperature_ppb <= TEMPERATURE_PPB_MAX,
-                "temperature",
-                request.temperature_ppb / PPB,
-                f"0 to {TEMPERATURE_PPB_MAX // PPB}",
-            ),
-            (0 <= request.seed <= SEED_MAX, "seed", request.seed, f"0 to {SEED_MAX}"),
-            (
-                len(request.stops) <= STOPS_MAX
-                and all(0 < len(stop) <= STOP_CHARACTERS_MAX for stop in request.stops),
-                "stop",
-                len(request.stops),
-                f"at most {STOPS_MAX} texts of 1 to {STOP_CHARACTERS_MAX} characters",
-            ),
-        )
-        for holds, parameter, found, wanted in checks:
-            if not holds:
-                raise RequestRefused(
-                    f"The request's {parameter} is {found}.",
-                    remedy=f"It must be {wanted}.",
-                    parameter=parameter,
-                )
+    def _admit(self) -> None:
+        while (ticket := self._admission.take_ready()) is not None:
+            if ticket.cancelled:
+                self._drop(ticket, _stopped())
+            elif self._batch.start(ticket):
+                self._release(ticket)
+            else:
+                self._admission.put_back(ticket)
+                return
+
+    def _release(self, ticket: Ticket) -> None:
+        """Let go of the row in memory: the slot has a copy."""
+        if ticket.row is not None:
+            self._shelf.release(ticket.row)
+            ticket.row = None
+
+    def _drop(self, ticket: Ticket, error: ServingError) -> None:
+        self._release(ticket)
+        ticket.fail(error)
+
+    def _compute(self) -> None:
+        """Step until closed (the stepping thread)."""
+        try:
+            while self._admission.wait_for_any(busy=self._batch.running_count > 0):
+                self.step()
+        except Exception as error:  # noqa: BLE001 # whoever waits must hear of any fault
+            failure = EngineStopped(f"The engine failed: {error!r}.", remedy="Start it again.")
+            for ticket in self._admission.close():
+                self._drop(ticket, failure)
+            self._batch.fail_all(failure)
+
+    def _load(self) -> None:
+        """Bring adapters into memory until closed (the loader thread)."""
+        while (ticket := self._admission.next_to_load()) is not None:
+            self._load_one(ticket)
+            if not self._admission.finish_load(ticket):
+                self._drop(ticket, _stopped())
+
+    def _load_one(self, ticket: Ticket) -> None:
+        adapter = ticket.request.adapter
+        try:
+            if adapter is not None:
+                ticket.row = self._shelf.fetch(adapter)
+        except ServingError as error:
+            ticket.fail(error)
+        except Exception as error:  # noqa: BLE001 # an odd file must not end the thread
+            message = f"The adapter cannot be loaded: {error!r}."
+            ticket.fail(AdapterRefused(message, remedy="Fetch its files again."))
+        else:
+            ticket.put_ready()
 
 
-def _linear_layers(model: Any) -> dict[str, torch.nn.Linear]:
-    return {
-        name: layer
-        for name, layer in model.named_modules()
-        if isinstance(layer, torch.nn.Linear) and name.rpartition(".")[2] in TARGET_MODULES
-    }
+def _stopped() -> EngineStopped:
+    return EngineStopped("The engine was stopped.", remedy="Ask again, or another server.")
 
 
-def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
-    """Every token that ends an answer, as the model and its tokenizer name them."""
-    named = (model.generation_config.eos_token_id, tokenizer.eos_token_id)
-    flat = (one for item in named for one in (item if isinstance(item, list) else [item]))
-    return frozenset(one for one in flat if one is not None)
+def _batch_limits(settings: EngineSettings) -> BatchLimits:
+    return BatchLimits(
+        slot_count=settings.slots,
+        page_count=settings.cache_tokens // PAGE_TOKENS,
+        chunk_tokens=settings.chunk_tokens,
+        prompt_tokens_per_step=settings.prompt_tokens_per_step,
+        rank_max=settings.rank_max,
+    )
+
+
+def _queue_limits(settings: EngineSettings) -> QueueLimits:
+    return QueueLimits(
+        waiting_max=settings.waiting_max,
+        waiting_per_adapter_max=settings.waiting_per_adapter_max,
+        ready_max=settings.slots,
+    )

@@ -1,10 +1,13 @@
-"""What the answering engine refuses; the tree on top.
+"""What the serving engine refuses; the tree on top.
 
 MachineLearningError                 the root of `ml/` (`ml.errors`)
  `- ServingError
      |- AdapterMissing               no adapter with this hash is in the folder of adapters
      |- AdapterRefused               the adapter's files are not ones this base model can apply
-     `- RequestRefused               a request that this engine cannot answer; names the parameter
+     |- RequestRefused               a request that this engine cannot answer; names the parameter
+     |- QueueFull                    more requests are waiting than the engine keeps
+     |- RowDamaged                   a packed adapter is not what was written; it is packed again
+     `- EngineStopped                the engine was closed, or failed, before the answer was whole
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from ml.errors import MachineLearningError
 
 
 class ServingError(MachineLearningError):
-    """An error of the answering engine; it concerns one request, never the engine."""
+    """An error of the serving engine; it concerns one request unless it is `EngineStopped`."""
 
 
 class AdapterMissing(ServingError):
@@ -31,3 +34,15 @@ class RequestRefused(ServingError):
         """Keep which parameter is wrong."""
         super().__init__(message, remedy=remedy)
         self.parameter = parameter
+
+
+class QueueFull(ServingError):
+    """More requests are waiting, in all or for one adapter, than the engine keeps."""
+
+
+class RowDamaged(ServingError):
+    """A packed adapter is not what was written."""
+
+
+class EngineStopped(ServingError):
+    """The engine was closed, or failed, before the answer was whole."""

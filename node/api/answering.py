@@ -7,14 +7,14 @@ Invariants:
 - A receipt leaves the process only after its answer is in the journal.
 - A client that goes away pays for the tokens it was sent, and only when it asked for a stream; a
   fault of ours costs nothing.
-- The engine computes one token at a time in one worker thread; answers take turns, so a long one
-  does not hold up a short one, and at most `active_max` are in progress.
+- The engine computes all answers together in a thread of its own; each waits for its tokens in a
+  worker thread, and at most `active_max` are in progress.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,8 +23,9 @@ from typing import TypeVar
 import structlog
 import trio
 
-from ml.serving.engine import Engine, FinishReason, GenerationRequest, TokenEvent
-from ml.serving.errors import RequestRefused, ServingError
+from ml.serving.errors import QueueFull, RequestRefused, ServingError
+from ml.serving.requests import FinishReason, GenerationRequest, TokenEvent
+from ml.serving.texts import TextEngine
 from node.api.answers import AnswerLog
 from node.api.errors import ApiError, InvalidRequest, Overloaded, Unavailable, UnknownModel
 from node.api.escrow import Escrow
@@ -105,7 +106,7 @@ class Answering:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: TextEngine,
         ledger: Ledger,
         log: AnswerLog,
         keypair: Keypair,
@@ -122,7 +123,7 @@ class Answering:
         self._models = models
         self._active_max = active_max
         self._active_count = 0
-        self._engine_thread = trio.CapacityLimiter(1)
+        self._engine_threads = trio.CapacityLimiter(active_max)
         self._ledger_thread = trio.CapacityLimiter(1)
         self._disk_thread = trio.CapacityLimiter(1)
 
@@ -156,13 +157,15 @@ class Answering:
             events = await self._compute(partial(self._engine.stream, order.generation))
         yield ""
         try:
-            while progress.finish is None:
-                event = await self._compute(partial(next, events))
-                progress.add(event)
-                if event.finish is not None:
-                    await self._record(order, progress)
-                if event.text:
-                    yield event.text
+            with closing(events):
+                while progress.finish is None:
+                    with explained():
+                        event = await self._compute(partial(next, events))
+                    progress.add(event)
+                    if event.finish is not None:
+                        await self._record(order, progress)
+                    if event.text:
+                        yield event.text
         except (GeneratorExit, trio.Cancelled):
             if order.request.stream and progress.output_tokens and progress.receipt is None:
                 with trio.move_on_after(RECORD_TIMEOUT_S, shield=True):
@@ -171,7 +174,7 @@ class Answering:
         yield progress.finished()
 
     async def _compute(self, work: Callable[[], T]) -> T:
-        return await trio.to_thread.run_sync(work, limiter=self._engine_thread)
+        return await trio.to_thread.run_sync(work, limiter=self._engine_threads)
 
     async def _record(self, order: Order, progress: Progress) -> None:
         """Journal the answer as far as it went, and sign for it."""
@@ -264,6 +267,8 @@ def explained() -> Iterator[None]:
         raise InvalidRequest(
             error.message, remedy=error.remedy, parameter=error.parameter
         ) from error
+    except QueueFull as error:
+        raise Overloaded(error.message, remedy=error.remedy) from error
     except (ServingError, NodeError, DecodeError) as error:
         _log.warning("answer refused", error=error.message, remedy=error.remedy)
         raise Unavailable(error.message, remedy=error.remedy) from error

@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ml.serving.engine import SEED_MAX, STOPS_MAX
+from ml.serving.requests import SEED_MAX, STOPS_MAX
 from node.api.errors import InvalidRequest
 from runtime.types import PPB
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 import trio
 
-from ml.serving.engine import Engine
+from ml.serving.texts import TextEngine
 from node.api.answering import Answering
 from node.api.answers import AnswerLog
 from node.api.keys import ApiKeys
@@ -61,20 +61,23 @@ def run_server(settings: ServerSettings, keypair: Keypair, announce: Callable[[s
     except OSError as error:
         message = f"The folder {settings.models} cannot be made: {error.strerror}."
         raise ConfigError(message, remedy="Choose another with --models.") from error
-    with closing(AnswerLog(settings.data / "answers.journal")) as log:
-        engine = Engine(settings.base_model, settings.models)
-        with NodeClient(settings.node) as client, NodeClient(settings.node) as settling_client:
-            ledger = Ledger(client, keypair.account)
-            settling_ledger = Ledger(settling_client, keypair.account)
-            answering = Answering(
-                engine, ledger, log, keypair, settings.models, active_max=settings.active_max
-            )
-            api = Api(answering, ledger, log, ApiKeys(settings.keys), keypair.account)
-            settlement = Settlement(settling_ledger, log, keypair)
-            try:
-                trio.run(_run, settings, api, settlement, announce)
-            except BaseExceptionGroup as group:
-                raise cause_of(group) from group
+    with (
+        closing(AnswerLog(settings.data / "answers.journal")) as log,
+        closing(TextEngine(settings.base_model, settings.models)) as engine,
+        NodeClient(settings.node) as client,
+        NodeClient(settings.node) as settling_client,
+    ):
+        ledger = Ledger(client, keypair.account)
+        settling_ledger = Ledger(settling_client, keypair.account)
+        answering = Answering(
+            engine, ledger, log, keypair, settings.models, active_max=settings.active_max
+        )
+        api = Api(answering, ledger, log, ApiKeys(settings.keys), keypair.account)
+        settlement = Settlement(settling_ledger, log, keypair)
+        try:
+            trio.run(_run, settings, api, settlement, announce)
+        except BaseExceptionGroup as group:
+            raise cause_of(group) from group
     _log.info("stopped")
 
 

@@ -1,0 +1,132 @@
+"""What is asked of the engine, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ml.serving.errors import RequestRefused
+from ml.serving.merging import Merge
+from runtime.types import PPB
+
+TEMPERATURE_PPB_MAX = 2 * PPB
+PENALTY_PPB_MAX = 2 * PPB
+SEED_MAX = 2**63 - 1
+STOPS_MAX = 4
+STOP_CHARACTERS_MAX = 256
+LOGPROBS_MAX = 20
+TOP_K_MAX = 1_000_000
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """One answer to generate; integers only, as its receipt will state them."""
+
+    prompt_tokens: tuple[int, ...]
+    adapter: bytes | Merge | None
+    """Manifest hash, a merge of adapters, or None for the base model alone."""
+    tokens_max: int = 48
+    temperature_ppb: int = 0
+    seed: int = 0
+    stops: tuple[str, ...] = ()
+    top_p_ppb: int = PPB
+    """Draw from the likeliest tokens that hold this share of the probability."""
+    top_k: int = 0
+    """Draw from so many likeliest tokens; 0 for all."""
+    presence_penalty_ppb: int = 0
+    """Taken off the logit of every token that the answer has."""
+    frequency_penalty_ppb: int = 0
+    """The same for each time it has it."""
+    logprobs: int | None = None
+    """State each token's log-probability and those of so many likeliest ones."""
+
+    @property
+    def adapter_key(self) -> bytes | None:
+        """What the adapter is known by: a hash of its content."""
+        return self.adapter.hash() if isinstance(self.adapter, Merge) else self.adapter
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether the first maximum of the logits is all that is wanted of a step."""
+        penalised = self.presence_penalty_ppb or self.frequency_penalty_ppb
+        return not (self.temperature_ppb or penalised) and self.logprobs is None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprobs:
+    """Natural logarithms of probabilities, before temperature and cuts."""
+
+    chosen: float
+    likeliest: tuple[tuple[int, float], ...]
+    """(token, logarithm), likeliest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenStep:
+    """A step of an answer in tokens: a token, or why the answer ends, or both."""
+
+    token: int | None
+    finish: FinishReason | None
+    logprobs: TokenLogprobs | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEvent:
+    """A step of an answer: the text that became certain, and how many tokens it took so far."""
+
+    text: str
+    output_tokens: int
+    """Tokens of the answer up to here; the token that ends an answer is not one of them."""
+    finish: FinishReason | None
+    """Why the answer ends here; None while it goes on."""
+    logprobs: TokenLogprobs | None = None
+    """Of the token that was added, if asked for."""
+
+
+def check_request(request: GenerationRequest, context_tokens_max: int, vocabulary: int) -> None:
+    """Raise `RequestRefused`, naming the parameter, for what cannot be answered."""
+    prompt_count = len(request.prompt_tokens)
+    room = context_tokens_max - prompt_count
+    known = all(0 <= token < vocabulary for token in request.prompt_tokens)
+    checks = (
+        (prompt_count > 0, "prompt", "an empty prompt", "at least one token"),
+        (room > 0, "prompt", f"{prompt_count} tokens", f"at most {context_tokens_max - 1} tokens"),
+        (known, "prompt", "of unknown tokens", f"of tokens from 0 to {vocabulary - 1}"),
+        (1 <= request.tokens_max <= room, "max_tokens", request.tokens_max, f"1 to {room}"),
+        _range_check("temperature", request.temperature_ppb, 0, TEMPERATURE_PPB_MAX),
+        _range_check("top_p", request.top_p_ppb, 1, PPB),
+        _range_check(
+            "presence_penalty", request.presence_penalty_ppb, -PENALTY_PPB_MAX, PENALTY_PPB_MAX
+        ),
+        _range_check(
+            "frequency_penalty", request.frequency_penalty_ppb, -PENALTY_PPB_MAX, PENALTY_PPB_MAX
+        ),
+        (0 <= request.top_k <= TOP_K_MAX, "top_k", request.top_k, f"0 to {TOP_K_MAX}"),
+        (0 <= request.seed <= SEED_MAX, "seed", request.seed, f"0 to {SEED_MAX}"),
+        (
+            0 <= (request.logprobs or 0) <= LOGPROBS_MAX,
+            "logprobs",
+            request.logprobs,
+            f"0 to {LOGPROBS_MAX}",
+        ),
+        (
+            len(request.stops) <= STOPS_MAX
+            and all(0 < len(stop) <= STOP_CHARACTERS_MAX for stop in request.stops),
+            "stop",
+            len(request.stops),
+            f"at most {STOPS_MAX} texts of 1 to {STOP_CHARACTERS_MAX} characters",
+        ),
+    )
+    for holds, parameter, found, wanted in checks:
+        if not holds:
+            raise RequestRefused(
+                f"The request's {parameter} is {found}.",
+                remedy=f"It must be {wanted}.",
+                parameter=parameter,
+            )
+
+
+def _range_check(name: str, ppb: int, least: int, most: int) -> tuple[bool, str, object, str]:
+    return least <= ppb <= most, name, ppb / PPB, f"{least / PPB:g} to {most / PPB:g}"

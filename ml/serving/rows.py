@@ -1,0 +1,29 @@
+"""An adapter as one row of numbers in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+NUMBER_BYTES = 4
+"""A row is float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterRow:
+    """An adapter, or a merge of some; immutable, so that requests may share it."""
+
+    key: bytes
+    """The adapter's manifest hash, or the hash of a merge."""
+    rank: int
+    """One of `ml.serving.layout.RANKS`."""
+    scale: float
+    """alpha / rank, which the B's in the row already have as a factor."""
+    values: torch.Tensor
+    """float32 [size], laid out by `ml.serving.layout.RowLayout`."""
+
+    @property
+    def size_bytes(self) -> int:
+        """What the row takes in memory."""
+        return self.values.numel() * NUMBER_BYTES
