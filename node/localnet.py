@@ -12,7 +12,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -119,15 +118,20 @@ def _arguments(
 
 def start(node: LocalNode) -> RunningNode:
     """Start a node in a session of its own; it goes on when this process ends."""
-    with node.log.open("ab") as log:
-        process = subprocess.Popen(
+    # Not a `Popen`: it is meant to outlive the object that would wait for it.
+    with node.log.open("ab") as log, Path(os.devnull).open("rb") as nothing:
+        pid = os.posix_spawn(
+            sys.executable,
             (sys.executable, "-m", "node.cli", *node.arguments),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, nothing.fileno(), 0),
+                (os.POSIX_SPAWN_DUP2, log.fileno(), 1),
+                (os.POSIX_SPAWN_DUP2, log.fileno(), 2),
+            ],
+            setsid=True,
         )
-    return RunningNode(node.name, process.pid, node.url, str(node.data), str(node.log))
+    return RunningNode(node.name, pid, node.url, str(node.data), str(node.log))
 
 
 def save_running(directory: Path, nodes: Sequence[RunningNode]) -> None:

@@ -29,7 +29,9 @@ _DEFAULT = Path(".openledger/localnet")
 
 @app.command()
 def up(
-    count: Annotated[int, typer.Option("-n", help="Validators, 1 to 10.", min=1, max=10)] = 4,
+    count: Annotated[
+        int, typer.Option("-n", help="Validators of a new network.", min=1, max=10)
+    ] = 4,
     directory: Directory = _DEFAULT,
     rpc_port: Annotated[
         int, typer.Option(help="RPC port of the first; the others follow. 0: any free ones.")
@@ -40,7 +42,7 @@ def up(
 
     Example: openledger localnet up -n 4
     """
-    from genesis.chain_spec import local_spec
+    from genesis.chain_spec import ChainSpec, local_spec
     from node.errors import ConfigError
     from node.localnet import load_running, plan, save_running, start
 
@@ -48,8 +50,10 @@ def up(
         if any(node.is_running for node in load_running(directory)):
             message = f"A local network runs in {directory}."
             raise typer.BadParameter(message + " Stop it with `openledger localnet down`.")
-    ports = tuple(range(rpc_port, rpc_port + count)) if rpc_port else ()
-    nodes = [start(each) for each in plan(directory, local_spec(count), ports)]
+    stored = directory / "chain.toml"
+    spec = ChainSpec.load(stored) if stored.exists() else local_spec(count)
+    ports = tuple(range(rpc_port, rpc_port + len(spec.validators))) if rpc_port else ()
+    nodes = [start(each) for each in plan(directory, spec, ports)]
     save_running(directory, nodes)
     deadline = time.monotonic() + START_TIMEOUT_S
     views = [_view(node) for node in nodes]

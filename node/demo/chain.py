@@ -1,51 +1,23 @@
-"""Start the demo's processes: the node, then worker and server, each with a key and a folder."""
+"""Start the demo's worker and server, each with a key and a folder, and wait for processes."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
 
-from genesis.chain_spec import ChainSpec, dev_spec
-from node.client import NodeClient
 from node.demo.processes import Processes
 from node.demo.settings import DemoSettings
 from node.demo.waiting import wait_for
-from node.ports import free_port
 
 START_SECONDS_MAX = 120.0
 RESTART_SECONDS_MAX = 30.0
 """How long a node that was killed may take to come back."""
 LOCALHOST = "http://127.0.0.1"
-EPOCH_BLOCKS = 20
-"""Ten seconds, when nothing happens on the chain."""
 SETTLE_SECONDS = 20
 """Longer than the questions take: one batch, in one epoch, is attributed in one pass."""
-
-
-def demo_spec() -> ChainSpec:
-    """The development chain with short epochs, so that nobody waits long for one to end."""
-    spec = dev_spec()
-    return replace(spec, parameters=replace(spec.parameters, epoch_blocks=EPOCH_BLOCKS))
-
-
-def start_node(processes: Processes, settings: DemoSettings) -> NodeClient:
-    """Write the chain spec, start the node and return a client once it answers."""
-    spec = settings.directory / "chain.toml"
-    demo_spec().save(spec)
-    port = settings.port or free_port()
-    processes.start(
-        "node",
-        ["node", f"--data={settings.directory / 'node'}", f"--chain={spec}"],
-        ["--key=dev:validator", f"--rpc-port={port}"],
-    )
-    client = NodeClient(f"{LOCALHOST}:{port}", patience_s=RESTART_SECONDS_MAX)
-    wait_until_up(processes, f"{LOCALHOST}:{port}/health")
-    processes.watch()
-    return client
 
 
 def start_worker(processes: Processes, settings: DemoSettings, node: str, server: str) -> None:

@@ -59,6 +59,7 @@ def conclude(
     processes: Processes,
     stages: Stages,
     settings: DemoSettings,
+    agreed: Check,
 ) -> DemoReport:
     """The report with its checks; reads the last facts from the chain."""
     influence = Influence.load(settings.directory / "work", story.epochs)
@@ -82,7 +83,7 @@ def conclude(
         finalised_height=client.head().height,
         finality_ms=finality_ms(client, story.people),
         stage_seconds=dict(stages.seconds),
-        checks=checks_of(story, flows, fees, processes),
+        checks=(*checks_of(story, flows, fees, processes), agreed),
         next_commands=next_commands(story, settings, client),
     )
 
@@ -235,10 +236,10 @@ def next_commands(story: Story, settings: DemoSettings, client: NodeClient) -> t
     command = ".venv/bin/openledger"
     best = max(story.corpus.contributions, key=lambda each: story.earned_by(each.name))
     receipt = settings.directory / "receipts" / payout_file(best.name, story.epochs[0].epoch)
-    data = settings.directory / "node"
+    data = settings.directory / "network"
     honest = sum(each.role is Role.HONEST for each in story.corpus.contributions)
     return (
         f"{command} receipt show {receipt} --genesis {client.genesis_hash.hex()}",
-        f"{command} dev --data {data}    # the chain goes on, with all {honest} contributors paid",
+        f"{command} localnet up --dir {data}    # the chain goes on, all {honest} contributors paid",
         f"{command} demo --data TABLE.csv --prompt question --completion answer --contributor who",
     )

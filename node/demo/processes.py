@@ -96,6 +96,10 @@ class Processes:
         )
         self.children[name] = Child(name, command, log, launch(command, log))
 
+    def kill(self, name: str) -> None:
+        """End a child without any clean-up; `check` starts it again."""
+        self.children[name].process.kill()
+
     def check(self) -> list[str]:
         """Start again what was killed; return the names of what was.
 

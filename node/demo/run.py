@@ -20,6 +20,7 @@ from node.demo.processes import Processes
 from node.demo.report import DemoReport
 from node.demo.settings import DemoSettings, fresh_directory
 from node.demo.stages import Stages
+from node.demo.validators import Validators
 from node.ports import free_port
 from node.workers.orders import order_of
 from runtime.wire.records import TrainingJob
@@ -34,12 +35,13 @@ def run_demo(settings: DemoSettings, console: Console) -> DemoReport:
         corpus = load_corpus(settings)
         bar.show(1, 1, f"{corpus.row_count():,} rows, {len(corpus.contributions)} contributors")
     with fresh_directory(settings.directory), Processes(settings.directory / "logs") as processes:
-        with stages.stage("start the chain"):
-            client = chain.start_node(processes, settings)
-        with client:
-            story = tell(settings, corpus, client, processes, stages)
+        with stages.stage("start four validators"):
+            validators = Validators.start(processes, settings)
+        with validators.client() as client:
+            story = tell(settings, corpus, client, processes, stages, validators)
             with stages.stage("conclude"):
-                return conclude(story, client, processes, stages, settings)
+                agreed = validators.compare(client.height())
+                return conclude(story, client, processes, stages, settings, agreed)
 
 
 def tell(
@@ -48,6 +50,7 @@ def tell(
     client: NodeClient,
     processes: Processes,
     stages: Stages,
+    validators: Validators,
 ) -> Story:
     """The life of paid answers, chapters 1 to 6 of the architecture."""
     people = people_of(corpus)
@@ -63,6 +66,7 @@ def tell(
         server_url = f"{chain.LOCALHOST}:{port}"
         chain.start_worker(processes, settings, client.url, server_url)
         progress = chain.progress_of(work / "progress.json", processes)
+        validators.kill_one(processes, client)
         adapter, job = model.train(client, people, published, base_model, progress, bar)
         model.open_for_business(client, people, adapter)
     with stages.stage("ask and answer") as bar:

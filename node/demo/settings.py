@@ -1,9 +1,7 @@
 """What a run of the demo is started with, and where it keeps its files.
 
 <directory>/lock        held while a demo runs here
-<directory>/chain.toml  the chain spec
-<directory>/node/       the node's data
-<directory>/keys/       key files of validator, worker and server
+<directory>/network/    the chain spec, and the data and logs of four validators
 <directory>/work/       the worker's folder
 <directory>/serve/      the server's folder
 <directory>/logs/       one log a process

@@ -7,6 +7,7 @@ of their field and by their kind, and `Values` prefers what fits.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
@@ -27,7 +28,7 @@ from runtime.codec import (
     TextCodec,
     TupleCodec,
 )
-from runtime.errors import DefinitionError
+from runtime.errors import DefinitionError, OpenLedgerError
 from runtime.testing.draws import Draws, choose
 
 REMEMBERED_MAX = 16
@@ -36,6 +37,8 @@ NAMES_MAX = 4_096
 """How many names a pool knows."""
 CALL_DEPTH_MAX = 2
 """How deep generated calls hold calls."""
+RECORD_DRAWS_MAX = 1_000
+"""How often the fields of a record are drawn that refuses them together."""
 _ITEMS_USUAL = 3
 _ITEMS_MANY = 40
 _CHARACTERS = "ab é\u00df\u4e2d\U0001d11e\0\n"
@@ -178,8 +181,17 @@ class Values:
         return tuple(self.of(item, name) for item in codec.items)
 
     def record(self, codec: RecordCodec[Any], _name: str) -> Any:
-        """Each field under its name."""
-        return codec.record(**{name: self.of(item, name) for name, item in codec.items.items()})
+        """Each field under its name, drawn again while the record refuses them together.
+
+        Raises `DefinitionError` for a record that hardly any values make.
+        """
+        for _ in range(RECORD_DRAWS_MAX):
+            fields = {name: self.of(item, name) for name, item in codec.items.items()}
+            # A record may want more than its fields say: a set of validators is sorted.
+            with contextlib.suppress(OpenLedgerError):
+                return codec.record(**fields)
+        message = f"No random values make a {codec.record.__name__}."
+        raise DefinitionError(message, remedy="Give its fields types that say what it wants.")
 
     def nested_call(self, codec: CallCodec | HeldCallCodec, _name: str) -> Any:
         """A call; at the depth limit one whose arguments hold no further call."""

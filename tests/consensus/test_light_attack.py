@@ -8,9 +8,10 @@ import pytest
 
 from consensus.cryptography import CRYPTOGRAPHY
 from consensus.errors import InvalidCertificate, InvalidEvidence, InvalidLightBlock
-from consensus.evidence import Evidence, Offence, Verdict, judge
+from consensus.evidence import Evidence, Verdict, judge
 from consensus.light import LightClientAttack, LightSync, Side, WitnessCheck, culprits
 from consensus.votes import Statement, VoteKind
+from runtime.wire.offences import OffenceKind
 from tests.consensus.light_chain import Chain, certify, member, now_ms, set_of
 
 ALL = (1, 2, 3, 4, 5, 6, 7)
@@ -206,4 +207,4 @@ def test_an_attack_is_evidence_like_any_other():
     attack = LightClientAttack.of(ONE.block(9), ONE.fork(9, b"f").block(9))
     evidence = Evidence(set_of(ALL).hash(), attack=attack.without_known_sets(SETS.get))
     verdict = judge(Evidence.decode(evidence.encode()), SETS.get, ONE.genesis_hash, CRYPTOGRAPHY)
-    assert verdict == Verdict(Offence.LIGHT_CLIENT_ATTACK, 9, 1, _accounts(*ALL))
+    assert verdict == Verdict(OffenceKind.LIGHT_CLIENT_ATTACK, 9, 1, _accounts(*ALL))

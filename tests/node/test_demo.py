@@ -34,7 +34,7 @@ def small_table(path: Path) -> Path:
 
 
 def kill_node_while_training(folder: Path, killed: list[int]) -> None:
-    """Send SIGKILL to the node as soon as the worker trains."""
+    """Send SIGKILL to the validator that the demo talks to as soon as the worker trains."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         try:
@@ -42,7 +42,7 @@ def kill_node_while_training(folder: Path, killed: list[int]) -> None:
         except (OSError, ValueError):
             stage = ""
         if stage == "training":
-            pattern = f"--data={folder / 'node'} "
+            pattern = f"--data={folder / 'network' / 'validator'} "
             listing = subprocess.run(
                 ["pgrep", "-f", "--", pattern], capture_output=True, check=False
             )
@@ -55,7 +55,7 @@ def kill_node_while_training(folder: Path, killed: list[int]) -> None:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """One run of `openledger demo` on a small table, its node killed once; (result, folder, killed)."""
+    """One run of `openledger demo` on a small table, its first validator killed once; (result, folder, killed)."""
     folder = tmp_path_factory.mktemp("demo")
     table = small_table(folder / "table.jsonl")
     target = folder / "run"
@@ -89,11 +89,22 @@ def test_the_demo_survives_a_killed_node(demo):
 def test_the_restarted_node_goes_on_from_its_last_block(demo):
     """The second start continues at a height above 0, after checking the state root."""
     _, folder, _ = demo
-    log = (folder / "run" / "logs" / "node.log").read_text()
+    log = (folder / "run" / "logs" / "validator.log").read_text()
     heights = [int(match) for match in RESTARTED.findall(log)]
     assert len(heights) == 2
     assert heights[0] == 0
     assert heights[1] > 0
+
+
+def test_one_of_four_validators_is_killed_and_catches_up(demo):
+    """The demo itself kills another one, which ends with the same chain as all."""
+    _, folder, _ = demo
+    log = (folder / "run" / "logs" / "validator-3.log").read_text()
+    heights = [int(match) for match in RESTARTED.findall(log)]
+    assert len(heights) == 2
+    assert heights[1] > 0
+    checks = json.loads((folder / "report.json").read_text())["checks"]
+    assert next(check["holds"] for check in checks if check["name"] == "the validators agree")
 
 
 def test_every_unit_of_the_fees_is_accounted_for(demo):

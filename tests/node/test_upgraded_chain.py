@@ -47,7 +47,7 @@ class LocalClient(NodeClient):
 
     def __init__(self, chain: Chain) -> None:
         super().__init__("http://127.0.0.1:1")
-        methods = NodeMethods(chain, Mempool(), cast("Any", None), lambda: None, cast("Any", None))
+        methods = NodeMethods(chain, Mempool(), cast("Any", None), *[cast("Any", None)] * 3)
         self.methods = methods.by_name()
 
     def call(self, method: str, *parameters: Any) -> Any:

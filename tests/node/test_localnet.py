@@ -1,0 +1,114 @@
+"""Four real validators over real TCP: they agree, and outlive faults."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from genesis.chain_spec import development_keypair
+from node.cli.main import main
+from pallets.balances.pallet import Balances
+from runtime import OPEN
+from runtime.extrinsic import sign_extrinsic
+from tests.node.conftest import RunningNode
+from tests.node.local_network import local_network, wait_until
+
+ALICE, BOB = development_keypair("alice"), development_keypair("bob")
+
+
+def test_all_have_the_same_blocks(tmp_path: Path) -> None:
+    """What is submitted to one is in the state of all, and no height has two blocks."""
+    with local_network(tmp_path) as network:
+        network.wait_for_height(3)
+        with network.client("validator-2") as client:
+            before = client.read("Balances", "accounts", BOB.account).free
+            height = client.submit(Balances.transfer.Call(BOB.account, 5 * OPEN), ALICE).height
+        network.wait_for_height(height)
+        for name in network.names:
+            with network.client(name) as client:
+                assert client.read("Balances", "accounts", BOB.account).free == before + 5 * OPEN
+        assert all(len(network.block_ids(each)) == 1 for each in range(height + 1))
+
+
+def test_one_of_four_may_be_killed_and_comes_back(tmp_path: Path) -> None:
+    """Three go on without it; started again it catches up, and takes part."""
+    with local_network(tmp_path) as network:
+        network.wait_for_height(2)
+        network.kill("validator-3")
+        network.wait_for_blocks(8)
+        network.start("validator-3")
+        network.wait_for_blocks(2)
+        # Now three are not enough without it.
+        network.kill("validator-4")
+        network.wait_for_blocks(6)
+        common = min(network.heights())
+        assert all(len(network.block_ids(each)) == 1 for each in range(common + 1))
+
+
+def test_two_of_four_down_stop_the_chain_and_nothing_else(tmp_path: Path) -> None:
+    """The rest answers and decides nothing; with a third one everything goes on."""
+    with local_network(tmp_path) as network:
+        network.wait_for_height(2)
+        network.kill("validator-3")
+        network.kill("validator-4", signal.SIGTERM)
+        stopped = max(network.heights())
+        with network.client("validator") as client:
+            raw = sign_extrinsic(
+                Balances.transfer.Call(BOB.account, OPEN),
+                ALICE,
+                genesis_hash=client.genesis_hash,
+                spec_version=1,
+                nonce=0,
+            )
+            client.call("author_submitExtrinsic", raw.hex())
+            wait_until(lambda: client.call("author_pendingCount") == 1, "it waits")
+        assert max(network.heights()) <= stopped + 1
+        network.start("validator-3")
+        network.wait_for_blocks(3)
+        with network.client("validator-3") as client:
+            assert client.call("author_pendingCount") == 0
+
+
+def test_a_node_without_a_key_follows(tmp_path: Path) -> None:
+    """It gets the blocks of before by block sync, and those of now as they are decided."""
+    with local_network(tmp_path / "net") as network:
+        network.wait_for_height(6)
+        start = ("node", f"--chain={tmp_path / 'net' / 'chain.toml'}", *network.peer_arguments())
+        follower = RunningNode(tmp_path / "follower", start=(*start, "--p2p-port=0"))
+        try:
+            with follower.client() as client:
+                height = max(network.heights()) + 4
+                wait_until(lambda: client.call("system_health")["height"] >= height, "it follows")
+                assert {client.call("chain_getHeader", height)["id"]} == network.block_ids(height)
+        finally:
+            follower.stop()
+
+
+def test_the_command_starts_and_stops_a_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`localnet up`, `status`, `logs` and `down`, each with --json."""
+
+    def run(*arguments: str) -> object:
+        monkeypatch.setattr("sys.argv", ["openledger", "localnet", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert not ended.value.code
+        return json.loads(capsys.readouterr().out)
+
+    directory = f"--dir={tmp_path}"
+    try:
+        up = run("up", "-n", "2", directory, "--rpc-port=0", "--json")
+        assert [(view["name"], view["running"]) for view in up] == [  # type: ignore[attr-defined] # JSON
+            ("validator", True),
+            ("validator-2", True),
+        ]
+        status = run("status", directory, "--json")
+        assert all(view["height"] is not None for view in status)  # type: ignore[attr-defined] # JSON
+        assert "event=started" in str(run("logs", "validator", directory, "--json"))
+    finally:
+        down = run("down", directory, "--json")
+    assert not any(view["running"] for view in down)  # type: ignore[attr-defined] # JSON
