@@ -240,6 +240,6 @@ def next_commands(story: Story, settings: DemoSettings, client: NodeClient) -> t
     honest = sum(each.role is Role.HONEST for each in story.corpus.contributions)
     return (
         f"{command} receipt show {receipt} --genesis {client.genesis_hash.hex()}",
-        f"{command} localnet up --dir {data}    # the chain goes on, all {honest} contributors paid",
+        f"{command} localnet up --dir {data}    # goes on, all {honest} contributors paid",
         f"{command} demo --data TABLE.csv --prompt question --completion answer --contributor who",
     )
