@@ -24,7 +24,7 @@ from runtime.keys import Keypair
 from tests.node.p2p.wires import CHAIN, anybody, local
 
 PATIENCE_S = 30.0
-FAST = Limits(dial_interval_s=0.02, exchange_interval_s=0.1, ping_interval_s=0.3)
+FAST = Limits(dial_interval_s=0.02, exchange_interval_s=0.3, ping_interval_s=0.3)
 """So that tests do not wait for what takes a second."""
 
 
