@@ -22,8 +22,8 @@ demo: setup ## Run the whole life of paid answers; DATA=FILE for your own rows, 
 test: setup ## Run the tests.
 	@$(BIN)/python -m pytest
 
-fuzz: setup ## Fuzz decoder, extrinsics, proofs, certificates, chains (tests/fuzz); INPUTS=N each, SEED=S.
-	@for fuzzer in decoder extrinsics proofs; do \
+fuzz: setup ## Fuzz everything that strangers can send (tests/fuzz); INPUTS=N each, SEED=S.
+	@for fuzzer in decoder extrinsics proofs wire handshakes; do \
 		$(BIN)/python -m tests.fuzz.$$fuzzer --inputs $(INPUTS) --seed $(SEED) || exit 1; done
 	@$(BIN)/python -m tests.fuzz.certificates --inputs $$(($(INPUTS) / 10)) --seed $(SEED)
 	@$(BIN)/python -m tests.fuzz.chains --inputs $$(($(INPUTS) / 50)) --seed $(SEED)

@@ -22,6 +22,7 @@ from node.p2p.errors import (
     FrameDamaged,
     MessageMalformed,
     NetworkError,
+    PeerFloods,
     PeerLost,
     PeerRefused,
     PeerTooSlow,
@@ -108,6 +109,7 @@ class Connection:
         self._stalled = False
         self._is_sending = False
         self._leaving: Farewell | None = None
+        self._ended = False
         self._scope = trio.CancelScope()
         self._error: NetworkError | None = None
 
@@ -123,6 +125,7 @@ class Connection:
                     for lane in Lane:
                         nursery.start_soon(self._handle, lane)
         finally:
+            self._ended = True
             self._reassembler.close()
             for pending in self._pending.values():
                 pending.done.set()
@@ -142,7 +145,7 @@ class Connection:
 
         A peer that lets votes pile up is let go: what it gets would be useless by then.
         """
-        if self._leaving is not None:
+        if self._leaving is not None or self._ended:
             return False
         if parcel.lane is Lane.GOSSIP and not self._may_gossip(parcel):
             self._metrics.count_dropped("out", parcel.lane, 1)
@@ -236,6 +239,10 @@ class Connection:
             self._owner.misbehaved(self, Misbehaviour.FLOODING)
             return False
         delay_s = allowance.spend(len(batch), size_bytes, now_s)
+        if delay_s > self._limits.pong_timeout_s:
+            self._owner.misbehaved(self, Misbehaviour.MALFORMED)
+            message = f"The peer has sent what would take {delay_s:.0f} s at its rate."
+            raise PeerFloods(message, remedy="The peer is hostile, or faulty: update it.")
         if delay_s:
             # Blocks come because we asked for them: whoever sends them fast does us a favour.
             if lane is not Lane.SYNC:
@@ -278,8 +285,8 @@ class Connection:
         return False
 
     def _take_farewell(self, payload: bytes) -> None:
-        known = payload[0] if payload and payload[0] in set(Farewell) else Farewell.STOPPING
-        self.farewell = Farewell(known)
+        known = payload in [bytes([each]) for each in Farewell]
+        self.farewell = Farewell(payload[0]) if known else Farewell.STOPPING
         if self.farewell in (Farewell.FULL, Farewell.BANNED):
             message = f"The peer does not want the connection ({self.farewell.name.lower()})."
             self._error = PeerRefused(message, remedy="The node tries others, and it again later.")
@@ -305,13 +312,17 @@ class Connection:
         """Have the messages of a lane handled one after the other."""
         while True:
             for message in await self._inboxes[lane].take():
-                try:
-                    if message.form is Form.REQUEST:
-                        await self._answer(message, lane)
-                    else:
-                        await self._owner.deliver(self, message)
-                except DecodeError:
-                    self._owner.misbehaved(self, Misbehaviour.INVALID)
+                if self._leaving is None:
+                    await self._handle_one(lane, message)
+
+    async def _handle_one(self, lane: Lane, message: Message) -> None:
+        try:
+            if message.form is Form.REQUEST:
+                await self._answer(message, lane)
+            else:
+                await self._owner.deliver(self, message)
+        except DecodeError:
+            self._owner.misbehaved(self, Misbehaviour.INVALID)
 
     async def _answer(self, request: Message, lane: Lane) -> None:
         kind, _, number, _ = request

@@ -9,7 +9,7 @@ identity to it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Protocol
@@ -28,7 +28,13 @@ from node.p2p.addresses import (
     neighbourhood,
     numeric,
 )
-from node.p2p.errors import MessageMalformed, NetworkError, RequestRefused, SelfConnection
+from node.p2p.errors import (
+    AlreadyConnected,
+    MessageMalformed,
+    NetworkError,
+    RequestRefused,
+    SelfConnection,
+)
 from node.p2p.kinds import Farewell, Kind
 from node.p2p.limits import Limits
 from node.p2p.peers import Peer
@@ -166,13 +172,16 @@ class Discovery:
         except SelfConnection:
             self._book.never(address)
             return
+        except AlreadyConnected as error:
+            self._book.meet(replace(address, identity=error.identity), self._clock())
+            return
         except NetworkError as error:
             _log.debug("not connected", address=str(address), reason=error.message)
             self._book.fail(address, self._clock())
             return
         finally:
             del self._dialling[address]
-        reached = PeerAddress(address.host, address.port, peer.identity)
+        reached = replace(address, identity=peer.identity)
         self._book.meet(reached, self._clock())
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.ask, peer)

@@ -9,12 +9,14 @@ NodeError
      |   |- ChainMismatch            a node of another chain, or of other rules
      |   |- SelfConnection           the node has reached itself
      |   |- WrongIdentity            another node than the one that was to be reached
+     |   |- AlreadyConnected         a node that this one is connected with
      |   |- PeerRefused              the other node, or this one, does not want the connection
      |   |- HandshakeForged          a message that whoever holds the keys did not write
      |   `- HandshakeTimeout         it took longer than it may
      |- WireError                    a connection that carries what no honest node sends
      |   |- FrameDamaged             a frame that does not decrypt, or has an impossible length
-     |   `- MessageMalformed         a frame whose content is not pieces of messages
+     |   |- MessageMalformed         a frame whose content is not pieces of messages
+     |   `- PeerFloods               far more at once than a lane allows
      |- PeerLost                     the peer is not connected, or went away before it answered
      |- PeerTooSlow                  the peer did not read, answer or finish in time
      |- RequestRefused               the peer does not answer this request
@@ -72,6 +74,18 @@ class WrongIdentity(HandshakeError):
     reason = "identity"
 
 
+class AlreadyConnected(HandshakeError):
+    """There is a connection with the node at this address; `identity` is who it is."""
+
+    reason = "connected"
+
+    def __init__(self, identity: bytes) -> None:
+        """Keep the identity, which the node at the address has proved."""
+        message = f"The node is connected with {identity.hex()} already."
+        super().__init__(message, remedy="Nothing to do: one connection is enough.")
+        self.identity = identity
+
+
 class PeerRefused(HandshakeError):
     """One side does not want the connection: a ban, or no place for it."""
 
@@ -100,6 +114,10 @@ class FrameDamaged(WireError):
 
 class MessageMalformed(WireError):
     """A frame's content is not a sequence of pieces of messages, or a message is too large."""
+
+
+class PeerFloods(WireError):
+    """The peer has sent so much at once that reading it at its rate would take too long."""
 
 
 class PeerLost(NetworkError):

@@ -29,6 +29,7 @@ from node.p2p.addresses import PeerAddress, numeric
 from node.p2p.connection import Connection
 from node.p2p.discovery import Discovery, Known
 from node.p2p.errors import (
+    AlreadyConnected,
     HandshakeError,
     HandshakeForged,
     HandshakeTimeout,
@@ -84,8 +85,10 @@ class Handlers(Protocol):
     """Who uses the network: what it is told, and asked.
 
     Each method is called by one task for each lane of each peer, so messages of a lane come in
-    order, and one that takes long delays that lane of that peer only.  A `DecodeError` says that no
-    honest node sends this; it is counted as `Misbehaviour.INVALID`.
+    order, and one that takes long delays that lane of that peer only; a peer that has to wait for
+    20 s gives up.  When the peer goes, whatever is handling its messages is cancelled.  Nothing is
+    received before `connected` or after `disconnected`.  A `DecodeError` says that no honest node
+    sends this; it is counted as `Misbehaviour.INVALID`.
     """
 
     async def receive(self, peer: bytes, kind: Kind, payload: bytes) -> None:
@@ -245,7 +248,7 @@ class Network:
         except (OSError, UnicodeError, trio.TooSlowError) as error:
             message = f"{address} cannot be reached: {error or 'no answer'}."
             raise PeerLost(message, remedy="The node tries again later.") from error
-        machine = Initiator(self._local, _ephemeral(), self._check_peer, address.identity)
+        machine = Initiator(self._local, _ephemeral(), self._check_dialled, address.identity)
         try:
             session = await greet(stream, machine, self._limits.connect_timeout_s)
         except BaseException as error:
@@ -253,7 +256,7 @@ class Network:
                 self._metrics.count_handshake_failure("out", error)
             await trio.aclose_forcefully(stream)
             raise
-        return self._peer(stream, session, (address.host, address.port), inbound=False)
+        return self._peer(stream, session, inbound=False)
 
     async def hold(self, peer: Peer) -> None:
         """Give a connection its place, and carry its messages until it ends."""
@@ -286,11 +289,10 @@ class Network:
 
     async def _accept(self, stream: trio.SocketStream) -> None:
         async with stream:
-            try:
-                host, port = stream.socket.getpeername()[:2]
-            except OSError:
-                return  # gone already
-            ip = str(numeric(host))
+            place = _place_of(stream)
+            if place is None:
+                return
+            ip = place[0]
             try:
                 session = await self._welcome(stream, ip)
             except HandshakeError as error:
@@ -300,7 +302,7 @@ class Network:
                     banned = self._reputation.report(None, ip, misbehaviour, self._clock())
                     self._metrics.count_misbehaviour(misbehaviour, banned=banned)
                 return
-            peer = self._peer(stream, session, (ip, port), inbound=True)
+            peer = self._peer(stream, session, inbound=True)
             self._discovery.arrived(peer)
             await self.hold(peer)
 
@@ -338,11 +340,17 @@ class Network:
             message = f"The peer {identity.hex()} is banned."
             raise PeerRefused(message, remedy="Wait until the ban is over.")
 
+    def _check_dialled(self, identity: bytes) -> None:
+        # Before the other side knows who calls: to it a second connection means that we have lost
+        # the first.
+        if identity in self._peers:
+            raise AlreadyConnected(identity)
+        self._check_peer(identity)
+
     # Places
 
-    def _peer(
-        self, stream: trio.SocketStream, session: Session, place: tuple[str, int], *, inbound: bool
-    ) -> Peer:
+    def _peer(self, stream: trio.SocketStream, session: Session, *, inbound: bool) -> Peer:
+        place = _place_of(stream) or ("::", 0)  # gone meanwhile, which reading will notice
         connection = Connection(stream, session, self, self._limits, self._budget, self._metrics)
         reserved = session.remote.identity in self._reserved
         return Peer(stream, connection, place, inbound=inbound, reserved=reserved)
@@ -397,6 +405,15 @@ class Network:
 def _parcel(kind: Kind, form: Form, payload: bytes) -> Parcel:
     check_size(kind, form, payload)
     return Parcel(Message(kind, form, 0, payload))
+
+
+def _place_of(stream: trio.SocketStream) -> tuple[str, int] | None:
+    """IP address and port of the other end, or None when it is gone."""
+    try:
+        host, port = stream.socket.getpeername()[:2]
+    except OSError:
+        return None
+    return str(numeric(host)), port
 
 
 def _ephemeral() -> bytes:

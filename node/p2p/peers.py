@@ -27,7 +27,7 @@ class PeerView:
     sent_bytes: int
     rtt_s: float | None
     points: float
-    """Of misbehaviour, lately; 100 bring a ban."""
+    """Of misbehaviour, lately; 90 bring a ban."""
 
 
 class Peer:

@@ -1,7 +1,7 @@
 """Who has misbehaved, how much lately, and who is banned until when.
 
 Points are counted for a node's identity and for its IP address, and half of them are forgotten
-every ten minutes; at 100 both are banned.  A new identity costs nothing, so the address is banned,
+every ten minutes; at 90 both are banned.  A new identity costs nothing, so the address is banned,
 too; but many honest nodes can share an address, so not as long.  Loopback addresses are never
 banned: all nodes of a local network have the same.
 
@@ -18,7 +18,8 @@ from enum import Enum
 
 from node.p2p.addresses import household, is_loopback
 
-POINTS_MAX = 100
+POINTS_MAX = 90
+"""So that four times 25 within a few minutes are enough."""
 HALF_LIFE_S = 600.0
 IDENTITY_BAN_S = 3_600.0
 ADDRESS_BAN_S = 600.0

@@ -7,13 +7,26 @@ from random import Random
 
 import pytest
 
+from node.p2p import frames, handshake, messages
+from node.p2p.errors import HandshakeForged
 from runtime import cbor
 from runtime.state import multiproof, proof
-from tests.fuzz import chains, decoder, extrinsics, mutation, proofs, reference_cbor
+from tests.fuzz import (
+    chains,
+    decoder,
+    extrinsics,
+    handshakes,
+    mutation,
+    proofs,
+    reference_cbor,
+    wire,
+)
 from tests.fuzz.campaign import Finding, campaign, main
 from tests.fuzz.multiproofs import Multiproofs
 
-FUZZERS = {each.__name__.rsplit(".")[-1]: each for each in (decoder, extrinsics, proofs)}
+FUZZERS = {
+    each.__name__.rsplit(".")[-1]: each for each in (decoder, extrinsics, handshakes, proofs, wire)
+}
 
 
 @pytest.mark.parametrize("name", FUZZERS)
@@ -170,6 +183,45 @@ def test_a_second_multiproof_of_the_same_keys_is_found(monkeypatch):
     """What is left over has no effect on the root, so only its check can refuse it."""
     monkeypatch.setattr(multiproof._Verifier, "check_used", lambda _self: None)
     assert _multiproof_findings() == {SECOND_PROOF}
+
+
+def test_a_handshake_that_believes_any_proof_is_found(monkeypatch):
+    """A changed header would otherwise be noticed by the first frame only."""
+    step = handshakes.make()
+    monkeypatch.setattr(frames.Opener, "_pull", lambda _self, _sealed: b"")
+    with pytest.raises(Finding, match=r"a changed message [34] makes a session"):
+        campaign("handshakes", step, inputs=5_000, seed=1)
+
+
+def test_a_handshake_that_believes_any_claim_is_found(monkeypatch):
+    """Neither sealed nor signed nor bound to what was said before."""
+    monkeypatch.setattr(handshake, "_hash_transcript", lambda _data: bytes(32))
+    step = handshakes.make()
+    opened = handshake._open
+
+    def believe(shared, transcript, role, sealed):
+        try:
+            return opened(shared, transcript, role, sealed)
+        except HandshakeForged:
+            return handshake.RemoteNode(sealed[:32], 0)
+
+    monkeypatch.setattr(handshake, "_open", believe)
+    with pytest.raises(Finding, match="a changed message 3 makes a session"):
+        campaign("handshakes", step, inputs=20_000, seed=1)
+
+
+def test_a_frame_that_is_not_authenticated_is_found(monkeypatch):
+    """What comes out is not what was sent."""
+    monkeypatch.setattr(frames.Opener, "_pull", lambda _self, sealed: sealed[17:])
+    with pytest.raises(Finding, match="decrypts to what was not sent"):
+        campaign("wire", wire.make(), inputs=5_000, seed=1)
+
+
+def test_a_message_whose_size_is_not_checked_is_found(monkeypatch):
+    """A peer could make the node hold anything."""
+    monkeypatch.setattr(messages.Reassembler, "_begin", lambda *_message: True)
+    with pytest.raises(Finding, match=r"too large|nobody waits"):
+        campaign("wire", wire.make(), inputs=20_000, seed=1)
 
 
 def test_the_reference_refuses_what_the_rfc_does_not_call_deterministic():

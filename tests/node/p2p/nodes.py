@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -11,7 +12,7 @@ import trio
 from prometheus_client import CollectorRegistry, generate_latest
 
 from node.p2p.addresses import PeerAddress
-from node.p2p.errors import RequestRefused
+from node.p2p.errors import PeerRefused, RequestRefused
 from node.p2p.greeting import greet
 from node.p2p.handshake import Initiator, Session
 from node.p2p.kinds import Kind
@@ -23,7 +24,7 @@ from runtime.keys import Keypair
 from tests.node.p2p.wires import CHAIN, anybody, local
 
 PATIENCE_S = 30.0
-FAST = Limits(dial_interval_s=0.02, exchange_interval_s=0.1, ping_interval_s=0.3)
+FAST = Limits(dial_interval_s=0.02, exchange_interval_s=0.3, ping_interval_s=0.3)
 """So that tests do not wait for what takes a second."""
 
 
@@ -127,11 +128,24 @@ async def until(condition: Callable[[], bool]) -> None:
         await trio.sleep(0.005)
 
 
-async def intrude(node: Node, identity: Keypair) -> tuple[trio.SocketStream, Session]:
+@asynccontextmanager
+async def intrude(
+    node: Node, identity: Keypair
+) -> AsyncIterator[tuple[trio.SocketStream, Session]]:
     """Connect as a peer that the test plays itself."""
     stream = await trio.open_tcp_stream(node.address.host, node.address.port)
-    machine = Initiator(local(identity, port=0), Random(0).randbytes(32), anybody)
-    return stream, await greet(stream, machine, PATIENCE_S)
+    async with stream:
+        machine = Initiator(local(identity, port=0), Random(0).randbytes(32), anybody)
+        yield stream, await greet(stream, machine, PATIENCE_S)
+
+
+async def is_refused(node: Node, identity: Keypair) -> bool:
+    """Whether a node does not let a peer in."""
+    try:
+        async with intrude(node, identity):
+            return False
+    except PeerRefused:
+        return True
 
 
 def without_identity(address: PeerAddress) -> PeerAddress:

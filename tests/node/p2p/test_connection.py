@@ -17,6 +17,7 @@ from node.p2p.errors import (
     FrameDamaged,
     MessageMalformed,
     NetworkError,
+    PeerFloods,
     PeerLost,
     PeerRefused,
     PeerTooSlow,
@@ -465,6 +466,48 @@ def test_blocks_that_were_asked_for_may_come_fast():
         assert near.owner.blamed == far.owner.blamed == []
 
     between(scenario, slowly(Lane.SYNC, Rate(1, 2)))
+
+
+def test_a_flood_that_would_take_long_to_read_ends_the_connection():
+    """A frame of thousands of pings is not answered ping by ping."""
+
+    async def scenario(near: End, far: End) -> None:
+        await say(far, piece(Kind.PING, b"", Form.REQUEST, 1) * 4_000)
+        await near.ended.wait()
+        assert isinstance(near.error, PeerFloods)
+        assert near.owner.blamed == [Misbehaviour.MALFORMED]
+
+    between(scenario, both=False)
+
+
+def test_a_connection_that_has_ended_takes_nothing():
+    """Whoever still knows it hears at once that the peer is gone."""
+
+    async def scenario(near: End, far: End) -> None:
+        await far.stream.aclose()
+        await near.ended.wait()
+        assert not near.send(Kind.STATUS, b"x")
+        with pytest.raises(PeerLost):
+            await near.connection.request(Kind.BLOCKS, b"x", WAIT_S)
+        assert trio.current_time() < 1
+
+    between(scenario, both=False)
+
+
+def test_nothing_is_delivered_of_a_peer_that_was_sent_away():
+    """What it sent before and was not handled is forgotten."""
+
+    async def scenario(near: End, far: End) -> None:
+        far.owner.handling_s = 0.1
+        for number in range(10):
+            near.send(Kind.CONSENSUS, b"%d" % number)
+        await trio.sleep(0.25)
+        far.connection.leave(Farewell.BANNED)
+        received = len(far.owner.received) + 1  # one is being handled
+        await far.ended.wait()
+        assert len(far.owner.received) <= received < 5
+
+    between(scenario)
 
 
 def test_a_slow_handler_makes_the_peer_wait():

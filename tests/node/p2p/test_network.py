@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -9,15 +10,16 @@ import trio
 from prometheus_client import CollectorRegistry
 
 from node.errors import ConfigError, PortInUse
+from node.p2p import slots
 from node.p2p.addresses import PeerAddress
-from node.p2p.errors import PeerLost, RequestRefused
+from node.p2p.errors import PeerLost, PeerRefused, RequestRefused
 from node.p2p.handshake import ChainIdentity
 from node.p2p.kinds import Kind
 from node.p2p.metrics import NetworkMetrics
 from node.p2p.network import Network, NetworkConfig
 from node.p2p.reputation import Misbehaviour
 from tests.node.p2p.nodes import FAST, Cluster, Node, run, until, without_identity
-from tests.node.p2p.wires import ALICE
+from tests.node.p2p.wires import ALICE, BOB, MALLORY
 
 
 async def connected(first: Node, second: Node) -> None:
@@ -211,6 +213,25 @@ def test_a_node_that_is_its_own_seed_gives_up_on_itself():
     run(scenario)
 
 
+def test_a_seed_that_is_connected_already_is_not_connected_twice():
+    """The operator's list has no identities: who is there is learnt without disturbing the link."""
+
+    async def scenario(cluster: Cluster) -> None:
+        first = await cluster.start()
+        second = await cluster.start(first.address)
+        await connected(first, second)
+        by_name = PeerAddress("localhost", second.address.port)
+        first.network._discovery._book.give(by_name)
+        failures = 'handshake_failures_total{direction="out",reason="connected"}'
+        await until(lambda: first.metric(failures) == 1)
+        entry = first.network._discovery._book.get(by_name)
+        assert entry is not None
+        assert entry.address.identity == second.identity
+        assert [name for name, _ in first.events + second.events] == ["connected"] * 2
+
+    run(scenario)
+
+
 def test_nodes_of_other_chains_stay_apart():
     """Both count why, and nobody is blamed."""
 
@@ -276,6 +297,46 @@ def test_a_reserved_peer_needs_an_identity():
     metrics = NetworkMetrics(CollectorRegistry())
     with pytest.raises(ConfigError, match="no identity"):
         Network(config, ChainIdentity(bytes(32), bytes(32)), ALICE, None, metrics)  # type: ignore[arg-type]  # not reached
+
+
+def test_a_full_node_makes_room_for_who_comes_from_elsewhere(monkeypatch):
+    """The youngest of a crowded neighbourhood hears that it has to go."""
+    monkeypatch.setattr(slots, "OLDEST_PROTECTED", 0)
+    monkeypatch.setattr(slots, "FASTEST_PROTECTED", 0)
+
+    async def scenario(cluster: Cluster) -> None:
+        full = replace(FAST, inbound_max=2, outbound_max=0)
+        first = await cluster.start(limits=full)
+        second = await cluster.start(first.address, limits=full)
+        # Reserved on their side only, so that they dial although they want no outbound peers.
+        others = [
+            await cluster.start(reserved=(first.address,), limits=full, identity=identity)
+            for identity in (ALICE, BOB, MALLORY)
+        ]
+        assert second.known() == set()
+        await until(lambda: len(first.events) >= 4)
+        names = [name for name, _ in first.events[:4]]
+        assert names == ["connected", "connected", "disconnected", "connected"]
+        assert len(first.known()) == 2
+        assert first.known() < {other.identity for other in others}
+
+    run(scenario)
+
+
+def test_whose_address_is_banned_is_turned_away_unless_it_is_reserved():
+    """Loopback is never banned, so this is asked of the node itself."""
+    reserved = (PeerAddress("192.0.2.1", 1, ALICE.account),)
+    for config, refused in ((NetworkConfig(), True), (NetworkConfig(reserved=reserved), False)):
+
+        async def main(config: NetworkConfig = config, refused: bool = refused) -> None:
+            metrics = NetworkMetrics(CollectorRegistry())
+            chain = ChainIdentity(bytes(32), bytes(32))
+            network = Network(config, chain, BOB, None, metrics, clock=lambda: 0.0)  # type: ignore[arg-type]  # nobody is told
+            network._reputation.report(None, "192.0.2.1", Misbehaviour.MALFORMED, 0.0)
+            with pytest.raises(PeerRefused) if refused else nullcontext():
+                network._check_arrival("192.0.2.1")
+
+        trio.run(main)
 
 
 def test_a_port_that_is_taken_is_a_typed_error():
