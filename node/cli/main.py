@@ -15,6 +15,7 @@ from node.cli import (
     db,
     demo,
     keys,
+    light,
     localnet,
     node,
     pallet,
@@ -45,6 +46,7 @@ app.command("tx", context_settings={"allow_extra_args": True, "ignore_unknown_op
 )
 app.command("query")(query.query)
 app.command("status")(query.status)
+app.command("light")(light.light)
 app.command("try-upgrade")(upgrade.try_upgrade)
 app.add_typer(keys.app, name="keys")
 app.add_typer(db.app, name="db")

@@ -18,6 +18,7 @@ from node.content import HASH_BYTES, ContentStore
 from node.errors import NotFound, RequestError
 from node.history.stored import stored_metadata
 from node.json_values import to_json
+from node.light_blocks import light_block
 from node.mempool import Mempool
 from node.rpc.dispatch import Method, signature_text
 from node.rpc.parameters import hex_bytes, hex_list, whole_number
@@ -63,6 +64,8 @@ class NodeMethods:
             "chain_getBlock": self.get_block,
             "chain_getHeader": self.get_header,
             "chain_getFinalizedHead": self.get_finalized_head,
+            "chain_getLightBlock": self.get_light_block,
+            "chain_getDecision": self.get_decision,
             "chain_getEvents": self.get_events,
             "state_getStorage": self.get_storage,
             "state_getKeysPaged": self.get_keys_paged,
@@ -163,6 +166,22 @@ class NodeMethods:
     def get_finalized_head(self) -> dict[str, Any]:
         """The last finalised header with commit and validators, for `consensus.light`."""
         return self._proved(self.chain.head)
+
+    async def get_light_block(self, height: Any) -> str:
+        """A light block, encoded: what `node.light` verifies without trusting this node."""
+        number = whole_number(height, "height", _HEIGHTS)
+        block = await trio.to_thread.run_sync(light_block, self.chain.store, number)
+        if block is None:
+            raise self._no_block(str(number))
+        return block.encode().hex()
+
+    def get_decision(self, height: Any) -> str:
+        """Every certificate seen at a height, encoded: what proves who made a fork."""
+        number = whole_number(height, "height", _HEIGHTS)
+        decision = self.chain.store.commit_certificate(number)
+        if not decision:
+            raise self._no_block(str(number))
+        return decision.hex()
 
     async def get_events(self, height: Any, decoded: Any = True) -> dict[str, Any]:
         """The events of a block in their canonical encoding and, if wanted, as JSON."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
+from typing import Any
 
 from consensus.bls import BLS, key_gen
 from consensus.commit import COMMIT_VERSION, Commit
@@ -92,7 +93,7 @@ def certify(
                 scheme.payload(statement),
                 each.account,
                 each.keypair.sign,
-                lambda payload, number=number: share(number, payload),
+                partial(share, number),
             )
     certificate = scheme.certify(statement, votes)
     assert certificate is not None
@@ -147,7 +148,7 @@ class Chain:
         return TrustedState(self.header(height), set_of(self.members_at(height)))
 
     def block(
-        self, height: int, signers: Sequence[int] | None = None, round_: int = 1, **changes: bytes
+        self, height: int, signers: Sequence[int] | None = None, round_: int = 1, **changes: Any
     ) -> LightBlock:
         """The light block of a height, signed by all or some members, with or without changes."""
         header = replace(self.header(height), **changes)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from py_arkworks_bls12381 import G1Point
 
 from consensus import bls
 from consensus.bls import arkworks, key_gen, reference
@@ -129,6 +130,7 @@ def test_an_aggregate_is_of_all_its_signers(numbers, random):
     keys = [arkworks.public_key(secret) for secret in secrets]
     signatures = [arkworks.sign(secret, MESSAGE) for secret in secrets]
     total = arkworks.aggregate(signatures)
+    assert total is not None
     random.shuffle(keys)
     random.shuffle(signatures)
     assert arkworks.aggregate(signatures) == total
@@ -154,8 +156,10 @@ def test_a_rogue_key_cannot_prove_its_possession():
     """A key made of another's forges its aggregate, which is why possession is proved first."""
     secret, victim = _secret(1), arkworks.public_key(_secret(2))
     minus_victim = bytes([victim[0] ^ 0x20]) + victim[1:]
-    points = [arkworks._key_point(each) for each in (arkworks.public_key(secret), minus_victim)]
-    rogue = (points[0] + points[1]).to_compressed_bytes()
+    own, other = (
+        G1Point.from_compressed_bytes(each) for each in (arkworks.public_key(secret), minus_victim)
+    )
+    rogue = (own + other).to_compressed_bytes()
     forged = arkworks.sign(secret, MESSAGE)
     assert arkworks.fast_aggregate_verify([rogue, victim], MESSAGE, forged)
     for proof in (arkworks.prove_possession(secret), arkworks.prove_possession(_secret(2))):

@@ -80,6 +80,7 @@ def test_both_give_the_same_bytes(seed, message):
     assert signature == arkworks.sign(secret, message)
     pair = [signature, arkworks.sign(SECRET, message)]
     total = arkworks.aggregate(pair)
+    assert total is not None
     assert total == reference.aggregate(pair)
     keys = [arkworks.public_key(secret), KEY]
     assert arkworks.fast_aggregate_verify(keys, message, total)
