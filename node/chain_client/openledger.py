@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import Annotated, Final
 
 from node.chain_client.base import DEFAULT_URL, BaseChain, BasePallet, PalletError
-from node.chain_client.calls import call
+from node.chain_client.calls import call, unsigned_call
 from node.chain_client.storage import DefaultMap, Map, Value
 from node.transport import PATIENCE_S
 from runtime.calls import RuntimeCall
@@ -18,9 +18,17 @@ from runtime.events import Event
 from runtime.types import Between, Length, Max
 
 Bytes32 = Annotated[bytes, Length(32)]
+Bytes48 = Annotated[bytes, Length(48)]
+Bytes64 = Annotated[bytes, Length(64)]
+Bytes96 = Annotated[bytes, Length(96)]
 BytesUpTo4096 = Annotated[bytes, Max(4096)]
 BytesUpTo512 = Annotated[bytes, Max(512)]
+BytesUpTo61440 = Annotated[bytes, Max(61440)]
 CallUpTo8192 = Annotated[RuntimeCall, Max(8192)]
+From1000000000000000000To10000000000000000000000000 = Annotated[int, Between(1000000000000000000, 10000000000000000000000000)]
+From1000000To1000000000 = Annotated[int, Between(1000000, 1000000000)]
+From1To256 = Annotated[int, Between(1, 256)]
+From1To4294967296 = Annotated[int, Between(1, 2**32)]
 PositiveU128 = Annotated[int, Between(1, 2**128 - 1)]
 PositiveU32 = Annotated[int, Between(1, 2**32 - 1)]
 PositiveU64 = Annotated[int, Between(1, 2**64 - 1)]
@@ -30,6 +38,7 @@ U128 = Annotated[int, Between(0, 2**128 - 1)]
 U16 = Annotated[int, Between(0, 65535)]
 U32 = Annotated[int, Between(0, 2**32 - 1)]
 U64 = Annotated[int, Between(0, 2**64 - 1)]
+UpTo100000000 = Annotated[int, Between(0, 100000000)]
 UpTo1000000000 = Annotated[int, Between(0, 1000000000)]
 UpTo9223372036854775808 = Annotated[int, Between(0, 2**63)]
 
@@ -50,6 +59,109 @@ class Account:
     nonce: U64
     free: U128
     held: U128
+
+
+@dataclass(frozen=True, slots=True)
+class Validator:
+    """Part of what Session stores or takes."""
+
+    account: Bytes32
+    weight: PositiveU64
+    vote_key: Bytes32
+    bls_key: Bytes48
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatorSet:
+    """Part of what Session stores or takes."""
+
+    validators: Annotated[tuple[Validator, ...], Max(256)]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKeys:
+    """Part of what Session stores or takes."""
+
+    vote_key: Bytes32
+    bls_key: Bytes48
+
+
+@dataclass(frozen=True, slots=True)
+class SetChange:
+    """Part of what Session stores or takes."""
+
+    first_height: U64
+    validators_hash: Bytes32
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSet:
+    """Part of what Session stores or takes."""
+
+    validators: ValidatorSet
+    last_change: U64
+
+
+@dataclass(frozen=True, slots=True)
+class Beacon:
+    """Part of what Session stores or takes."""
+
+    height: U64
+    value: Bytes32
+
+
+@dataclass(frozen=True, slots=True)
+class KeyProofs:
+    """Part of what Session stores or takes."""
+
+    vote_signature: Bytes64
+    bls_signature: Bytes96
+    possession: Bytes96
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Part of what Staking stores or takes."""
+
+    amount: U128
+    withdrawable_at: U64
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Part of what Staking stores or takes."""
+
+    bonded: U128
+    unbonding: Annotated[tuple[Chunk, ...], Max(16)]
+    jailed_until: U64 | None
+
+
+class OffenceKind(IntEnum):
+    """Part of what Offences stores or takes."""
+
+    DUPLICATE_PROPOSAL = 0
+    CONFLICTING_NOTARIZE = 1
+    CONFLICTING_FINALIZE = 2
+    NULLIFY_FINALIZE = 3
+    FINALIZE_VERSUS_NOTARIZE = 4
+    BAD_SHARE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Punishment:
+    """Part of what Offences stores or takes."""
+
+    height: U64
+    kind: OffenceKind
+
+
+@dataclass(frozen=True, slots=True)
+class UpgradePlan:
+    """Part of what Upgrade stores or takes."""
+
+    spec_version: U32
+    height: U64
+    code_hash: Bytes32
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,6 +537,274 @@ class Fees(BasePallet, index=3):
         tips: U128
         reward: U128
         multiplier_ppb: U64
+
+
+class Session(BasePallet, index=4):
+    """Keys, sessions and sets of validators."""
+
+    session_blocks = Value[From1To4294967296](7200)
+    validators_max = Value[From1To256](100)
+    index = Value[U64](0)
+    ends_at = Value[U64](0)
+    current = Value[ValidatorSet | None](None)
+    keys = Map[Bytes32, SessionKeys]()
+    vote_key_owners = Map[Bytes32, Bytes32]()
+    bls_key_owners = Map[Bytes48, Bytes32]()
+    first_change = Value[U64](0)
+    next_change = Value[U64](0)
+    changes = Map[U64, SetChange]()
+    known_sets = Map[Bytes32, KnownSet]()
+    beacons = Map[U32, Beacon]()
+
+    class KeysSet(Event):
+        """An account will sign with these keys from the next election on."""
+
+        account: Bytes32
+        keys: SessionKeys
+
+    class KeysPurged(Event):
+        """An account has no keys any more, and is not elected until it has."""
+
+        account: Bytes32
+
+    class SessionStarted(Event):
+        """A session began, with the set that decides its first block."""
+
+        index: U64
+        first_height: U64
+        validators_hash: Bytes32
+
+    class SetChanged(Event):
+        """From this height on another set decides."""
+
+        first_height: U64
+        validators_hash: Bytes32
+        validators: U32
+
+    class SetKept(Event):
+        """Nobody could be elected, or nobody would be left: the set stays as it is."""
+
+        first_height: U64
+        validators_hash: Bytes32
+
+    class NotProved(PalletError):
+        """A proof does not show that the account has the secret of the key."""
+
+    class KeyTaken(PalletError):
+        """The key is, or was, another account's."""
+
+    class NoKeys(PalletError):
+        """The account has no keys."""
+
+    class BeaconUnknown(PalletError):
+        """The beacon is not there yet, or is not remembered any more."""
+
+    @call(0)
+    def set_keys(self, keys: SessionKeys, proofs: KeyProofs) -> None:
+        """Sign with `keys` from the next election on; `proofs` show that the signer has them."""
+
+    @call(1)
+    def purge_keys(self) -> None:
+        """Forget the signer's keys: it is not elected again; what it still signs counts."""
+
+
+class Staking(BasePallet, index=5):
+    """Bonds, candidates and jails."""
+
+    bond_min = Value[From1000000000000000000To10000000000000000000000000](10000000000000000000000)
+    unbonding_blocks = Value[From1To4294967296](2419200)
+    ledgers = DefaultMap[Bytes32, Ledger](Ledger(bonded=0, unbonding=(), jailed_until=None))
+    candidates = Value[Annotated[tuple[Bytes32, ...], Max(512)]](())
+
+    class Bonded(Event):
+        """Free balance was added to a stake."""
+
+        account: Bytes32
+        amount: U128
+        bonded: U128
+
+    class Unbonded(Event):
+        """A part of a stake leaves, and can be withdrawn from the height that is named."""
+
+        account: Bytes32
+        amount: U128
+        withdrawable_at: U64
+
+    class Withdrawn(Event):
+        """Stake that was unbonding is free again."""
+
+        account: Bytes32
+        amount: U128
+
+    class CandidateAdded(Event):
+        """An account stands for election."""
+
+        account: Bytes32
+        bonded: U128
+
+    class CandidateRemoved(Event):
+        """An account stands for election no more."""
+
+        account: Bytes32
+
+    class Slashed(Event):
+        """An account lost a part of its stake."""
+
+        account: Bytes32
+        bonded: U128
+        unbonding: U128
+
+    class Jailed(Event):
+        """An account may not be a candidate until the height that is named."""
+
+        account: Bytes32
+        until: U64
+
+    class Unjailed(Event):
+        """An account's jail is over."""
+
+        account: Bytes32
+
+    class AlreadyBonded(PalletError):
+        """The account has a bond already."""
+
+    class NotBonded(PalletError):
+        """The account has no bond."""
+
+    class BondTooLow(PalletError):
+        """A bond would be lower than the least bond."""
+
+    class MoreThanBonded(PalletError):
+        """The account has bonded less than is to be unbonded."""
+
+    class TooManyChunks(PalletError):
+        """As many parts of the stake are unbonding as may be at a time."""
+
+    class NothingToWithdraw(PalletError):
+        """No part of the stake can be withdrawn at this height."""
+
+    class AlreadyCandidate(PalletError):
+        """The account is a candidate already."""
+
+    class NotCandidate(PalletError):
+        """The account is no candidate."""
+
+    class CandidatesFull(PalletError):
+        """All places are taken by candidates who bonded at least as much."""
+
+    class InJail(PalletError):
+        """The account is jailed for an offence."""
+
+    class NotInJail(PalletError):
+        """The account is not jailed."""
+
+    @call(0)
+    def bond(self, amount: U128) -> None:
+        """Hold `amount` (in 10**-18 OPEN) of the signer as its bond."""
+
+    @call(1)
+    def bond_extra(self, amount: PositiveU128) -> None:
+        """Add `amount` of the signer to its bond."""
+
+    @call(2)
+    def unbond(self, amount: PositiveU128) -> None:
+        """Let `amount` of the bond leave; whoever unbonds everything is no candidate any more."""
+
+    @call(3)
+    def withdraw(self) -> None:
+        """Release every part of the stake that has waited long enough."""
+
+    @call(4)
+    def validate(self) -> None:
+        """Stand for election from the end of this session on."""
+
+    @call(5)
+    def chill(self) -> None:
+        """Stand for election no more; a validator stays one to the end of the session."""
+
+    @call(6)
+    def unjail(self) -> None:
+        """End the signer's jail when its time is over, and stand for election again."""
+
+
+class Offences(BasePallet, index=6):
+    """Evidence and punishments."""
+
+    slash_ppb = DefaultMap[OffenceKind, From1000000To1000000000](50000000)
+    jail_blocks = Value[From1To4294967296](172800)
+    reporter_ppb = Value[UpTo100000000](10000000)
+    reporter_reward_max = Value[U128](100000000000000000000)
+    punishments = DefaultMap[Bytes32, Annotated[tuple[Punishment, ...], Max(64)]](())
+
+    class Punished(Event):
+        """A validator broke a rule of consensus, was slashed and is out of the set."""
+
+        account: Bytes32
+        kind: OffenceKind
+        height: U64
+        round: U32
+        slashed: U128
+
+    class Reported(Event):
+        """Evidence was rewarded; the rest of what was slashed went to the treasury."""
+
+        reporter: Bytes32
+        reward: U128
+
+    class ProvesNothing(PalletError):
+        """The evidence proves no offence of validators that are known."""
+
+    class WrongSet(PalletError):
+        """The evidence names a set that did not decide its height, or is forgotten."""
+
+    class TooOld(PalletError):
+        """The offence is so long ago that the stake behind it may be gone."""
+
+    class NotYet(PalletError):
+        """The offence is at a height that no block has."""
+
+    class AlreadyPunished(PalletError):
+        """All culprits have been punished for this."""
+
+    @call(0)
+    def report(self, evidence: BytesUpTo61440) -> None:
+        """Punish whom `evidence` proves guilty; the signer gets a part of what is slashed."""
+
+
+class Upgrade(BasePallet, index=7):
+    """The plan of the next upgrade."""
+
+    pending = Value[UpgradePlan | None](None)
+
+    class Scheduled(Event):
+        """An upgrade is planned."""
+
+        plan: UpgradePlan
+
+    class Cancelled(Event):
+        """The planned upgrade will not be."""
+
+        plan: UpgradePlan
+
+    class NotNewer(PalletError):
+        """The chain has this spec version, or a newer one, already."""
+
+    class HeightPassed(PalletError):
+        """The height of an upgrade must be a later one."""
+
+    class AlreadyScheduled(PalletError):
+        """Another upgrade is planned, and not carried out yet."""
+
+    class NothingScheduled(PalletError):
+        """No upgrade is planned."""
+
+    @unsigned_call(0)
+    def schedule(self, spec_version: U32, height: U64, code_hash: Bytes32) -> None:
+        """Let `spec_version` run from `height` on; `code_hash` is that of its release."""
+
+    @unsigned_call(1)
+    def cancel(self) -> None:
+        """Give the planned upgrade up."""
 
 
 class Datanets(BasePallet, index=20):
@@ -1134,7 +1514,21 @@ class Chain(BaseChain):
 
     RUNTIME = "openledger"
     SPEC_VERSION = 1
-    PALLETS = (System, Utility, Balances, Fees, Datanets, Models, Compute, Inference, Attribution)
+    PALLETS = (
+        System,
+        Utility,
+        Balances,
+        Fees,
+        Session,
+        Staking,
+        Offences,
+        Upgrade,
+        Datanets,
+        Models,
+        Compute,
+        Inference,
+        Attribution,
+    )
 
     def __init__(self, url: str = DEFAULT_URL, *, patience_s: float = PATIENCE_S) -> None:
         """Prepare to talk to the node at `url`; nothing is sent yet."""
@@ -1143,6 +1537,10 @@ class Chain(BaseChain):
         self.utility = Utility(self)
         self.balances = Balances(self)
         self.fees = Fees(self)
+        self.session = Session(self)
+        self.staking = Staking(self)
+        self.offences = Offences(self)
+        self.upgrade = Upgrade(self)
         self.datanets = Datanets(self)
         self.models = Models(self)
         self.compute = Compute(self)

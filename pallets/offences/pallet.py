@@ -62,7 +62,9 @@ SLASH_PPB_LEAST = 1_000_000
 REPORTER_PPB_MOST = 100_000_000
 _PUNISHING = Weight(reads=5, writes=5, time_ns=150_000)
 """Of one offender: account, hold, ledger, candidates, punishments."""
-_JUDGING = Weight(reads=32, writes=32, hashes=1, bytes=64 * 1024, time_ns=5_000_000)
+_JUDGING = Weight(
+    reads=32, writes=32, hashes=2 * VALIDATORS_MAX + 8, bytes=128 * 1024, time_ns=5_000_000
+)
 """Of a report beside that: a BLS share, the set's history, the new set, the pots."""
 _BYTE_NS = 1_000
 """Reference cost of verifying a byte of evidence: 64 of them are a signature."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from genesis.chain_spec import Parameters, genesis_block
 from genesis.compose import compose_runtime
+from genesis.liars import Liar, Liars
 from genesis.scenes import (
     ADAPTER,
     ALICE,
@@ -25,7 +26,13 @@ from genesis.scenes import (
     settle_payouts,
     trained,
 )
+from genesis.validators import prove_keys
+from pallets.offences.pallet import Offences
+from pallets.session.pallet import Session
+from pallets.staking.pallet import STAKE, Staking
+from runtime.cbor import encode
 from runtime.executive import Runtime
+from runtime.storage import PREFIX_BYTES
 from runtime.testing import (
     Rehearsal,
     Setup,
@@ -38,13 +45,16 @@ from tests.pallets.chain import spec
 
 KEYPAIRS = (ALICE, BOB, BUILDER, WORKER, SERVER, USER, CURATOR)
 EPOCH_END = 1_000
+BOND = Staking.bond_min.default
+SHORT = {"session_blocks": 7, "unbonding_blocks": 40, "jail_blocks": 5}
+"""So short that sessions end, and stakes come back, while random calls are made."""
 
 
 def genesis(_runtime: Runtime) -> Mapping[bytes, bytes]:
     """The state of a development chain: short windows, and the usual fees."""
     usual = Parameters()
     prices = {name: getattr(usual, name) for name in ("base_price", "byte_price", "unit_price")}
-    _, changes, _ = genesis_block(spec(**prices))
+    _, changes, _ = genesis_block(spec(**prices, **SHORT))
     return {key: value for key, value in changes.items() if value is not None}
 
 
@@ -69,10 +79,58 @@ def settled(chain: Rehearsal) -> None:
     chain.ok(BOB, payouts.claim(1))
 
 
+def standing(chain: Rehearsal) -> None:
+    """Three validators are elected, and one of them lets a part of its stake go."""
+    for liar in (Liar.development("alice"), Liar.development("bob")):
+        account = liar.keypair.account
+        keys, proofs = prove_keys(liar.keypair, liar.bls_secret, chain.genesis_hash, account)
+        chain.ok(liar.keypair, Session.set_keys.Call(keys=keys, proofs=proofs))
+        chain.ok(liar.keypair, Staking.bond.Call(amount=2 * BOND))
+        chain.ok(liar.keypair, Staking.validate.Call())
+    chain.ok(ALICE, Staking.unbond.Call(amount=BOND), height=14)
+
+
+def punished(chain: Rehearsal) -> None:
+    """One of them is reported and jailed, and more evidence is known."""
+    standing(chain)
+    with chain.runtime.reading(chain.state):
+        validators = chain.runtime.pallets["Session"].current.get()
+    liars, alice = Liars(chain.genesis_hash, validators), Liar.development("alice")
+    chain.ok(USER, Offences.report.Call(evidence=liars.double_vote(alice, 15)), height=16)
+
+
+def stakes_are_held(
+    runtime: Runtime, _before: Mapping[bytes, bytes], state: Mapping[bytes, bytes]
+) -> str | None:
+    """Every stake of the state is held, to the unit, and nothing else is held as one."""
+    items = (runtime.pallets["Staking"].definition.storage["ledgers"],
+             runtime.pallets["Balances"].definition.storage["holds"])  # fmt: skip
+    ledgers, holds = items
+    staked = {
+        key[PREFIX_BYTES:]: ledgers.codec.decode(value)
+        for key, value in state.items()
+        if key.startswith(ledgers.prefix)
+    }
+    expected = {
+        account: ledger.bonded + sum(chunk.amount for chunk in ledger.unbonding)
+        for account, ledger in staked.items()
+    }
+    reason = encode(STAKE)
+    held = {
+        key[PREFIX_BYTES : -len(reason)]: holds.codec.decode(value)
+        for key, value in state.items()
+        if key.startswith(holds.prefix) and key.endswith(reason)
+    }
+    wrong = {
+        account for account in expected | held if expected.get(account, 0) != held.get(account, 0)
+    }
+    return f"the stakes of {sorted(wrong)} are not what is held" if wrong else None
+
+
 SETUP = Setup(
     compose=compose_runtime,
     genesis=genesis,
     keypairs=KEYPAIRS,
-    openings=(committed, published, trained, serving, settled),
-    checks=(balances_sum_to_issuance, issuance_never_rises),
+    openings=(committed, published, trained, serving, settled, standing, punished),
+    checks=(balances_sum_to_issuance, issuance_never_rises, stakes_are_held),
 )

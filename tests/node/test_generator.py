@@ -102,6 +102,11 @@ def pallet_of(module: types.ModuleType, name: str) -> Any:
     return bound
 
 
+def signed_calls(pallet: Any) -> list[Any]:
+    """The calls of a pallet that an account can make: what a client has."""
+    return [call for call in pallet["calls"] if call["origin"] == "signed"]
+
+
 def test_the_committed_client_is_current() -> None:
     """A change of the runtime is followed by a new client."""
     generated = generate(METADATA)
@@ -115,7 +120,7 @@ def test_every_call_is_encoded_as_the_runtime_does(metadata: Any) -> None:
     module = load(generate(metadata))
     for pallet in metadata["pallets"]:
         bound = pallet_of(module, pallet["name"])
-        for each in pallet["calls"]:
+        for each in signed_calls(pallet):
             method = vars(type(bound))[each["name"]]
             kinds = [parse_type(argument["type"]) for argument in each["arguments"]]
             for largest in (False, True):
@@ -142,7 +147,7 @@ def test_every_type_comes_back_as_it_was(metadata: Any) -> None:
             assert declared._codec.describe() == item["type"]
             prefix = declared._prefix if item["kind"] == "map" else declared._key
             assert prefix.hex() == item["prefix"]
-        for call in pallet["calls"]:
+        for call in signed_calls(pallet):
             codecs = vars(generated)[call["name"]]._codecs
             assert {name: codec.describe() for name, codec in codecs.items()} == {
                 argument["name"]: argument["type"] for argument in call["arguments"]
@@ -162,7 +167,7 @@ def test_constants_and_defaults_are_the_runtimes() -> None:
             if "default" in item:
                 declared = vars(generated)[item["name"]]
                 plain = declared._codec.to_plain(declared._default)
-                assert (list(plain) if isinstance(plain, tuple) else plain) == item["default"]
+                assert encode(plain) == encode(item["default"])
 
 
 @pytest.mark.parametrize(

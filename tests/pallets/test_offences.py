@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from consensus.votes import Statement, VoteKind
 from genesis.chain_spec import DEV_BOND, development_keypair, development_validator
+from genesis.liars import ONE, OTHER, Liar, Liars
 from pallets.offences.pallet import Offences
 from pallets.offences.types import PUNISHMENTS_MAX, Punishment
 from pallets.pots import TREASURY
@@ -18,19 +20,11 @@ from runtime.extrinsic import encode_inherent
 from runtime.wire.offences import OFFERED_AS, OffenceKind, OfferedEvidence
 from runtime.wire.validators import ValidatorSet
 from tests.pallets.chain import Chain, spec
-from tests.pallets.liars import (
-    FINALIZE,
-    NOTARIZE,
-    NULLIFY,
-    ONE,
-    OTHER,
-    PROPOSE,
-    Liars,
-    statement,
-)
 
 NAMES = ("validator", "alice", "bob", "user")
 ALICE, BOB, USER = map(development_keypair, NAMES[1:])
+LIARS = {name: Liar.development(name) for name in NAMES}
+NOTARIZE, NULLIFY, FINALIZE, PROPOSE = VoteKind
 REPORTER = development_keypair("server")
 SLASHED = apply_ppb(DEV_BOND, 50_000_000)
 REWARD = apply_ppb(SLASHED, 10_000_000)
@@ -53,6 +47,11 @@ def report(evidence):
 def accounts(chain):
     with chain.reading() as pallets:
         return [each.account for each in pallets.session.current.get().validators]
+
+
+def statement(kind, block_id):
+    """Voted in the first round of height 4."""
+    return Statement(kind, 4, 1, block_id)
 
 
 def bonded(chain, keypair):
@@ -82,7 +81,7 @@ def test_an_offender_is_slashed_jailed_and_out_at_the_next_height():
     """The reporter gets its part and the treasury the rest; everything is in the events."""
     chain, liars = opened()
     before = chain.free(REPORTER.account)
-    events = chain.ok(REPORTER, report(liars.double_vote("alice", 3)))
+    events = chain.ok(REPORTER, report(liars.double_vote(LIARS["alice"], 3)))
     assert events["Offences.Punished"].fields == {
         "account": ALICE.account,
         "kind": OffenceKind.CONFLICTING_NOTARIZE,
@@ -105,7 +104,7 @@ def test_an_offender_is_slashed_jailed_and_out_at_the_next_height():
 def test_the_way_back_is_through_unjail_and_an_election():
     """After the jail the offender stands for election, and is elected at the session's end."""
     chain, liars = opened()
-    chain.ok(REPORTER, report(liars.double_vote("alice", 3)))
+    chain.ok(REPORTER, report(liars.double_vote(LIARS["alice"], 3)))
     until = chain.height + JAIL_BLOCKS
     chain.execute(height=20)
     assert ALICE.account not in accounts(chain)
@@ -129,7 +128,7 @@ def test_the_way_back_is_through_unjail_and_an_election():
 def test_every_pair_of_votes_that_conflict_is_an_offence(first, second, kind):
     """Consensus says which kind it is, and each kind has its fraction."""
     chain, liars = opened()
-    evidence = liars.pair("bob", statement(*first, 4), statement(*second, 4))
+    evidence = liars.pair(LIARS["bob"], statement(*first), statement(*second))
     events = chain.ok(REPORTER, report(evidence))
     assert events["Offences.Punished"].fields["kind"] is kind
     with chain.reading() as pallets:
@@ -139,25 +138,25 @@ def test_every_pair_of_votes_that_conflict_is_an_offence(first, second, kind):
 def test_a_bad_share_is_an_offence():
     """The vote is signed with the ed25519 key, and its share is not the voter's."""
     chain, liars = opened()
-    events = chain.ok(REPORTER, report(liars.bad_share("bob", 4)))
+    events = chain.ok(REPORTER, report(liars.bad_share(LIARS["bob"], 4)))
     assert events["Offences.Punished"].fields["kind"] is OffenceKind.BAD_SHARE
 
 
 def test_a_fork_punishes_everybody_who_signed_both_sides():
     """All at once, each by its own stake; the set keeps those who did not."""
     chain, liars = opened()
-    chain.ok(REPORTER, report(liars.fork(("alice", "bob", "user"), 4)))
+    chain.ok(REPORTER, report(liars.fork([LIARS[name] for name in ("alice", "bob", "user")], 4)))
     for culprit in (ALICE, BOB, USER):
         assert bonded(chain, culprit) == DEV_BOND - SLASHED
     assert accounts(chain) == [development_keypair("validator").account]
-    again = liars.double_vote("alice", 4, FINALIZE)
+    again = liars.double_vote(LIARS["alice"], 4, FINALIZE)
     chain.fails(REPORTER, report(again), "Offences.AlreadyPunished")
 
 
 def test_the_innocent_stay_when_all_others_lie():
     """Also when nobody would be left: the set is kept, and all are jailed and slashed."""
     chain, liars = opened(("alice", "bob"))
-    chain.ok(REPORTER, report(liars.fork(("alice", "bob"), 4)))
+    chain.ok(REPORTER, report(liars.fork([LIARS["alice"], LIARS["bob"]], 4)))
     assert accounts(chain) == sorted([ALICE.account, BOB.account])
     with chain.reading() as pallets:
         assert pallets.staking.candidates.get() == ()
@@ -166,14 +165,12 @@ def test_the_innocent_stay_when_all_others_lie():
 def test_an_offence_is_punished_once():
     """For the validator, height and kind, whoever reports it and in whatever round."""
     chain, liars = opened()
-    chain.ok(REPORTER, report(liars.double_vote("alice", 3)))
-    other_round = liars.pair(
-        "alice", statement(NOTARIZE, ONE, 3, 2), statement(NOTARIZE, OTHER, 3, 2)
-    )
-    for evidence in (liars.double_vote("alice", 3), other_round):
+    chain.ok(REPORTER, report(liars.double_vote(LIARS["alice"], 3)))
+    other_round = liars.double_vote(LIARS["alice"], 3, round_=2)
+    for evidence in (liars.double_vote(LIARS["alice"], 3), other_round):
         chain.fails(BOB, report(evidence), "Offences.AlreadyPunished")
-    chain.ok(BOB, report(liars.double_vote("alice", 3, FINALIZE)))
-    chain.ok(BOB, report(liars.double_vote("alice", 4)))
+    chain.ok(BOB, report(liars.double_vote(LIARS["alice"], 3, FINALIZE)))
+    chain.ok(BOB, report(liars.double_vote(LIARS["alice"], 4)))
     assert bonded(chain, ALICE) == DEV_BOND - 3 * SLASHED
 
 
@@ -181,11 +178,11 @@ def test_what_was_unbonded_is_slashed():
     """The fraction is of the stake behind the vote, wherever it is by now."""
     chain, liars = opened()
     chain.ok(ALICE, Staking.unbond.Call(amount=DEV_BOND))
-    chain.ok(REPORTER, report(liars.double_vote("alice", 3)))
+    chain.ok(REPORTER, report(liars.double_vote(LIARS["alice"], 3)))
     assert chain.held(ALICE.account, STAKE) == DEV_BOND - SLASHED
     due = chain.height + 49
     chain.ok(ALICE, Staking.withdraw.Call(), height=due)
-    chain.fails(REPORTER, report(liars.double_vote("alice", 5)), "Offences.TooOld")
+    chain.fails(REPORTER, report(liars.double_vote(LIARS["alice"], 5)), "Offences.TooOld")
 
 
 def test_what_was_bonded_later_is_not_counted():
@@ -193,7 +190,7 @@ def test_what_was_bonded_later_is_not_counted():
     chain, liars = opened()
     chain.ok(ALICE, Staking.bond_extra.Call(amount=5 * DEV_BOND))
     chain.execute(height=20)
-    chain.ok(REPORTER, report(liars.double_vote("alice", 3)))
+    chain.ok(REPORTER, report(liars.double_vote(LIARS["alice"], 3)))
     assert bonded(chain, ALICE) == 6 * DEV_BOND - SLASHED
 
 
@@ -201,17 +198,17 @@ def test_evidence_counts_as_long_as_stake_can_be_slashed():
     """To the block: what was unbonded in the block of the offence can be withdrawn then."""
     chain, liars = opened()
     chain.execute(height=52)
-    chain.fails(REPORTER, report(liars.double_vote("alice", 3)), "Offences.TooOld")
+    chain.fails(REPORTER, report(liars.double_vote(LIARS["alice"], 3)), "Offences.TooOld")
     chain, liars = opened()
-    chain.ok(REPORTER, report(liars.double_vote("alice", 3)), height=52)
+    chain.ok(REPORTER, report(liars.double_vote(LIARS["alice"], 3)), height=52)
 
 
 def test_evidence_of_the_future_waits():
     """A height that has no block has no set; the block's own height has."""
     chain, liars = opened()
     height = chain.height + 1
-    chain.fails(REPORTER, report(liars.double_vote("alice", height + 1)), "Offences.NotYet")
-    chain.ok(REPORTER, report(liars.double_vote("alice", height + 1)))
+    chain.fails(REPORTER, report(liars.double_vote(LIARS["alice"], height + 1)), "Offences.NotYet")
+    chain.ok(REPORTER, report(liars.double_vote(LIARS["alice"], height + 1)))
 
 
 def test_a_set_that_did_not_decide_the_height_proves_nothing():
@@ -222,16 +219,16 @@ def test_a_set_that_did_not_decide_the_height_proves_nothing():
     with chain.reading() as pallets:
         new = Liars(chain.genesis_hash, pallets.session.current.get())
     chain.advance(2)
-    chain.fails(REPORTER, report(old.double_vote("alice", 21)), "Offences.WrongSet")
-    chain.fails(REPORTER, report(new.double_vote("alice", 20)), "Offences.WrongSet")
-    chain.ok(REPORTER, report(new.double_vote("alice", 21)))
-    chain.ok(REPORTER, report(old.double_vote("alice", 20)))
+    chain.fails(REPORTER, report(old.double_vote(LIARS["alice"], 21)), "Offences.WrongSet")
+    chain.fails(REPORTER, report(new.double_vote(LIARS["alice"], 20)), "Offences.WrongSet")
+    chain.ok(REPORTER, report(new.double_vote(LIARS["alice"], 21)))
+    chain.ok(REPORTER, report(old.double_vote(LIARS["alice"], 20)))
 
 
 def test_what_proves_nothing_costs_its_fee_only():
     """Garbage, votes that agree, foreign chains and unknown sets punish nobody."""
     chain, liars = opened()
-    one = statement(NOTARIZE, ONE, 3)
+    one = Statement(NOTARIZE, 3, 1, ONE)
     other_chain = Liars(b"\0" * 32, liars.validators)
     half = ValidatorSet(liars.validators.validators[:2])
     strangers = Liars(chain.genesis_hash, half)
@@ -240,11 +237,11 @@ def test_what_proves_nothing_costs_its_fee_only():
     for evidence in (
         b"",
         b"garbage",
-        liars.pair("alice", one, one),
-        liars.pair("alice", one, replace(one, height=4, block_id=OTHER)),
-        liars.pair("alice", one, replace(one, round=2, block_id=OTHER)),
-        other_chain.double_vote("alice", 3),
-        strangers.double_vote(member, 3),
+        liars.pair(LIARS["alice"], one, one),
+        liars.pair(LIARS["alice"], one, replace(one, height=4, block_id=OTHER)),
+        liars.pair(LIARS["alice"], one, replace(one, round=2, block_id=OTHER)),
+        other_chain.double_vote(LIARS["alice"], 3),
+        strangers.double_vote(LIARS[member], 3),
     ):
         chain.fails(REPORTER, report(evidence), "Offences.ProvesNothing")
     assert len(accounts(chain)) == 4
@@ -255,7 +252,7 @@ def test_the_reporters_part_is_capped():
     chain, liars = opened()
     item = chain.pallets.offences.definition.storage["reporter_reward_max"]
     chain.state[item.prefix] = item.codec.encode(7)
-    events = chain.ok(REPORTER, report(liars.double_vote("alice", 3)))
+    events = chain.ok(REPORTER, report(liars.double_vote(LIARS["alice"], 3)))
     assert events["Offences.Reported"].fields["reward"] == 7
     assert chain.free(TREASURY) == SLASHED - 7
 
@@ -265,7 +262,7 @@ def test_nobody_loses_more_than_there_is():
     chain, liars = opened(unbonding_blocks=100)
     chain.execute(height=30)
     for height in range(1, 23):
-        chain.ok(REPORTER, report(liars.double_vote("alice", height)))
+        chain.ok(REPORTER, report(liars.double_vote(LIARS["alice"], height)))
     assert bonded(chain, ALICE) == 0
     assert chain.held(ALICE.account, STAKE) == 0
 
@@ -279,8 +276,8 @@ def test_only_so_many_punishments_are_remembered():
     codec = chain.pallets.offences.definition.storage["punishments"].codec
     key = chain.pallets.offences.definition.storage["punishments"].storage_key(ALICE.account)
     chain.state[key] = codec.encode(remembered)
-    chain.fails(REPORTER, report(liars.double_vote("alice", 3)), "Offences.AlreadyPunished")
-    evidence = liars.double_vote("alice", 101)
+    chain.fails(REPORTER, report(liars.double_vote(LIARS["alice"], 3)), "Offences.AlreadyPunished")
+    evidence = liars.double_vote(LIARS["alice"], 101)
     chain.ok(REPORTER, report(evidence), height=200)
     with chain.reading() as pallets:
         assert len(pallets.offences.punishments[ALICE.account]) == PUNISHMENTS_MAX
@@ -289,7 +286,7 @@ def test_only_so_many_punishments_are_remembered():
 def test_a_proposer_puts_evidence_first_into_its_block():
     """The first piece that counts, for no reward; importers come to the same state."""
     chain, liars = opened()
-    good, later = liars.double_vote("alice", 3), liars.double_vote("bob", 3)
+    good, later = liars.double_vote(LIARS["alice"], 3), liars.double_vote(LIARS["bob"], 3)
     before = dict(chain.state)
     outcome = build(chain, b"garbage", good, later)
     assert chain.free(TREASURY) == SLASHED
@@ -306,13 +303,13 @@ def test_a_proposer_without_evidence_adds_nothing():
     """Nothing offered, and nothing that counts: no inherent."""
     chain, liars = opened()
     assert not build(chain).included
-    assert not build(chain, liars.double_vote("alice", 40)).included
+    assert not build(chain, liars.double_vote(LIARS["alice"], 40)).included
 
 
 def test_a_block_with_false_evidence_is_no_block():
     """A proposer cannot punish the innocent."""
     chain, liars = opened()
-    one = statement(NOTARIZE, ONE, 3)
-    call = Offences.submit.Call(evidence=liars.pair("alice", one, one))
+    one = Statement(NOTARIZE, 3, 1, ONE)
+    call = Offences.submit.Call(evidence=liars.pair(LIARS["alice"], one, one))
     with pytest.raises(InvalidBlock, match="proves no offence"):
         chain.execute(encode_inherent(call, chain.runtime.spec_version))
