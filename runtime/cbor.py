@@ -127,15 +127,22 @@ def encode_plain(plain: Plain) -> bytes:
     encoded = _ARRAY_HEADS[len(plain)]
     for item in plain:
         kind = type(item)
-        if kind is int and 0 <= item < _SHORT:
-            encoded += _INTEGERS[item]
-        elif kind is int and 2**32 <= item < 2**64:
-            encoded += b"\x1b" + item.to_bytes(8, "big")
+        if kind is int:
+            encoded += _INTEGERS[item] if 0 <= item < _SHORT else _encode_integer(item)
         elif kind is bytes and len(item) < _SHORT:
             encoded += _BYTES_HEADS[len(item)] + item
         else:
             encoded += encode_plain(item)
     return encoded
+
+
+def _encode_integer(value: int) -> bytes:
+    """Of one that is not among `_INTEGERS`."""
+    if 0 <= value < 2**16:
+        return b"\x19" + value.to_bytes(2, "big")
+    if 2**32 <= value < 2**64:
+        return b"\x1b" + value.to_bytes(8, "big")
+    return cbor2.dumps(value)
 
 
 def head_bytes(count: int) -> int:

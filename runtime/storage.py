@@ -190,7 +190,17 @@ class BoundValue(Generic[T]):
 class BoundMap(Generic[K, V]):
     """A stored map inside a runtime; there is no iteration inside calls."""
 
-    __slots__ = ("_item", "_key_bytes", "_key_head", "_load", "_overlay", "_restore", "_to_plain")
+    __slots__ = (
+        "_item",
+        "_key_bytes",
+        "_key_head",
+        "_last_key",
+        "_last_storage_key",
+        "_load",
+        "_overlay",
+        "_restore",
+        "_to_plain",
+    )
 
     def __init__(self, item: Map[K, V], overlay: Overlay) -> None:
         self._item = item
@@ -199,6 +209,8 @@ class BoundMap(Generic[K, V]):
         self._restore = item.codec.restore
         self._to_plain = item.codec.to_plain
         self._key_head, self._key_bytes = item.bytes_key()
+        self._last_key: object = self  # no key
+        self._last_storage_key = b""
 
     def __getitem__(self, key: K) -> V:
         """The entry or the default; raises `KeyMissing` where there is neither."""
@@ -257,11 +269,16 @@ class BoundMap(Generic[K, V]):
         return Edit(self._item, self._overlay, self._storage_key(key), key)
 
     def _storage_key(self, key: Any) -> bytes:
-        """`Map.storage_key`, in one step for accounts and hashes."""
+        """`Map.storage_key`; in one step for accounts and hashes, and none for the last one."""
+        # An entry is mostly read and then written under the same object.
+        if key is self._last_key:
+            return self._last_storage_key
         # Nothing but bytes: other types of the same length would not be checked.
-        if type(key) is bytes and len(key) == self._key_bytes:
-            return self._key_head + key
-        return self._item.storage_key(key)
+        if type(key) is not bytes or len(key) != self._key_bytes:
+            return self._item.storage_key(key)
+        self._last_key = key
+        self._last_storage_key = storage_key = self._key_head + key
+        return storage_key
 
 
 class Edit(Generic[V]):
