@@ -7,11 +7,17 @@ import sys
 from collections.abc import Mapping
 
 
-def report(name: str, figures: Mapping[str, float]) -> None:
-    """Print the figures; with `--json` as one object on the last line."""
+def report(name: str, figures: Mapping[str, float | None]) -> None:
+    """Print the figures; with `--json` as one object on the last line.
+
+    None is a figure that cannot be measured yet.
+    """
     if "--json" in sys.argv[1:]:
-        rounded = {key: round(value, 4) for key, value in figures.items()}
+        rounded = {
+            key: None if value is None else round(value, 4) for key, value in figures.items()
+        }
         sys.stdout.write(json.dumps({"bench": name} | rounded) + "\n")
         return
     for key, value in figures.items():
-        sys.stdout.write(f"{key:32s} {value:10.3f}\n")
+        shown = "-" if value is None else f"{value:.3f}"
+        sys.stdout.write(f"{key:40s} {shown:>10s}\n")
