@@ -29,4 +29,3 @@ class Decision:
     def encode(self) -> bytes:
         """The canonical bytes that the store keeps."""
         return codec_of(Decision).encode(self)
-
