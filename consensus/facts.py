@@ -51,6 +51,8 @@ class Facts:
         """Found since it was last taken."""
         self.new: list[Certificate] = []
         """Certificates accepted since they were last taken."""
+        self.changes = 0
+        """Counts what rules may follow from: everything but votes that certify nothing."""
         self.certified_max = 0
         """The last round with a certificate that ends it."""
         self._identify = identify
@@ -156,6 +158,7 @@ class Facts:
         if statement.kind is not VoteKind.FINALIZE:
             self.certified_max = max(self.certified_max, statement.round)
         self.new.append(certificate)
+        self.changes += 1
 
     def _rivals(self, statement: Statement) -> Iterator[Certificate]:
         """Every certificate of the statement's round."""
@@ -214,6 +217,7 @@ class Facts:
             if not self._is_justified(vote.statement, proposal.entry):
                 return False
             self.proposals[round_] = vote
+            self.changes += 1
         if proposal.block is not None and vote.statement.block_id not in self.blocks:
             self.add_block(proposal.block)
         return True
@@ -272,6 +276,7 @@ class Facts:
             if len(self.blocks) >= BLOCKS_MAX and not self._make_room():
                 return None
             self.blocks[block_id] = KnownBlock(block)
+            self.changes += 1
         return block_id
 
     def _make_room(self) -> bool:
@@ -299,3 +304,4 @@ class Facts:
     ) -> None:
         found = Evidence(self.scheme.validators_hash, votes, bad_share, certificates)
         self.evidence.append(found)
+        self.changes += 1

@@ -60,6 +60,11 @@ class TimeOuts:
         """The time of a round."""
         return min(self.base_ms + round_ * self.step_ms, self.most_ms)
 
+    @property
+    def patience_ms(self) -> int:
+        """How long a block that is notarized may take to be decided before it is proposed again."""
+        return self.base_ms // 2
+
 
 class Rules:
     """One node at one height; what is to be done is appended to `effects`."""
@@ -85,6 +90,8 @@ class Rules:
         self._timeouts = timeouts
         self._facts = Facts(began.height, scheme, identify)
         self._timed_out = False
+        self._is_patient = False
+        """Whether a block is notarized that will soon be decided, if nothing is wrong."""
         self._own: dict[tuple[VoteKind, int], Vote] = {}
         self._refused: dict[tuple[VoteKind, int], None] = {}
         self._pending: Statement | None = None
@@ -97,8 +104,13 @@ class Rules:
         self._checking: dict[bytes, None] = {}
         self._requested: dict[bytes, None] = {}
         self._unflushed = False
+        self._leads = False
+        """Whether this validator leads the current round."""
+        self._settled_changes = -1
+        """The facts' changes to which all rules were applied; -1 after an event of the node."""
         self._recover(began)
-        self._enter(1)
+        # Forward only, also after a crash: never back into a round before the last signature.
+        self._enter(max((round_ for _, round_ in self._own), default=1))
         if self._own:
             self._resend()
 
@@ -165,6 +177,7 @@ class Rules:
 
     def keep_built(self, block_id: bytes, block: bytes) -> None:
         """The own block is there: it is valid."""
+        self._settled_changes = -1
         self._building = False
         if self._facts.add_block(block) == block_id:
             self._built = block_id
@@ -172,12 +185,14 @@ class Rules:
 
     def keep_checked(self, block_id: bytes, valid: bool) -> None:
         """A block was executed."""
+        self._settled_changes = -1
         self._checking.pop(block_id, None)
         if block_id in self._facts.blocks:
             self._facts.blocks[block_id].valid = valid
 
     def refused(self, statement: Statement) -> None:
         """The signer does not sign: go on without."""
+        self._settled_changes = -1
         self._refused[statement.kind, statement.round] = None
         self._pending = None
 
@@ -189,6 +204,7 @@ class Rules:
                 "asked for.",
                 remedy="This is a bug: report it.",
             )
+        self._settled_changes = -1
         self._pending = None
         self._own[vote.statement.kind, vote.statement.round] = vote
         self._append(vote)
@@ -205,6 +221,11 @@ class Rules:
     def fired(self, round_: int) -> None:
         """R4: give the round up, and from then on send everything again and again."""
         if round_ != self.round:
+            return
+        self._settled_changes = -1
+        if self._is_patient:
+            self._is_patient = False
+            self.effects.append(StartTimer(self.height, round_, self._timeouts.of(round_)))
             return
         self._timed_out = True
         self._requested.clear()
@@ -224,9 +245,12 @@ class Rules:
 
     def settle(self) -> None:
         """Apply every rule that is enabled, until none is or a signature is awaited."""
+        if self._settled_changes == self._facts.changes:
+            return
         self._tell()
         while self._pending is None and not self.decided and self._apply_one():
             self._tell()
+        self._settled_changes = self._facts.changes
 
     def _tell(self) -> None:
         """R3, R5, R6: new certificates are logged (W2) and sent on; evidence is reported."""
@@ -290,9 +314,7 @@ class Rules:
 
     def _propose(self) -> bool:
         """R1: the leader proposes the block that must be proposed again, or a new one."""
-        if self._leader(self.round) != self._index or not self._may_sign(
-            VoteKind.PROPOSE, self.round
-        ):
+        if self._is_patient or not (self._leads and self._may_sign(VoteKind.PROPOSE, self.round)):
             return False
         entry = self._facts.entry(self.round)
         if entry is None:
@@ -336,11 +358,18 @@ class Rules:
     # What rules are made of
 
     def _enter(self, round_: int) -> bool:
-        """R1: enter a round, forward only."""
+        """R1: enter a round, forward only.
+
+        After an N-certificate the votes to finalize are on their way: proposing its block again at
+        once would cost every validator two signatures for nothing.
+        """
         self.round = round_
+        self._leads = self._leader(round_) == self._index
         self._timed_out = False
+        self._is_patient = round_ - 1 in self._facts.notarized
         if round_ <= ROUNDS_MAX:
-            after_ms = self._timeouts.of(round_)
+            patience_ms = self._timeouts.patience_ms
+            after_ms = patience_ms if self._is_patient else self._timeouts.of(round_)
             self.effects.append(StartTimer(self.height, round_, after_ms))
         return True
 
