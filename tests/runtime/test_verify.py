@@ -139,7 +139,9 @@ def _commit(header, genesis_hash):
         )
         for index in (0, 1, 3)
     }
-    return _encode(commit_of(scheme.certify(statement, votes)))
+    certificate = scheme.certify(statement, votes)
+    assert certificate is not None
+    return _encode(commit_of(certificate))
 
 
 def _job():
