@@ -86,8 +86,11 @@ class Stakes(Protocol):
     def ranked(self) -> Sequence[tuple[bytes, int]]:
         """The candidates with their bonds, in the order in which they are elected."""
 
+    def note_session(self, ends_at: int) -> None:
+        """The bonds of this moment were elected, and decide up to the height `ends_at`."""
+
     def answerable_blocks(self) -> int:
-        """How long stake that leaves can be slashed: no older evidence counts."""
+        """How long the stake behind a vote can be slashed: no older evidence counts."""
 
     def slash(self, account: bytes, amount: int, receiver: bytes) -> int:
         """Pay up to `amount` of a stake to `receiver`; returns how much there was to pay."""

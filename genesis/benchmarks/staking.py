@@ -35,7 +35,9 @@ def _full_list(sandbox: Sandbox, places_left: int) -> None:
 
 
 def _unbonding(sandbox: Sandbox, parts: int) -> None:
+    """What leaves in one session is one part."""
     for _ in range(parts):
+        sandbox.execute(height=sandbox.height + sandbox.spec.parameters.session_blocks)
         sandbox.ok(ALICE, Staking.unbond.Call(amount=OPEN))
 
 
@@ -66,7 +68,7 @@ def _unbond_everything(sandbox: Sandbox) -> Scene:
 def _withdraw(sandbox: Sandbox) -> Scene:
     _candidate(sandbox)
     _unbonding(sandbox, CHUNKS_MAX)
-    late = sandbox.height + sandbox.spec.parameters.unbonding_blocks
+    late = sandbox.height + 2 * sandbox.spec.parameters.unbonding_blocks
     return Scene(ALICE, Staking.withdraw.Call(), late)
 
 

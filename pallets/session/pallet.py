@@ -256,7 +256,9 @@ class Session(Pallet, index=4):
         """Elect, and begin a session with the next block; genesis begins the first."""
         height = self.block.height
         self._adopt(self._elect())
-        self.ends_at.put(height + self.session_blocks.get())
+        ends_at = height + self.session_blocks.get()
+        self.ends_at.put(ends_at)
+        self.stakes.note_session(ends_at)
         validators_hash = self.hash_at(height + 1)
         if validators_hash is not None:
             self.emit(

@@ -10,8 +10,8 @@ Rules:
 - All stake is held under `Staking.stake`: held = bonded + unbonding, exactly, for each account.
 - A bond is nothing or at least `bond_min`; only slashing leaves less, and then the account is out
   of every election until it adds to it.
-- Stake that leaves waits `unbonding_blocks`, and can be slashed all that time: whoever votes today
-  cannot be gone before the evidence is here.
+- Stake that leaves waits until the session is over, in which it still counts, then
+  `unbonding_blocks`, and can be slashed all that time: nobody is gone before the evidence is here.
 - A slash takes the bonded stake first, then what is unbonding, the latest part first.
 - There are at most `CANDIDATES_MAX` candidates.  When all places are taken, a newcomer with a
   larger bond takes the place of the one with the smallest: small bonds keep nobody out.
@@ -66,8 +66,10 @@ class Staking(Pallet, index=5):
     bond_min = Value[Annotated[int, Between(BOND_LEAST, BOND_MOST)]](10_000 * OPEN)
     """The least bond of a candidate, in 10**-18 OPEN."""
     unbonding_blocks = Value[Annotated[int, Between(1, UNBONDING_BLOCKS_MOST)]](2_419_200)
-    """How long stake that leaves can be slashed: two weeks of half seconds."""
+    """How long the stake behind a vote can be slashed: two weeks of half seconds."""
     ledgers = Map[AccountId, Ledger](Ledger())
+    counts_until = Value[BlockNumber](0)
+    """The last height that the bonds of the last election decide."""
     candidates = Value[Candidates](())
     """Who stands for election, in the order of accounts."""
 
@@ -222,7 +224,8 @@ class Staking(Pallet, index=5):
             self._require_enough(rest)
         else:
             self._remove_candidate(account)
-        withdrawable_at = self.block.height + self.unbonding_blocks.get()
+        last_counted = max(self.block.height, self.counts_until.get())
+        withdrawable_at = last_counted + self.unbonding_blocks.get()
         ledger.bonded = rest
         ledger.unbonding = self._with_chunk(ledger.unbonding, Chunk(amount, withdrawable_at))
         self.ledgers[account] = ledger
@@ -297,8 +300,12 @@ class Staking(Pallet, index=5):
         enough = [each for each in bonds if each[1] >= least]
         return sorted(enough, key=lambda each: (-each[1], each[0]))
 
+    def note_session(self, ends_at: int) -> None:
+        """The bonds of this moment were elected, and decide up to the height `ends_at`."""
+        self.counts_until.put(ends_at)
+
     def answerable_blocks(self) -> int:
-        """How long stake that leaves can be slashed."""
+        """How long the stake behind a vote can be slashed."""
         return self.unbonding_blocks.get()
 
     def slash(self, account: bytes, amount: int, receiver: bytes) -> int:

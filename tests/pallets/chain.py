@@ -33,7 +33,10 @@ PARAMETERS = Parameters(
     unit_price=0,
 )
 _ACCOUNT_PART_BYTES = 34
-_EVERY_BLOCK = frozenset(storage_key("Session", name) for name in ("beacons", "index", "ends_at"))
+_EVERY_BLOCK = frozenset(
+    storage_key(*item.split("."))
+    for item in ("Session.beacons", "Session.index", "Session.ends_at", "Staking.counts_until")
+)
 """What blocks change, whatever is in them."""
 
 

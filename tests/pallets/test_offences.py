@@ -180,9 +180,9 @@ def test_what_was_unbonded_is_slashed():
     chain.ok(ALICE, Staking.unbond.Call(amount=DEV_BOND))
     chain.ok(REPORTER, report(liars.double_vote(LIARS["alice"], 3)))
     assert chain.held(ALICE.account, STAKE) == DEV_BOND - SLASHED
-    due = chain.height + 49
-    chain.ok(ALICE, Staking.withdraw.Call(), height=due)
-    chain.fails(REPORTER, report(liars.double_vote(LIARS["alice"], 5)), "Offences.TooOld")
+    chain.fails(ALICE, Staking.withdraw.Call(), "Staking.NothingToWithdraw", height=69)
+    chain.ok(ALICE, Staking.withdraw.Call(), height=70)
+    chain.fails(REPORTER, report(liars.double_vote(LIARS["alice"], 20)), "Offences.TooOld")
 
 
 def test_what_was_bonded_later_is_not_counted():

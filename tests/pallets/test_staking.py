@@ -23,11 +23,14 @@ ALICE, BOB = development_keypair("alice"), development_keypair("bob")
 USER, VALIDATOR = development_keypair("user"), development_keypair("validator")
 BOND = 10_000 * OPEN
 UNBONDING_BLOCKS = 20
+SESSION_BLOCKS = 5
 
 
 def opened(**parameters):
     """A chain on which little has to be waited for."""
-    return Chain(spec(unbonding_blocks=UNBONDING_BLOCKS, **parameters))
+    return Chain(
+        spec(unbonding_blocks=UNBONDING_BLOCKS, session_blocks=SESSION_BLOCKS, **parameters)
+    )
 
 
 def bonded(amount=BOND):
@@ -86,12 +89,21 @@ def test_what_is_unbonded_waits_and_is_withdrawn():
     chain = bonded(2 * BOND)
     events = chain.ok(ALICE, Staking.unbond.Call(amount=BOND))
     due = events["Staking.Unbonded"].fields["withdrawable_at"]
-    assert due == chain.height + UNBONDING_BLOCKS
+    assert due == SESSION_BLOCKS + UNBONDING_BLOCKS
     assert chain.held(ALICE.account, STAKE) == 2 * BOND
     chain.fails(ALICE, Staking.withdraw.Call(), "Staking.NothingToWithdraw", height=due - 1)
     chain.ok(ALICE, Staking.withdraw.Call(), height=due)
     assert chain.held(ALICE.account, STAKE) == BOND
     assert ledger_of(chain, ALICE) == Ledger(bonded=BOND)
+
+
+def test_stake_waits_from_the_end_of_the_session():
+    """It still decides to the end of the session, so nobody votes for longer than it can lose."""
+    chain = bonded(3 * BOND)
+    chain.ok(ALICE, Staking.unbond.Call(amount=BOND), height=SESSION_BLOCKS)
+    chain.ok(ALICE, Staking.unbond.Call(amount=BOND), height=SESSION_BLOCKS + 1)
+    heights = [chunk.withdrawable_at for chunk in ledger_of(chain, ALICE).unbonding]
+    assert heights == [SESSION_BLOCKS + UNBONDING_BLOCKS, 2 * SESSION_BLOCKS + UNBONDING_BLOCKS]
 
 
 def test_a_bond_is_enough_or_gone():
@@ -102,30 +114,31 @@ def test_a_bond_is_enough_or_gone():
     chain.ok(ALICE, Staking.unbond.Call(amount=BOND))
     assert candidates(chain) == (VALIDATOR.account,)
     chain.fails(ALICE, Staking.unbond.Call(amount=1), "Staking.NotBonded")
-    chain.ok(ALICE, Staking.withdraw.Call(), height=chain.height + UNBONDING_BLOCKS)
+    chain.ok(ALICE, Staking.withdraw.Call(), height=SESSION_BLOCKS + UNBONDING_BLOCKS)
     assert len(chain.entries("Staking", "ledgers")) == 1
 
 
 def test_only_so_many_parts_leave_at_a_time():
-    """Every height is one part; the last place can be used, and then one must wait."""
+    """Every session is one part; the last place can be used, and then one must withdraw."""
     chain = bonded(2 * BOND)
     for _ in range(CHUNKS_MAX):
+        chain.execute(height=chain.height + SESSION_BLOCKS)
         chain.ok(ALICE, Staking.unbond.Call(amount=1))
+    chain.execute(height=chain.height + SESSION_BLOCKS)
     result = chain.fails(ALICE, Staking.unbond.Call(amount=1), "Staking.TooManyChunks")
     assert f"chunks: {CHUNKS_MAX}" in result.message
-    due = ledger_of(chain, ALICE).unbonding[0].withdrawable_at
-    chain.ok(ALICE, Staking.withdraw.Call(), height=due)
+    chain.ok(ALICE, Staking.withdraw.Call())
     chain.ok(ALICE, Staking.unbond.Call(amount=1))
 
 
 def test_parts_of_one_height_are_one_part():
-    """What leaves in one block is one part, and a shorter period sorts parts in between."""
+    """What leaves in one session is one part, and a shorter period sorts parts in between."""
     chain = bonded(2 * BOND)
     chain.ok(ALICE, Staking.unbond.Call(amount=1))
     inside(chain, lambda staking: staking.unbonding_blocks.put(5))
-    nonce = chain.nonce(ALICE.account)
-    twice = [chain.sign(ALICE, Staking.unbond.Call(amount=2), nonce + each) for each in (0, 1)]
-    chain.execute(*twice)
+    chain.execute(height=SESSION_BLOCKS)
+    chain.ok(ALICE, Staking.unbond.Call(amount=2))
+    chain.ok(ALICE, Staking.unbond.Call(amount=2))
     first, second = ledger_of(chain, ALICE).unbonding
     assert (first.amount, second.amount) == (4, 1)
     assert first.withdrawable_at < second.withdrawable_at
@@ -184,6 +197,7 @@ def test_a_slash_takes_the_bond_then_what_is_leaving():
     """The latest part first; what was withdrawn is out of reach; the receiver gets all of it."""
     chain = bonded(3 * BOND)
     chain.ok(ALICE, Staking.unbond.Call(amount=7))
+    chain.execute(height=SESSION_BLOCKS + 1)
     chain.ok(ALICE, Staking.unbond.Call(amount=5))
     taken = inside(chain, lambda staking: staking.slash(ALICE.account, 3 * BOND - 12 + 8, TREASURY))
     assert taken == 3 * BOND - 4
@@ -256,6 +270,10 @@ class StakingMachine(RuleBasedStateMachine):
         assert result.ok == allowed, result.message
         return allowed
 
+    def session_end(self):
+        with self.chain.reading() as pallets:
+            return pallets.session.ends_at.get()
+
     @rule(who=people, amount=amounts, extra=st.booleans())
     def add(self, who, amount, extra):
         stake, free = self.model[who.account], self.free[who.account]
@@ -269,11 +287,12 @@ class StakingMachine(RuleBasedStateMachine):
     def unbond(self, who, amount):
         stake = self.model[who.account]
         rest = stake.bonded - amount
-        due = self.chain.height + 1 + UNBONDING_BLOCKS
+        due = max(self.chain.height + 1, self.session_end()) + UNBONDING_BLOCKS
         allowed = rest == 0 or rest >= BOND
-        if self.send(who, Staking.unbond.Call(amount), allowed and len(stake.leaving) < CHUNKS_MAX):
+        has_place = due in stake.leaving or len(stake.leaving) < CHUNKS_MAX
+        if self.send(who, Staking.unbond.Call(amount), allowed and has_place):
             stake.bonded = rest
-            stake.leaving[due] = amount
+            stake.leaving[due] = stake.leaving.get(due, 0) + amount
             stake.candidate = stake.candidate and rest > 0
 
     @rule(who=people)
