@@ -21,6 +21,8 @@ from node.chain_client.notation import (
 from node.errors import ClientError
 
 LINE_CHARACTERS_MAX = 100
+LONG_DIGITS = 7
+"""From this many zeros on a power of ten is written as a power."""
 _SIZED = {"bytes": "bytes", "text": "str", "call": "RuntimeCall"}
 Named = Enumeration | Record
 
@@ -155,8 +157,15 @@ def _integer_name(kind: Integer) -> str:
     if (kind.least, kind.most) == (-(2**63), 2**63 - 1):
         return "I64"
     if kind.least == 0:
-        return f"UpTo{kind.most}".replace("-", "Minus")
-    return f"From{kind.least}To{kind.most}".replace("-", "Minus")
+        return f"UpTo{_word(kind.most)}"
+    return f"From{_word(kind.least)}To{_word(kind.most)}"
+
+
+def _word(number: int) -> str:
+    """A number as a part of a name."""
+    zeros = len(str(number)) - 1
+    text = f"1E{zeros}" if zeros >= LONG_DIGITS and number == 10**zeros else str(number)
+    return text.replace("-", "Minus")
 
 
 def _sized_name(kind: Sized) -> str:
@@ -172,7 +181,7 @@ def _bound(kind: Sized) -> str:
 
 
 def _number(number: int) -> str:
-    """Powers of two as people write them."""
+    """Powers of two and of ten as people write them."""
     bits = number.bit_length()
     if number >= 2**16 and number == 2**bits - 1:
         return f"2**{bits} - 1"
@@ -180,4 +189,5 @@ def _number(number: int) -> str:
         return f"2**{bits - 1}"
     if number <= -(2**16) and number == -(2 ** (bits - 1)):
         return f"-(2**{bits - 1})"
-    return str(number)
+    zeros = len(str(number)) - 1
+    return f"10**{zeros}" if zeros >= LONG_DIGITS and number == 10**zeros else str(number)

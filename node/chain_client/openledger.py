@@ -25,10 +25,8 @@ BytesUpTo4096 = Annotated[bytes, Max(4096)]
 BytesUpTo512 = Annotated[bytes, Max(512)]
 BytesUpTo61440 = Annotated[bytes, Max(61440)]
 CallUpTo8192 = Annotated[RuntimeCall, Max(8192)]
-From1000000000000000000To10000000000000000000000000 = Annotated[
-    int, Between(1000000000000000000, 10000000000000000000000000)
-]
-From1000000To1000000000 = Annotated[int, Between(1000000, 1000000000)]
+From1000000To1E9 = Annotated[int, Between(1000000, 10**9)]
+From1E18To1E25 = Annotated[int, Between(10**18, 10**25)]
 From1To256 = Annotated[int, Between(1, 256)]
 From1To4294967296 = Annotated[int, Between(1, 2**32)]
 PositiveU128 = Annotated[int, Between(1, 2**128 - 1)]
@@ -40,8 +38,8 @@ U128 = Annotated[int, Between(0, 2**128 - 1)]
 U16 = Annotated[int, Between(0, 65535)]
 U32 = Annotated[int, Between(0, 2**32 - 1)]
 U64 = Annotated[int, Between(0, 2**64 - 1)]
-UpTo100000000 = Annotated[int, Between(0, 100000000)]
-UpTo1000000000 = Annotated[int, Between(0, 1000000000)]
+UpTo1E8 = Annotated[int, Between(0, 10**8)]
+UpTo1E9 = Annotated[int, Between(0, 10**9)]
 UpTo9223372036854775808 = Annotated[int, Between(0, 2**63)]
 
 
@@ -147,6 +145,7 @@ class OffenceKind(IntEnum):
     NULLIFY_FINALIZE = 3
     FINALIZE_VERSUS_NOTARIZE = 4
     BAD_SHARE = 5
+    LIGHT_CLIENT_ATTACK = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,10 +226,10 @@ class Prices:
 class Shares:
     """Part of what Models stores or takes."""
 
-    owner_ppb: UpTo1000000000
-    stakers_ppb: UpTo1000000000
-    worker_ppb: UpTo1000000000
-    contributors_ppb: UpTo1000000000
+    owner_ppb: UpTo1E9
+    stakers_ppb: UpTo1E9
+    worker_ppb: UpTo1E9
+    contributors_ppb: UpTo1E9
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +278,7 @@ class TrainingParameters:
     epsilon_ppb: U32
     tokens_max: U32
     checkpoint_count: U32
-    validation_ppb: UpTo1000000000
+    validation_ppb: UpTo1E9
     seed: U32
     target_modules: Annotated[tuple[TextUpTo64, ...], Max(7)]
 
@@ -552,6 +551,7 @@ class Session(BasePallet, index=4):
     keys = Map[Bytes32, SessionKeys]()
     vote_key_owners = Map[Bytes32, Bytes32]()
     bls_key_owners = Map[Bytes48, Bytes32]()
+    possessions = Map[Bytes48, Bytes96]()
     first_change = Value[U64](0)
     next_change = Value[U64](0)
     changes = Map[U64, SetChange]()
@@ -613,7 +613,7 @@ class Session(BasePallet, index=4):
 class Staking(BasePallet, index=5):
     """Bonds, candidates and jails."""
 
-    bond_min = Value[From1000000000000000000To10000000000000000000000000](10000000000000000000000)
+    bond_min = Value[From1E18To1E25](10000000000000000000000)
     unbonding_blocks = Value[From1To4294967296](2419200)
     ledgers = DefaultMap[Bytes32, Ledger](Ledger(bonded=0, unbonding=(), jailed_until=None))
     counts_until = Value[U64](0)
@@ -733,9 +733,9 @@ class Staking(BasePallet, index=5):
 class Offences(BasePallet, index=6):
     """Evidence and punishments."""
 
-    slash_ppb = DefaultMap[OffenceKind, From1000000To1000000000](50000000)
+    slash_ppb = DefaultMap[OffenceKind, From1000000To1E9](50000000)
     jail_blocks = Value[From1To4294967296](172800)
-    reporter_ppb = Value[UpTo100000000](10000000)
+    reporter_ppb = Value[UpTo1E8](10000000)
     reporter_reward_max = Value[U128](100000000000000000000)
     punishments = DefaultMap[Bytes32, Annotated[tuple[Punishment, ...], Max(64)]](())
 
@@ -1081,10 +1081,10 @@ class Models(BasePallet, index=21):
     def set_shares(
         self,
         model: Bytes32,
-        owner_ppb: UpTo1000000000,
-        stakers_ppb: UpTo1000000000,
-        worker_ppb: UpTo1000000000,
-        contributors_ppb: UpTo1000000000,
+        owner_ppb: UpTo1E9,
+        stakers_ppb: UpTo1E9,
+        worker_ppb: UpTo1E9,
+        contributors_ppb: UpTo1E9,
     ) -> None:
         """Set how the net fee of an answer is divided, in parts per billion that add up to one."""
 
@@ -1094,7 +1094,7 @@ class Compute(BasePallet, index=22):
 
     worker_bond_min: Final[U128] = 10000000000000000000000
     training_fee_min: Final[U128] = 1000000000000000000
-    levy_ppb: Final[UpTo1000000000] = 50000000
+    levy_ppb: Final[UpTo1E9] = 50000000
     open_jobs_max: Final[U32] = 4
     steps_max: Final[U32] = 20000
 
