@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Self
 
 import trio
@@ -36,8 +37,15 @@ from runtime.errors import (
 )
 from runtime.events import EventRecord
 from runtime.executive import Runtime
-from runtime.extrinsic import CheckedExtrinsic, CheckedInherent, OpenedExtrinsic
+from runtime.extrinsic import (
+    CheckedExtrinsic,
+    CheckedInherent,
+    OpenedExtrinsic,
+    check_inherent,
+    is_inherent,
+)
 from runtime.hashing import ZERO_HASH, hash_commit, hash_extrinsic, hash_validators
+from runtime.merkle import list_root
 from runtime.outcome import BlockOutcome
 from runtime.state.cache import CachedState
 from runtime.state.store import BlockRecord, Prepared, Retention, Store
@@ -177,6 +185,10 @@ class Chain:
             message = f"The chain is upgrading its storage to spec version {version}."
             raise StorageMigrating(message, remedy="Send it again in a few seconds.")
 
+    def is_own(self, header: Header) -> bool:
+        """Whether this node's validator built a block."""
+        return self._keys is not None and header.proposer == self._keys.account
+
     def spec_version_at(self, height: int) -> int:
         """The spec version of a block; raises `NotFound`, `Pruned`."""
         header = self.head if height == self.head.height else self.store.header(height)
@@ -215,8 +227,16 @@ class Chain:
 
     # In the worker thread
 
-    def build(self, extrinsics: Sequence[CheckedExtrinsic], now_ms: int) -> Candidate:
-        """Execute what may enter the next block, and seal it; only a validator can."""
+    def build(
+        self,
+        extrinsics: Sequence[CheckedExtrinsic],
+        now_ms: int,
+        offered: Mapping[str, bytes] | None = None,
+    ) -> Candidate:
+        """Execute what may enter the next block, and seal it; only a validator can.
+
+        `offered` is what inherents are made of; see `Runtime.execute`.
+        """
         if self._keys is None:
             raise InvariantViolation("A node without keys builds no block.", remedy=_BUG)
         height = self.head.height + 1
@@ -224,7 +244,12 @@ class Chain:
         time_ms = max(now_ms, self.head.time_ms + 1)
         context = self._context(time_ms, self._keys.account, beacon)
         outcome = self._executor.execute(
-            self._state, context, self.genesis_hash, extrinsics, skip_invalid=True
+            self._state,
+            context,
+            self.genesis_hash,
+            extrinsics,
+            skip_invalid=True,
+            offered=offered,
         )
         prepared = self.store.prepare(outcome.changes)
         commit = self.head_commit
@@ -333,11 +358,28 @@ class Chain:
             validators_hash=self.validators.hash(),
             next_validators_hash=self._next_validators_hash(outcome),
             last_commit_hash=hash_commit(last_commit) if last_commit else ZERO_HASH,
-            evidence_root=ZERO_HASH,
+            evidence_root=self._evidence_root(outcome.included),
             spec_version=self._executor.spec_version,
             beacon=beacon.value,
             beacon_proof=beacon.proof,
         )
+
+    def evidence_in(self, extrinsics: Sequence[bytes]) -> list[bytes]:
+        """The evidence that a block's inherents submit; they come first."""
+        inherents = [
+            check_inherent(raw, self.runtime.call_codec)
+            for raw in takewhile(is_inherent, extrinsics)
+        ]
+        return [
+            bytes(each.arguments[0])
+            for each in inherents
+            if (each.definition.pallet, each.definition.name) == _SUBMIT_EVIDENCE
+        ]
+
+    def _evidence_root(self, extrinsics: Sequence[bytes]) -> bytes:
+        """Of the evidence in a block, so that whoever has only headers can be shown it."""
+        evidence = self.evidence_in(extrinsics)
+        return list_root(evidence) if evidence else ZERO_HASH
 
     def _next_validators_hash(self, outcome: BlockOutcome) -> bytes:
         """Of the set that decides the height after the block."""
@@ -412,6 +454,7 @@ class Chain:
         return header
 
 
+_SUBMIT_EVIDENCE = ("Offences", "submit")
 _CURRENT_SET = storage_key("Session", "current")
 _BUG = "This is a bug: report it."
 _REFUSE = "Do not accept blocks from where this one came."

@@ -77,8 +77,6 @@ class Driver:
     """None for a node that only follows."""
     heartbeat_s: float
     inbox: Inbox = field(default_factory=Inbox)
-    evidence: deque[bytes] = field(default_factory=lambda: deque(maxlen=256))
-    """Proof of faults that were seen, encoded, for the next own block."""
     _ahead: dict[int, MessageReceived] = field(default_factory=dict)
     """Decided blocks whose turn comes later."""
     _answered: dict[bytes, tuple[int, float]] = field(default_factory=dict)
@@ -153,7 +151,7 @@ class Driver:
                 self.peers.penalise(effect.peer, effect.reason)
             case ReportEvidence():
                 _log.warning("evidence", statement=str(effect.evidence.statement))
-                self.evidence.append(effect.evidence.encode())
+                self.execution.evidence.add(effect.evidence.encode())
             case _:
                 pass
 

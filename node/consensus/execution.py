@@ -15,9 +15,11 @@ import trio
 from consensus.decision import Decision
 from consensus.engine import CheckBlock, Finalize
 from node.chain import Candidate, Chain
+from node.consensus.evidence_pool import EvidencePool, offered_evidence
 from node.mempool import Mempool
 from node.metrics import Metrics
-from runtime.block import BLOCK_BYTES_MAX, BLOCK_EXTRINSICS_MAX
+from runtime.block import BLOCK_BYTES_MAX, BLOCK_EXTRINSICS_MAX, Block
+from runtime.codec import codec_of
 from runtime.errors import OpenLedgerError
 from runtime.extrinsic import CheckedExtrinsic
 
@@ -37,6 +39,9 @@ class Execution:
     chain: Chain
     mempool: Mempool
     metrics: Metrics
+    evidence: EvidencePool = field(default_factory=EvidencePool)
+    _offered: tuple[bytes, ...] = ()
+    """The evidence that the last own block could have taken."""
     _candidates: dict[bytes, Candidate] = field(default_factory=dict)
     _turn: trio.Lock = field(default_factory=trio.Lock)
     _arrived: trio.Event = field(default_factory=trio.Event)
@@ -53,7 +58,8 @@ class Execution:
 
     def _is_work_waiting(self) -> bool:
         """Whether a block would have something to do: extrinsics, or steps of a migration."""
-        return self.chain.is_migrating or bool(self._ready(1, BLOCK_BYTES_MAX))
+        waiting = self.chain.is_migrating or len(self.evidence) > 0
+        return waiting or bool(self._ready(1, BLOCK_BYTES_MAX))
 
     def _ready(self, count_max: int, bytes_max: int) -> list[CheckedExtrinsic]:
         """What the next block is offered; nothing while the storage is being migrated."""
@@ -68,7 +74,10 @@ class Execution:
                 return None
             offered = self._ready(BLOCK_EXTRINSICS_MAX, BLOCK_BYTES_MAX - BLOCK_HEADROOM_BYTES)
             started_s = time.perf_counter()
-            candidate = await trio.to_thread.run_sync(self.chain.build, offered, _now_ms())
+            self._offered = self.evidence.offer()
+            candidate = await trio.to_thread.run_sync(
+                self.chain.build, offered, _now_ms(), offered_evidence(self._offered)
+            )
             self.metrics.build_seconds.observe(time.perf_counter() - started_s)
             self._keep(candidate)
             return candidate
@@ -105,6 +114,10 @@ class Execution:
             await trio.to_thread.run_sync(self.chain.commit, candidate, decision)
             self.chain.advance(candidate, decision)
             self._candidates.clear()
+            if len(self.evidence):
+                taken = self.chain.evidence_in(codec_of(Block).decode(final.block).extrinsics)
+                own = self.chain.is_own(candidate.header)
+                self.evidence.settle(self._offered if own else (), taken)
         self.mempool.settle(candidate.extrinsic_hashes, candidate.left_out, final.height)
         self.metrics.blocks.inc()
         self.metrics.extrinsics.inc(len(candidate.extrinsic_hashes))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from genesis.chain_spec import development_keypair
+from genesis.chain_spec import DEV_BOND, development_keypair
 from node.cli.main import main
 from pallets.balances.pallet import Balances
 from runtime import OPEN
@@ -85,6 +85,31 @@ def test_a_node_without_a_key_follows(tmp_path: Path) -> None:
                 assert {client.call("chain_getHeader", height)["id"]} == network.block_ids(height)
         finally:
             follower.stop()
+
+
+def test_a_validator_that_runs_twice_is_slashed(tmp_path: Path) -> None:
+    """Two processes with one key contradict each other: it loses stake and seat, three go on."""
+    with local_network(tmp_path / "net") as network:
+        network.wait_for_height(2)
+        chain = f"--chain={tmp_path / 'net' / 'chain.toml'}"
+        start = ("node", chain, "--key=dev:validator-4", *network.peer_arguments())
+        twin = RunningNode(tmp_path / "twin", start=(*start, "--p2p-port=0"))
+        culprit = development_keypair("validator-4").account
+        try:
+            with network.client("validator") as client:
+
+                def members() -> list[bytes]:
+                    current = client.read("Session", "current")
+                    return [each.account for each in current.validators]
+
+                assert culprit in members()
+                wait_until(lambda: culprit not in members(), "the culprit is out of the set")
+                assert len(members()) == 3
+                stake = client.read("Staking", "ledgers", culprit)
+                assert stake.bonded < DEV_BOND
+        finally:
+            twin.stop()
+        network.wait_for_blocks(3)
 
 
 def test_the_command_starts_and_stops_a_network(
