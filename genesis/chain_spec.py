@@ -358,5 +358,7 @@ def _configure(spec: ChainSpec, pallets: Pallets) -> None:
         pallets.staking.validate(validator.account)
         pallets.session.set_keys(validator.account, validator.keys, validator.proofs)
     pallets.session.begin_session()
-    for plan in spec.upgrades:
+    current = pallets.system.spec_version.get()
+    # A node of the planned version, or a later one, only compares its block 0 with the chain's.
+    for plan in [each for each in spec.upgrades if each.spec_version > current]:
         pallets.upgrade.schedule(None, plan.spec_version, plan.height, plan.code_hash)

@@ -116,13 +116,17 @@ def _arguments(
     )
 
 
-def start(node: LocalNode) -> RunningNode:
-    """Start a node in a session of its own; it goes on when this process ends."""
+def start(node: LocalNode, code: str | None = None) -> RunningNode:
+    """Start a node in a session of its own; it goes on when this process ends.
+
+    `code` is Python to run instead of `openledger`.
+    """
+    program = ("-m", "node.cli") if code is None else ("-c", code)
     # Not a `Popen`: it is meant to outlive the object that would wait for it.
     with node.log.open("ab") as log, Path(os.devnull).open("rb") as nothing:
         pid = os.posix_spawn(
             sys.executable,
-            (sys.executable, "-m", "node.cli", *node.arguments),
+            (sys.executable, *program, *node.arguments),
             os.environ,
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, nothing.fileno(), 0),

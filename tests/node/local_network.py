@@ -46,10 +46,10 @@ class LocalNetwork:
         """One of them."""
         return next(node for node in self.nodes if node.name == name)
 
-    def start(self, *names: str) -> None:
-        """Start some, or all, and wait until they answer."""
+    def start(self, *names: str, code: str | None = None) -> None:
+        """Start some, or all, and wait until they answer; `code` runs another program."""
         for name in names or self.names:
-            self.running[name] = start(self.node(name))
+            self.running[name] = start(self.node(name), code)
         for name in names or self.names:
             wait_until(lambda name=name: self.height(name) is not None, f"{name} answers")  # type: ignore[misc] # bound now
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from genesis.chain_spec import DEV_BOND, development_keypair
+from genesis.chain_spec import DEV_BOND, development_keypair, local_spec
 from node.cli.main import main
+from node.localnet import start
 from pallets.balances.pallet import Balances
 from runtime import OPEN
 from runtime.extrinsic import sign_extrinsic
+from runtime.upgrade import UpgradePlan
 from tests.node.conftest import RunningNode
 from tests.node.local_network import local_network, wait_until
 
+AS_VERSION_2 = (
+    "import genesis.compose as c; c.SPEC_VERSION = 2; import node.cli.main as m; m.main()"
+)
 ALICE, BOB = development_keypair("alice"), development_keypair("bob")
 
 
@@ -110,6 +116,27 @@ def test_a_validator_that_runs_twice_is_slashed(tmp_path: Path) -> None:
         finally:
             twin.stop()
         network.wait_for_blocks(3)
+
+
+def test_an_upgrade_happens_at_its_height(tmp_path: Path) -> None:
+    """Nodes of the old version stop before it, saying what to install; with the new one all go on."""
+    plan = UpgradePlan(spec_version=2, height=6, code_hash=bytes(32))
+    with local_network(tmp_path, replace(local_spec(4), upgrades=(plan,))) as network:
+        for name in network.names:
+            wait_until(lambda name=name: not network.running[name].is_running, f"{name} stops")  # type: ignore[misc] # bound now
+            assert "Block 6 is for spec version 2" in network.node(name).log.read_text()
+        network.running.clear()
+        left_behind, *upgraded = network.names
+        network.start(*upgraded, code=AS_VERSION_2)
+        network.wait_for_height(9)
+        with network.client(upgraded[0]) as client:
+            assert client.call("chain_getHeader", 5)["fields"]["spec_version"] == 1
+            assert client.call("chain_getHeader", 6)["fields"]["spec_version"] == 2
+        # Who is left behind stops again, and what it has is as it was.
+        behind = start(network.node(left_behind))
+        wait_until(lambda: not behind.is_running, "it stops")
+        network.start(left_behind, code=AS_VERSION_2)
+        network.wait_for_blocks(2)
 
 
 def test_the_command_starts_and_stops_a_network(
