@@ -8,6 +8,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUILD_BUCKETS_S = (0.001, 0.005, 0.02, 0.1, 0.5, 2.0)
+_ROUND_BUCKETS = (1, 2, 3, 5, 8, 16)
+_FINALITY_BUCKETS_S = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
 
 
 class Metrics:
@@ -26,6 +28,29 @@ class Metrics:
             "openledger_block_build_seconds",
             "Time to execute a block's extrinsics.",
             buckets=_BUILD_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.signed = Counter(
+            "openledger_consensus_signed",
+            "Statements signed by this validator, by kind.",
+            ["kind"],
+            registry=self.registry,
+        )
+        self.evidence = Counter(
+            "openledger_consensus_evidence",
+            "Proofs of faults of validators that were seen.",
+            registry=self.registry,
+        )
+        self.rounds = Histogram(
+            "openledger_consensus_rounds",
+            "Rounds that a height took until its block was decided here.",
+            buckets=_ROUND_BUCKETS,
+            registry=self.registry,
+        )
+        self.finality_seconds = Histogram(
+            "openledger_finality_seconds",
+            "From a block's time stamp until it is committed here.",
+            buckets=_FINALITY_BUCKETS_S,
             registry=self.registry,
         )
         self._requests = Counter(

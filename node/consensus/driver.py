@@ -151,6 +151,7 @@ class Driver:
                 self.peers.penalise(effect.peer, effect.reason)
             case ReportEvidence():
                 _log.warning("evidence", statement=str(effect.evidence.statement))
+                self.execution.metrics.evidence.inc()
                 self.execution.evidence.add(effect.evidence.encode())
             case _:
                 pass
@@ -160,7 +161,10 @@ class Driver:
         if self.signer is not None:
             payload = self.scheme_of(self.chain.validators).payload(statement)
             vote = await trio.to_thread.run_sync(self.signer.sign, statement, payload)
-        return SignRefused(statement) if vote is None else Signed(vote)
+        if vote is None:
+            return SignRefused(statement)
+        self.execution.metrics.signed.labels(statement.kind.name.lower()).inc()
+        return Signed(vote)
 
     # Tasks beside the engine
 
@@ -191,6 +195,7 @@ class Driver:
         """R6, W4: commit, and begin the next height."""
         self._timer.cancel()
         self._building.cancel()
+        self.execution.metrics.rounds.observe(final.certificate.statement.round)
         candidate = await self.execution.commit(final)
         self._last_block_s = trio.current_time()
         _log.debug("finalised", height=final.height, extrinsics=len(candidate.extrinsic_hashes))

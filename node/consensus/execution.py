@@ -120,6 +120,7 @@ class Execution:
                 self.evidence.settle(self._offered if own else (), taken)
         self.mempool.settle(candidate.extrinsic_hashes, candidate.left_out, final.height)
         self.metrics.blocks.inc()
+        self.metrics.finality_seconds.observe(max(0, _now_ms() - candidate.header.time_ms) / 1_000)
         self.metrics.extrinsics.inc(len(candidate.extrinsic_hashes))
         return candidate
 

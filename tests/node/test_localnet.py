@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.local_network import local_network, wait_until
 from genesis.chain_spec import DEV_BOND, development_keypair, local_spec
 from node.cli.main import main
 from node.localnet import start
@@ -17,7 +18,6 @@ from runtime import OPEN
 from runtime.extrinsic import sign_extrinsic
 from runtime.upgrade import UpgradePlan
 from tests.node.conftest import RunningNode
-from tests.node.local_network import local_network, wait_until
 
 AS_VERSION_2 = (
     "import genesis.compose as c; c.SPEC_VERSION = 2; import node.cli.main as m; m.main()"

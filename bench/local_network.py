@@ -1,4 +1,4 @@
-"""Real validators for the tests: four processes that talk over real TCP."""
+"""Real validators for benchmarks and tests: processes that talk over real TCP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from genesis.chain_spec import ChainSpec, local_spec
 from node.client import NodeClient
-from node.errors import ClientError
+from node.errors import ClientError, NodeError
 from node.localnet import LocalNode, RunningNode, plan, start, stop
 from node.p2p.addresses import PeerAddress
 from node.p2p.identity import load_identity
@@ -22,11 +22,16 @@ TIMEOUT_S = 90.0
 POLL_S = 0.05
 
 
+class ProcessFailed(NodeError):
+    """A process wrote a traceback."""
+
+
 def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = TIMEOUT_S) -> None:
     """Wait for something that tells nobody when it is there."""
     deadline = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < deadline, f"not in {timeout_s} s: {what}"
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not in {timeout_s} s: {what}")
         time.sleep(POLL_S)
 
 
@@ -51,7 +56,11 @@ class LocalNetwork:
         for name in names or self.names:
             self.running[name] = start(self.node(name), code)
         for name in names or self.names:
-            wait_until(lambda name=name: self.height(name) is not None, f"{name} answers")  # type: ignore[misc] # bound now
+            self.wait_for_answer(name)
+
+    def wait_for_answer(self, name: str) -> None:
+        """Wait until a node that was started answers."""
+        wait_until(lambda: self.height(name) is not None, f"{name} answers")
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """End a process; SIGKILL is a power cut for it."""
@@ -114,4 +123,5 @@ def local_network(directory: Path, spec: ChainSpec | None = None) -> Iterator[Lo
         raise
     finally:
         stop(list(network.running.values()))
-    assert "Traceback" not in network.logs(), network.logs()
+    if "Traceback" in network.logs():
+        raise ProcessFailed(network.logs(), remedy="Read the traceback.")
