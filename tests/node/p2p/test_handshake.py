@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import blake2b
 
 import pytest
 from nacl.bindings import crypto_scalarmult_base
@@ -246,3 +247,10 @@ def test_the_layout_of_the_first_message_is_pinned():
     expected = b"OPENLEDG\x00\x01" + CHAIN.genesis_hash + CHAIN.rules_hash
     assert initiator.begin() == expected + crypto_scalarmult_base(b"1" * 32)
     assert [len(said) for said in converse(*machines())] == [106, 220, 155, 41]
+
+
+def test_keys_and_signatures_are_pinned():
+    """With the same ephemeral keys, all but the random headers is the same in every version."""
+    _, second, third, _ = converse(*machines())
+    digest = blake2b(second + third[:114], digest_size=16).hexdigest()
+    assert digest == "a545db9bbedc2052d3b9acdd69f70260"

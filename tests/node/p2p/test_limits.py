@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.p2p.errors import PeerRefused
@@ -22,6 +22,7 @@ from node.p2p.slots import SIMULTANEOUS_S, Slot, check_address, keep_new, make_r
 LIMITS = Limits(inbound_max=20)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 10), st.floats(0, 10))))
 def test_a_bucket_never_gives_more_than_its_burst_and_its_rate(steps):
     """Whoever waits as long as it is told stays within the rate."""
