@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from node.p2p.errors import PeerRefused
 from node.p2p.limits import LaneLimits, Limits, Rate
-from node.p2p.rates import LaneAllowance, TokenBucket
+from node.p2p.rates import ArrivalRates, LaneAllowance, TokenBucket
 from node.p2p.reputation import (
     ADDRESS_BAN_S,
     HALF_LIFE_S,
@@ -52,6 +52,19 @@ def test_an_allowance_is_of_messages_and_of_bytes():
     many_small = LaneAllowance(limits, 0.0)
     assert many_small.spend(2, 2, 0.0) == 0
     assert not many_small.has(1, 1, 0.0)
+
+
+def test_arrivals_are_counted_by_address():
+    """An IPv6 customer is one; who came longest ago is forgotten first."""
+    rates = ArrivalRates(Rate(1, 2), 3)
+    assert [rates.allows("192.0.2.1", 0.0) for _ in range(3)] == [True, True, False]
+    assert rates.allows("192.0.2.1", 1.0)
+    assert rates.allows("2001:db8::1", 1.0)
+    assert rates.allows("2001:db8::2", 1.0)
+    assert not rates.allows("2001:db8::3", 1.0)
+    for number in range(3):
+        assert rates.allows(f"198.51.100.{number}", 1.0)
+    assert rates.allows("192.0.2.1", 1.0)
 
 
 def test_gossip_is_seen_once_for_a_while():
