@@ -170,6 +170,22 @@ def test_a_signature_of_another_identity_is_refused():
         give(initiator, second)
 
 
+def test_an_identity_that_anybody_can_sign_for_is_refused():
+    """A key of small order, whose signatures hold for everything."""
+
+    class Nobody:
+        account = (1).to_bytes(32, "little")
+
+        @staticmethod
+        def sign(_payload: bytes) -> bytes:
+            return (1).to_bytes(32, "little") + bytes(32)
+
+    initiator, responder = machines(responder=local(Nobody()))  # type: ignore[arg-type]  # the forgery
+    second = responder.receive(initiator.begin())
+    with pytest.raises(HandshakeForged, match="Anybody can sign"):
+        give(initiator, second)
+
+
 def test_the_chain_is_compared_first_and_both_sides_say_so():
     """Another genesis is a typed error on both sides, before any identity is told."""
     other = ChainIdentity(b"x" * 32, b"r" * 32)
