@@ -6,7 +6,7 @@ each peer can put in 64 addresses, those never drive out a node that was met, an
 go to nodes that were met before.
 
 An address that fails is tried again after 1 s, 2 s, 4 s, and so on up to five minutes (reserved
-peers and seeds: 30 s), times a random factor from 0.5 to 1.5: nodes that failed together do not
+peers and seeds: 10 s), times a random factor from 0.5 to 1.5: nodes that failed together do not
 come back together.  Times are those of the wall clock.
 """
 
@@ -28,7 +28,7 @@ from node.p2p.limits import Limits
 from node.p2p.reputation import Ban
 
 BACKOFF_MAX_S = 300.0
-BACKOFF_GIVEN_MAX_S = 30.0
+BACKOFF_GIVEN_MAX_S = 10.0
 FAILURES_MAX = 10
 """An address where nobody was met for a day is forgotten after so many."""
 SHARED_AGE_MAX_S = 24 * 3_600.0

@@ -106,6 +106,7 @@ class Connection:
         self._number = 0
         self._queued = trio.Event()
         self._sent = trio.Event()
+        """Set, and made anew, when a frame has left."""
         self._stalled = False
         self._is_sending = False
         self._leaving: Farewell | None = None
@@ -212,6 +213,8 @@ class Connection:
             for content in self._opener.feed(data):
                 messages = self._reassembler.feed(content, trio.current_time())
                 await self._sort(messages)
+                if self._leaving is not None:
+                    return
         except FrameDamaged:
             self._owner.misbehaved(self, Misbehaviour.DAMAGED)
             raise
@@ -333,7 +336,6 @@ class Connection:
             return
         # One answer waits at most: they are large, and the peer sets the pace.
         while not self._outbox.is_empty(lane):
-            self._sent = trio.Event()
             await self._sent.wait()
         self.send(Parcel(Message(kind, Form.RESPONSE, number, payload)))
 
@@ -345,6 +347,7 @@ class Connection:
             if content:
                 await self._send(self._sealer.seal(content))
                 self._sent.set()
+                self._sent = trio.Event()
             elif self._leaving is not None:
                 await self._say_goodbye(self._leaving)
                 return

@@ -24,7 +24,8 @@ CRYPTO 2003) in the message pattern of Noise XX.  Why it holds, and where a test
 - *Reflection.* The role is signed and part of every key; equal ephemeral keys are refused, and so
   is a peer with our own identity.
 - *Unknown key share.* To bind another identity to a session one has to seal it, which takes the
-  shared secret, and to sign this transcript, which no other identity's owner has done.
+  shared secret, and to sign this transcript, which no other identity's owner has done.  Keys of
+  small order, for which anybody can sign, are no identities.
 - *Low order.* A point that forces the shared secret is refused before it is used (RFC 7748, section
   6.1); even without that the transcript binds both keys ("Prime, Order Please!", CSF 2019).
 - *Who sees identities.* Nobody who listens.  The responder, whose address is public anyway, tells
@@ -61,7 +62,7 @@ from node.p2p.errors import (
 )
 from node.p2p.frames import HEADER_BYTES, PROOF_BYTES, Opener, Sealer
 from runtime.hashing import hasher
-from runtime.keys import ACCOUNT_BYTES, SIGNATURE_BYTES, Keypair, verify
+from runtime.keys import ACCOUNT_BYTES, SIGNATURE_BYTES, Keypair, is_weak, verify
 
 PROTOCOL_VERSION = 1
 EPHEMERAL_BYTES = 32
@@ -293,6 +294,9 @@ def _open(shared: bytes, transcript: bytes, role: bytes, sealed: bytes) -> Remot
     if not verify(identity, _statement(transcript, role, claim), signature):
         message = f"The signature of {identity.hex()} does not hold."
         raise HandshakeForged(message, remedy=_FORGED_REMEDY)
+    if is_weak(identity):
+        message = f"Anybody can sign for the identity {identity.hex()}."
+        raise HandshakeForged(message, remedy="Delete the node key there, for a new one.")
     return RemoteNode(identity, _number(claim[ACCOUNT_BYTES:]))
 
 

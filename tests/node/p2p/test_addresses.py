@@ -6,7 +6,7 @@ import json
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.errors import ConfigError, KeystoreError
@@ -90,6 +90,7 @@ def test_addresses_are_told_as_numbers():
     assert decode_addresses(encode_addresses(told)) == told[:2]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_an_answer_that_is_none_is_malformed(payload):
     """Whatever the bytes are, there is no other error."""

@@ -187,6 +187,24 @@ def test_requests_in_flight_are_bounded():
     between(scenario, Limits(requests_max=3))
 
 
+def test_large_answers_leave_one_after_the_other():
+    """What is asked for at once does not fill the outbox at once, and is answered in full."""
+
+    async def scenario(near: End, far: End) -> None:
+        answers = []
+
+        async def ask(letter: bytes) -> None:
+            answers.append(await near.connection.request(Kind.BLOCKS, letter * 4_000, WAIT_S))
+
+        async with trio.open_nursery() as nursery:
+            for letter in (b"a", b"b", b"c"):
+                nursery.start_soon(ask, letter)
+        assert sorted(answers) == [letter * 4_000_000 for letter in (b"a", b"b", b"c")]
+        assert far.owner.blamed == near.owner.blamed == []
+
+    between(scenario)
+
+
 def test_a_slow_answer_does_not_delay_a_vote():
     """Each lane is handled by itself."""
 

@@ -164,6 +164,17 @@ def test_an_answer_that_is_no_list_is_blamed():
     assert set(links.blamed) == {Misbehaviour.MALFORMED}
 
 
+def test_bans_and_nodes_that_were_met_survive_a_restart(tmp_path):
+    """The second run begins with what the first knew, and without a seed."""
+    file, reputation = tmp_path / "peers.json", Reputation(100)
+    reputation.report(b"e" * 32, "9.9.9.9", Misbehaviour.MALFORMED, 0.0)
+    discover(Links(), ["8.8.8.8", "8.8.4.4"], seconds=10, file=file, reputation=reputation)
+    again, links = Reputation(100), Links()
+    discover(links, ["9.9.9.9"], seconds=10, file=file, reputation=again)
+    assert again.is_banned(b"e" * 32, 10.0)
+    assert {address.host for _, address in links.dialled} == {"8.8.8.8", "8.8.4.4"}
+
+
 def test_a_book_that_cannot_be_written_does_not_stop_the_node(tmp_path, capsys):
     """It is said in the log, with a remedy."""
     links = Links()

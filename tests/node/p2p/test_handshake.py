@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import blake2b
 
 import pytest
 from nacl.bindings import crypto_scalarmult_base
@@ -169,6 +170,22 @@ def test_a_signature_of_another_identity_is_refused():
         give(initiator, second)
 
 
+def test_an_identity_that_anybody_can_sign_for_is_refused():
+    """A key of small order, whose signatures hold for everything."""
+
+    class Nobody:
+        account = (1).to_bytes(32, "little")
+
+        @staticmethod
+        def sign(_payload: bytes) -> bytes:
+            return (1).to_bytes(32, "little") + bytes(32)
+
+    initiator, responder = machines(responder=local(Nobody()))  # type: ignore[arg-type]  # the forgery
+    second = responder.receive(initiator.begin())
+    with pytest.raises(HandshakeForged, match="Anybody can sign"):
+        give(initiator, second)
+
+
 def test_the_chain_is_compared_first_and_both_sides_say_so():
     """Another genesis is a typed error on both sides, before any identity is told."""
     other = ChainIdentity(b"x" * 32, b"r" * 32)
@@ -246,3 +263,10 @@ def test_the_layout_of_the_first_message_is_pinned():
     expected = b"OPENLEDG\x00\x01" + CHAIN.genesis_hash + CHAIN.rules_hash
     assert initiator.begin() == expected + crypto_scalarmult_base(b"1" * 32)
     assert [len(said) for said in converse(*machines())] == [106, 220, 155, 41]
+
+
+def test_keys_and_signatures_are_pinned():
+    """With the same ephemeral keys, all but the random headers is the same in every version."""
+    _, second, third, _ = converse(*machines())
+    digest = blake2b(second + third[:114], digest_size=16).hexdigest()
+    assert digest == "a545db9bbedc2052d3b9acdd69f70260"

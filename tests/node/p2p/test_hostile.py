@@ -60,7 +60,7 @@ def test_a_handshake_that_does_not_go_on_times_out():
         async with await trio.open_tcp_stream("127.0.0.1", first.address.port) as stream:
             await stream.send_all(b"OPEN")
             assert await stream.receive_some(1) == b""
-        assert first.metric('handshake_failures_total{direction="in",reason="timeout"}') == 1
+        assert first.metric('handshake_failures_total{direction="in",reason="timeout"}') >= 1
         await still_talk(first, second)
 
     run(scenario)

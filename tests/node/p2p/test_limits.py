@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.p2p.errors import PeerRefused
 from node.p2p.limits import LaneLimits, Limits, Rate
-from node.p2p.rates import LaneAllowance, TokenBucket
+from node.p2p.rates import ArrivalRates, LaneAllowance, TokenBucket
 from node.p2p.reputation import (
     ADDRESS_BAN_S,
     HALF_LIFE_S,
@@ -22,6 +22,7 @@ from node.p2p.slots import SIMULTANEOUS_S, Slot, check_address, keep_new, make_r
 LIMITS = Limits(inbound_max=20)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 10), st.floats(0, 10))))
 def test_a_bucket_never_gives_more_than_its_burst_and_its_rate(steps):
     """Whoever waits as long as it is told stays within the rate."""
@@ -51,6 +52,19 @@ def test_an_allowance_is_of_messages_and_of_bytes():
     many_small = LaneAllowance(limits, 0.0)
     assert many_small.spend(2, 2, 0.0) == 0
     assert not many_small.has(1, 1, 0.0)
+
+
+def test_arrivals_are_counted_by_address():
+    """An IPv6 customer is one; who came longest ago is forgotten first."""
+    rates = ArrivalRates(Rate(1, 2), 3)
+    assert [rates.allows("192.0.2.1", 0.0) for _ in range(3)] == [True, True, False]
+    assert rates.allows("192.0.2.1", 1.0)
+    assert rates.allows("2001:db8::1", 1.0)
+    assert rates.allows("2001:db8::2", 1.0)
+    assert not rates.allows("2001:db8::3", 1.0)
+    for number in range(3):
+        assert rates.allows(f"198.51.100.{number}", 1.0)
+    assert rates.allows("192.0.2.1", 1.0)
 
 
 def test_gossip_is_seen_once_for_a_while():

@@ -199,6 +199,16 @@ def test_what_no_peer_would_accept_is_a_mistake_of_the_sender():
         check_size(Kind.STATUS, Form.MESSAGE, bytes(4 * KIB + 1))
 
 
+def test_the_layout_of_pieces_is_pinned():
+    """Old and new nodes have to understand each other: a change needs a new protocol version."""
+    vote = message(Kind.CONSENSUS, b"vote")
+    assert encode_piece(vote, 0, 4).hex() == "1000" + "00000000" + "00000004" * 2 + "766f7465"
+    answer = message(Kind.BLOCKS, b"abcdef", Form.RESPONSE, 258)
+    assert (
+        encode_piece(answer, 2, 4).hex() == "2102" + "00000102" + "00000004" + "00000002" + "6364"
+    )
+
+
 def test_every_kind_has_a_lane_and_every_lane_limits():
     """No kind is forgotten, and what is a request has a response."""
     assert set(LANES) == set(Kind)
