@@ -103,8 +103,13 @@ class LightClientAttack:
     def is_complete(self) -> bool:
         """Whether the two commits convict by themselves."""
         same_round = self.one.commit.round == self.other.commit.round
+        return same_round or len(self.validators_hashes) > 1
+
+    @property
+    def validators_hashes(self) -> tuple[bytes, ...]:
+        """The one set that both sides name, or the two: only one of them decided the height."""
         hashes = (self.one.header.validators_hash, self.other.header.validators_hash)
-        return same_round or hashes[0] != hashes[1]
+        return tuple(dict.fromkeys(hashes))
 
     def is_completed_by(self, certificate: Certificate) -> bool:
         """Whether an honest signer of the lower round's commit never signs the certificate (R7)."""
