@@ -20,9 +20,8 @@ numbers: consensus/README.md) these convict, and only these, whoever else lies:
   bonded: whoever has that of round r adds it to the evidence with `with_certificate`.
 
 Under one set, each of these is the intersection of two quorums, so more than a third of the weight.
-Under two sets it is whoever signed both sides: at least one, since more than a third and more than
-two thirds have one in common; others may have signed the made-up side only, and who is on the right
-side is not for a light client to know.
+Under two sets it may be less: others may have signed the made-up side only, and which side that is
+cannot be seen from two blocks.
 """
 
 from __future__ import annotations
