@@ -20,9 +20,8 @@ numbers: consensus/README.md) these convict, and only these, whoever else lies:
   bonded: whoever has that of round r adds it to the evidence with `with_certificate`.
 
 Under one set, each of these is the intersection of two quorums, so more than a third of the weight.
-Under two sets it is whoever signed both sides: at least one, since more than a third and more than
-two thirds have one in common; others may have signed the made-up side only, and who is on the right
-side is not for a light client to know.
+Under two sets it may be less: others may have signed the made-up side only, and which side that is
+cannot be seen from two blocks.
 """
 
 from __future__ import annotations
@@ -103,8 +102,13 @@ class LightClientAttack:
     def is_complete(self) -> bool:
         """Whether the two commits convict by themselves."""
         same_round = self.one.commit.round == self.other.commit.round
+        return same_round or len(self.validators_hashes) > 1
+
+    @property
+    def validators_hashes(self) -> tuple[bytes, ...]:
+        """The one set that both sides name, or the two: only one of them decided the height."""
         hashes = (self.one.header.validators_hash, self.other.header.validators_hash)
-        return same_round or hashes[0] != hashes[1]
+        return tuple(dict.fromkeys(hashes))
 
     def is_completed_by(self, certificate: Certificate) -> bool:
         """Whether an honest signer of the lower round's commit never signs the certificate (R7)."""

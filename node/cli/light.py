@@ -121,14 +121,14 @@ def _require_agreement(
     known = {root.validators.hash(): root.validators}
     archives = [certificates_from(each) for each in (primary, other)]
     attack = complete(attack, archives).without_known_sets(known.get)
-    evidence = Evidence(attack.one.header.validators_hash, attack=attack)
     print_error(
         f"{primary.url} and {other.url} prove different blocks of height "
         f"{attack.one.header.height}: validators of this chain signed both.",
-        "Trust neither; send the evidence below to a node of the chain: "
-        "openledger tx Offences report --evidence HEX",
+        "Trust neither; report each line below to the chain, which takes the one that names its "
+        "validators: openledger tx Offences report --evidence HEX",
     )
-    print(evidence.encode().hex())
+    for validators_hash in attack.validators_hashes:
+        print(Evidence(validators_hash, attack=attack).encode().hex())
     raise typer.Exit(1)
 
 

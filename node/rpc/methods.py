@@ -18,7 +18,7 @@ from node.content import HASH_BYTES, ContentStore
 from node.errors import NotFound, RequestError
 from node.history.stored import stored_metadata
 from node.json_values import to_json
-from node.light_blocks import light_block
+from node.light_blocks import commit_at, light_block, validators_of
 from node.mempool import Mempool
 from node.rpc.dispatch import Method, signature_text
 from node.rpc.parameters import hex_bytes, hex_list, whole_number
@@ -325,11 +325,14 @@ class NodeMethods:
         return NotFound(f"There is no block {name[:80]}.", remedy=remedy)
 
     def _proved(self, header: Header) -> dict[str, Any]:
+        store = self.chain.store
+        commit = commit_at(store, header.height)
+        validators = validators_of(store, header.validators_hash)
         return {
             "height": header.height,
             "id": header.id().hex(),
             "header": codec_of(Header).encode(header).hex(),
-            "commit": self.chain.head_commit.hex(),
-            "validators": self.chain.head_validators.encode().hex(),
+            "commit": commit.encode().hex() if commit else "",
+            "validators": validators.encode().hex() if validators else "",
             "fields": header_view(header),
         }

@@ -151,6 +151,7 @@ def test_under_two_sets_whoever_signed_under_both_is_guilty():
         other = foreign.block(9, signers=(2, 3, 8, 9), round_=round_)
         attack = LightClientAttack.of(one, other)
         assert attack.is_complete
+        assert set(attack.validators_hashes) == set(SETS)
         assert _convict(attack) == _accounts(2)
         certificate = _certificate(VoteKind.NULLIFY, 1, None, ALL)
         assert attack.with_certificate([certificate]) == attack

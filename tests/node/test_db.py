@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from consensus.decision import Decision
 from consensus.errors import InvalidCertificate
 from genesis.chain_spec import ChainSpec, development_keypair, genesis_block
 from node.client import NodeClient
@@ -196,9 +197,8 @@ def test_wrong_snapshots_are_refused(data: Path, tmp_path: Path) -> None:
     assert "another chain" in refused(InvalidProof, newer)
     manifest = source / "manifest"
     whole = manifest.read_bytes()
-    commit = read_manifest(source).commit
-    forged = whole.replace(commit, commit[:-1] + bytes([commit[-1] ^ 1]))
-    manifest.write_bytes(forged)
+    (share,) = Decision.decode(read_manifest(source).commit).certificate.shares
+    manifest.write_bytes(whole.replace(share, share[:-1] + bytes([share[-1] ^ 1])))
     refused(InvalidCertificate)
     manifest.write_bytes(whole)
     chunk = source / "00000000.chunk"
