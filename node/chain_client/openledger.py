@@ -25,9 +25,7 @@ BytesUpTo4096 = Annotated[bytes, Max(4096)]
 BytesUpTo512 = Annotated[bytes, Max(512)]
 BytesUpTo61440 = Annotated[bytes, Max(61440)]
 CallUpTo8192 = Annotated[RuntimeCall, Max(8192)]
-From1000000000000000000To10000000000000000000000000 = Annotated[
-    int, Between(1000000000000000000, 10000000000000000000000000)
-]
+From1000000000000000000To10000000000000000000000000 = Annotated[int, Between(1000000000000000000, 10000000000000000000000000)]
 From1000000To1000000000 = Annotated[int, Between(1000000, 1000000000)]
 From1To256 = Annotated[int, Between(1, 256)]
 From1To4294967296 = Annotated[int, Between(1, 2**32)]
@@ -147,6 +145,7 @@ class OffenceKind(IntEnum):
     NULLIFY_FINALIZE = 3
     FINALIZE_VERSUS_NOTARIZE = 4
     BAD_SHARE = 5
+    LIGHT_CLIENT_ATTACK = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -552,6 +551,7 @@ class Session(BasePallet, index=4):
     keys = Map[Bytes32, SessionKeys]()
     vote_key_owners = Map[Bytes32, Bytes32]()
     bls_key_owners = Map[Bytes48, Bytes32]()
+    possessions = Map[Bytes48, Bytes96]()
     first_change = Value[U64](0)
     next_change = Value[U64](0)
     changes = Map[U64, SetChange]()
@@ -591,6 +591,9 @@ class Session(BasePallet, index=4):
 
     class NotProved(PalletError):
         """A proof does not show that the account has the secret of the key."""
+
+    class WeakKey(PalletError):
+        """Anybody can sign with this vote key."""
 
     class KeyTaken(PalletError):
         """The key is, or was, another account's."""
