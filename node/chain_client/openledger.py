@@ -25,7 +25,9 @@ BytesUpTo4096 = Annotated[bytes, Max(4096)]
 BytesUpTo512 = Annotated[bytes, Max(512)]
 BytesUpTo61440 = Annotated[bytes, Max(61440)]
 CallUpTo8192 = Annotated[RuntimeCall, Max(8192)]
-From1000000000000000000To10000000000000000000000000 = Annotated[int, Between(1000000000000000000, 10000000000000000000000000)]
+From1000000000000000000To10000000000000000000000000 = Annotated[
+    int, Between(1000000000000000000, 10000000000000000000000000)
+]
 From1000000To1000000000 = Annotated[int, Between(1000000, 1000000000)]
 From1To256 = Annotated[int, Between(1, 256)]
 From1To4294967296 = Annotated[int, Between(1, 2**32)]
