@@ -9,7 +9,7 @@ from consensus.bls import BLS, key_gen
 from consensus.cryptography import key_scheme
 from consensus.evidence import CertificatePair, Evidence, VotePair
 from consensus.votes import Certificate, Statement, Vote, VoteKind, sign_vote
-from genesis.chain_spec import DEV_ACCOUNTS, development_keypair
+from genesis.chain_spec import development_keypair
 from runtime.errors import DefinitionError
 from runtime.keys import Keypair
 from runtime.wire.validators import ValidatorSet
@@ -28,7 +28,8 @@ class Liar:
     @classmethod
     def development(cls, name: str) -> Liar:
         """A development account, with the keys of `development_validator`."""
-        return cls(development_keypair(name), key_gen(DEV_ACCOUNTS[name]))
+        keypair = development_keypair(name)
+        return cls(keypair, key_gen(keypair.seed))
 
     def share(self, payload: bytes) -> bytes:
         """The right BLS share."""

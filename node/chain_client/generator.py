@@ -62,7 +62,7 @@ def _module(metadata: Mapping[str, Any]) -> str:
     bodies = [_pallet(pallet, annotations) for pallet in pallets]
     _check_unique([*annotations.aliases, *annotations.taken])
     records = [_record(record, annotations) for record in annotations.records]
-    aliases = [f"{alias} = {source}" for alias, source in sorted(annotations.aliases.items())]
+    aliases = [_alias(name, source) for name, source in sorted(annotations.aliases.items())]
     blocks = [*records, *bodies, _chain(name, version, pallets)]
     body = "\n\n\n".join("\n".join(block) for block in blocks)
     title = f"Typed client of the runtime {name}, spec version {version}."
@@ -174,6 +174,15 @@ def _item(item: Mapping[str, Any], pallet: str, annotations: Annotations) -> lis
     key = annotations.of_key(item["key"], pallet)
     kind = "DefaultMap" if has_default else "Map"
     return _assignment(f"{name} = {kind}[{key}, {annotation}]", f"({default})")
+
+
+def _alias(name: str, source: str) -> str:
+    """`name = Annotated[...]`, on one line or on three."""
+    line = f"{name} = {source}"
+    if len(line) <= LINE_CHARACTERS_MAX:
+        return line
+    head, _, inside = source[:-1].partition("[")
+    return f"{name} = {head}[\n    {inside}\n]"
 
 
 def _assignment(head: str, value: str) -> list[str]:

@@ -592,6 +592,9 @@ class Session(BasePallet, index=4):
     class NotProved(PalletError):
         """A proof does not show that the account has the secret of the key."""
 
+    class WeakKey(PalletError):
+        """Anybody can sign with this vote key."""
+
     class KeyTaken(PalletError):
         """The key is, or was, another account's."""
 

@@ -46,7 +46,7 @@ from runtime import (
     on_initialize,
 )
 from runtime.hashing import hash_validators
-from runtime.keys import verify
+from runtime.keys import is_weak, verify
 from runtime.traits import BlsVerifier, Stakes
 from runtime.types import BlsPublicKey, BlsSignature, PublicKey
 from runtime.wire.session_keys import KeyProofs, SessionKeys
@@ -136,6 +136,12 @@ class Session(Pallet, index=4):
 
         remedy: ClassVar[str] = "Sign this account and both keys, for this chain, with each key."
         proof: ShortText
+
+    class WeakKey(Error):
+        """Anybody can sign with this vote key."""
+
+        remedy: ClassVar[str] = "Make a vote key from a random seed."
+        vote_key: PublicKey
 
     class KeyTaken(Error):
         """The key is, or was, another account's."""
@@ -330,6 +336,8 @@ class Session(Pallet, index=4):
             self.first_change.put(number + 1)
 
     def _require_proofs(self, account: bytes, keys: SessionKeys, proofs: KeyProofs) -> None:
+        if is_weak(keys.vote_key):
+            raise self.WeakKey(vote_key=keys.vote_key)
         payload = keys.payload(self.genesis_hash, account)
         if not verify(keys.vote_key, payload, proofs.vote_signature):
             raise self.NotProved(proof="vote_signature")

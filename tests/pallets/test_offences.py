@@ -156,7 +156,8 @@ def test_a_fork_punishes_everybody_who_signed_both_sides():
 def test_the_innocent_stay_when_all_others_lie():
     """Also when nobody would be left: the set is kept, and all are jailed and slashed."""
     chain, liars = opened(("alice", "bob"))
-    chain.ok(REPORTER, report(liars.fork([LIARS["alice"], LIARS["bob"]], 4)))
+    events = chain.ok(REPORTER, report(liars.fork([LIARS["alice"], LIARS["bob"]], 4)))
+    assert events["Session.SetKept"].fields["first_height"] == chain.height + 1
     assert accounts(chain) == sorted([ALICE.account, BOB.account])
     with chain.reading() as pallets:
         assert pallets.staking.candidates.get() == ()
