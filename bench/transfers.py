@@ -42,8 +42,6 @@ BLOCK_TRANSFERS = 2_500
 ROUND_BLOCKS = 8
 ROUND_TRANSFERS = ROUND_BLOCKS * BLOCK_TRANSFERS
 ROUNDS = 5
-OWN_SHARE = 0.08
-"""Which part of a block's signatures the main process verifies beside the verifier process."""
 KEYS = ValidatorKeys.from_keypair(development_keypair("validator"))
 
 Block = Sequence[bytes]
@@ -229,16 +227,13 @@ def _open_block(
     chain: Chain, process: VerifierProcess, raws: Block
 ) -> tuple[list[OpenedExtrinsic], Future[list[bool]]]:
     opened = [chain.open_extrinsic(raw) for raw in raws]
-    own = int(len(opened) * OWN_SHARE)
-    return opened, process.start([claim for _, claim in opened[own:]])
+    return opened, process.start([claim for _, claim in opened])
 
 
 def _checked(
     opened: Sequence[OpenedExtrinsic], verdicts: Future[list[bool]]
 ) -> list[CheckedExtrinsic]:
-    own = int(len(opened) * OWN_SHARE)
-    valid = [verify(*claim) for _, claim in opened[:own]] + verdicts.result()
-    if not all(valid):
+    if not all(verdicts.result()):
         raise UnfitWorkload
     return [claimed for claimed, _ in opened]
 

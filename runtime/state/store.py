@@ -269,15 +269,15 @@ class Store:
 
     def prepare(self, changes: StorageChanges) -> Prepared:
         """Return `changes` with the state root they lead to; nothing is written."""
-        effective: dict[bytes, bytes | None] = {}
         replaced: dict[bytes, bytes | None] = {}
         index: dict[bytes, bytes | None] = {}
         values_bytes = 0
-        written, remembered = self._written, self._remembered
+        written = self._written
         for key, value in changes.items():
-            before = written.get(key, _UNKNOWN)
-            if before == _UNKNOWN:
-                before = remembered(key)
+            try:
+                before = written[key]
+            except KeyError:
+                before = self._remembered(key)
                 if before == _UNKNOWN:
                     before = self._database.get(VALUE + key)
             if value == before:
@@ -294,8 +294,10 @@ class Store:
                 hashing = begin_state_value()
                 hashing.update(value)
                 index[key_hash] = hashing.digest()
-            effective[key] = value
             replaced[key] = before
+        effective = changes
+        if len(replaced) < len(changes):
+            effective = {key: changes[key] for key in replaced}
         tree = self._tree.update(index.items())
         return Prepared(effective, replaced, index, values_bytes, self._tree, tree)
 

@@ -163,6 +163,22 @@ def test_a_key_is_checked_even_if_an_equal_one_is_known() -> None:
         numbers[256]
 
 
+def test_keys_that_are_equal_or_empty_have_their_own_entry() -> None:
+    """Whatever was used last: the same bytes in another object, no bytes, none of 32 bytes."""
+    map_, overlay = bound(Map[Annotated[bytes, Max(32)], U32](0))
+    item = Map[AccountId, U32](0)
+    item.define("Test", "accounts")
+    accounts = item.bind(overlay)
+    for number, key in enumerate((b"", bytes(32), b"a", b"", bytearray(32))):
+        map_[bytes(key)] = number
+        if len(key) == 32:
+            accounts[bytes(key)] = number + 10
+    assert [map_[b""], map_[b"a"], map_[bytes(32)]] == [3, 2, 4]
+    assert accounts[bytes(32)] == 14
+    with pytest.raises(OutOfBounds):
+        _ = accounts[b""]
+
+
 def test_an_absent_entry_without_default_cannot_be_edited() -> None:
     """`edit` raises, and leaves no edit open."""
     accounts: BoundMap[bytes, Account]
