@@ -233,6 +233,7 @@ class Engine:
         try:
             if adapter is not None:
                 ticket.row = self._shelf.fetch(adapter)
+                ticket.shares_ppb = ticket.row.shares_ppb
         except ServingError as error:
             ticket.fail(error)
         except Exception as error:  # noqa: BLE001 # an odd file must not end the thread

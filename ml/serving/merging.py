@@ -75,22 +75,16 @@ class Merge:
                 )
 
 
-@dataclass(frozen=True, slots=True)
-class MergedRow:
-    """A merged adapter and whose it is."""
-
-    row: AdapterRow
-    shares_ppb: tuple[int, ...]
-    """One an adapter of the recipe, together 10**9: by the size of what it adds to the linear
-    layers (`linear`), or by the numbers of it that were kept (`ties`)."""
-
-
 Place = tuple[torch.Tensor, torch.Tensor]
 """A [rank, inputs] and B transposed [rank, outputs] of one module, the B scaled."""
 
 
-def merge_rows(merge: Merge, rows: Sequence[AdapterRow], layout: RowLayout) -> MergedRow:
-    """Merge the rows of `merge.adapters`; raises `RequestRefused` if their ranks are too large."""
+def merge_rows(merge: Merge, rows: Sequence[AdapterRow], layout: RowLayout) -> AdapterRow:
+    """Merge the rows of `merge.adapters`; raises `RequestRefused` if their ranks are too large.
+
+    An adapter's share is the size of what it adds to the linear layers (`linear`), or how much of
+    its numbers was kept (`ties`).
+    """
     rank_sum = sum(row.rank for row in rows) if merge.method == "linear" else 0
     wanted_rank = max(rank_sum, *(row.rank for row in rows))
     if wanted_rank > RANKS[-1]:
@@ -113,7 +107,7 @@ def merge_rows(merge: Merge, rows: Sequence[AdapterRow], layout: RowLayout) -> M
             scales = [row.scale for row in rows]
             found = _add_ties(target, places, weights, scales, merge.density_ppb / PPB)
         sizes = [size + own for size, own in zip(sizes, found, strict=True)]
-    return MergedRow(AdapterRow(merge.hash(), rank, 1.0, values), _shares(merge, sizes))
+    return AdapterRow(merge.hash(), rank, 1.0, values, _shares(merge, sizes))
 
 
 def _add_linear(target: Place, places: Sequence[Place], weights: Sequence[float]) -> list[float]:

@@ -22,6 +22,8 @@ class AdapterRow:
     """alpha / rank, which the B's in the row already have as a factor."""
     values: torch.Tensor
     """float32 [size], laid out by `ml.serving.layout.RowLayout`."""
+    shares_ppb: tuple[int, ...] = ()
+    """Of a merge: what part of it each adapter has, together 10**9."""
 
     @property
     def size_bytes(self) -> int:

@@ -65,7 +65,7 @@ class Shelf:
         # Parts are not kept for the sake of a merge: it is the whole that will be asked for again.
         rows = [self._peek(adapter) for adapter in merge.adapters]
         self.found_in["merged"] += 1
-        return merge_rows(merge, rows, self._layout).row
+        return merge_rows(merge, rows, self._layout)
 
     def _peek(self, adapter: bytes) -> AdapterRow:
         row = self._residents.pin(adapter)

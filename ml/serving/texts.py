@@ -7,7 +7,7 @@ there too: the answer is then cancelled, and the few tokens computed beyond are 
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ml.serving.engine import Engine, EngineSettings
@@ -16,6 +16,50 @@ from ml.serving.requests import GenerationRequest, TokenEvent
 from ml.serving.text import TextAssembler
 from ml.serving.ticket import Ticket
 from ml.training.encode import encode_plain, encode_prompt, load_tokenizer
+
+
+class AnswerStream:
+    """An answer token by token: the last event, and no other, has a `finish`."""
+
+    def __init__(self, ticket: Ticket, assembler: TextAssembler) -> None:
+        """Read from `ticket`, whose adapter is loaded."""
+        self._ticket = ticket
+        self._assembler = assembler
+        self._count = 0
+        self._ended = False
+
+    @property
+    def shares_ppb(self) -> tuple[int, ...]:
+        """What part of a merge each of its adapters has; empty without merge."""
+        return self._ticket.shares_ppb
+
+    def __iter__(self) -> AnswerStream:
+        return self
+
+    def __next__(self) -> TokenEvent:
+        """Wait for the next event.
+
+        Raises `EngineStopped`, and `AdapterRefused` for an adapter whose numbers are not finite.
+        """
+        if self._ended:
+            raise StopIteration
+        step = self._ticket.next_step()
+        text, finish = "", step.finish
+        if step.token is not None:
+            text = self._assembler.add(step.token)
+            self._count += 1
+        if self._assembler.stopped:
+            finish = "stop"
+        elif finish is not None:
+            text += self._assembler.finish()
+        if finish is not None:
+            self.close()
+        return TokenEvent(text, self._count, finish, step.logprobs)
+
+    def close(self) -> None:
+        """Cancel what is not answered yet."""
+        self._ended = True
+        self._ticket.cancel()
 
 
 class TextEngine:
@@ -59,36 +103,14 @@ class TextEngine:
         tokens = encode_plain(self._tokenizer, prompt)
         return tuple(tokens if begin is None else [begin, *tokens])
 
-    def stream(self, request: GenerationRequest) -> Generator[TokenEvent, None, None]:
-        """Yield the answer token by token; the last event, and no other, has a `finish`.
+    def stream(self, request: GenerationRequest) -> AnswerStream:
+        """Ask, and return the answer's events once the adapter is loaded.
 
-        Returns when the adapter is loaded.  Raises before that what `Engine.submit` raises,
-        `AdapterMissing` and `AdapterRefused`; after it, `EngineStopped`, and `AdapterRefused` for
-        an adapter whose numbers do not stay finite.  Closing the iterator cancels the answer.
+        Raises what `Engine.submit` raises, `AdapterMissing` and `AdapterRefused`.
         """
         ticket = self.engine.submit(request)
         ticket.wait_until_ready()
-        return self._events(ticket)
-
-    def _events(self, ticket: Ticket) -> Generator[TokenEvent, None, None]:
-        assembler = TextAssembler(self._decode, ticket.request.stops)
-        count = 0
-        try:
-            while True:
-                step = ticket.next_step()
-                text = ""
-                if step.token is not None:
-                    text, count = assembler.add(step.token), count + 1
-                if assembler.stopped:
-                    yield TokenEvent(text, count, "stop", step.logprobs)
-                    return
-                if step.finish is not None:
-                    text += assembler.finish()
-                yield TokenEvent(text, count, step.finish, step.logprobs)
-                if step.finish is not None:
-                    return
-        finally:
-            ticket.cancel()
+        return AnswerStream(ticket, TextAssembler(self._decode, request.stops))
 
     def _decode(self, tokens: Sequence[int]) -> str:
         text: str = self._tokenizer.decode(

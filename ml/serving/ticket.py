@@ -24,6 +24,8 @@ class Ticket:
         self.request = request
         self.row: AdapterRow | None = None
         """The adapter, pinned from when it is loaded until it is in a slot."""
+        self.shares_ppb: tuple[int, ...] = ()
+        """What part of a merge each of its adapters has, once it is loaded."""
         self.cancelled = False
         self.closed = False
         """Whether the last step, or an error, has been put in."""

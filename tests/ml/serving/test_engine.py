@@ -224,9 +224,8 @@ def test_a_cancelled_answer_gives_back_its_place(make_engine, hashes):
 def test_a_full_queue_refuses(make_engine, hashes):
     """Neither all requests nor those of one adapter wait without bound; leaving makes room."""
     engine = make_engine(slots=1, waiting_max=4, waiting_per_adapter_max=2)
-    tickets = []
     with pytest.raises(QueueFull):
-        tickets.extend(engine.submit(GenerationRequest(PROMPT, hashes[0], 2)) for _ in range(9))
+        [engine.submit(GenerationRequest(PROMPT, hashes[0], 2)) for _ in range(9)]
     while engine.step():
         pass
     assert answer_all(engine, [GenerationRequest(PROMPT, hashes[0], 2)])

@@ -6,7 +6,7 @@ import pytest
 
 from ml.errors import ModelUnusable
 from ml.serving.errors import AdapterMissing, RequestRefused
-from ml.serving.requests import GenerationRequest
+from ml.serving.requests import GenerationRequest, TokenEvent
 from ml.serving.text import TextAssembler
 from ml.serving.texts import TextEngine
 from runtime.types import PPB
@@ -36,7 +36,7 @@ def test_interleaved_answers_equal_answers_alone(engine, hashes):
     ]
     alone = [answer(engine, request) for request in requests]
     streams = [engine.stream(request) for request in requests]
-    taken = [[] for _ in streams]
+    taken: list[list[TokenEvent]] = [[] for _ in streams]
     for _turn in range(13):
         for events, stream in zip(taken, streams, strict=True):
             events.extend(event for event in [next(stream, None)] if event)
