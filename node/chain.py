@@ -37,6 +37,7 @@ from runtime.errors import (
 from runtime.events import EventRecord
 from runtime.executive import Runtime
 from runtime.extrinsic import CheckedExtrinsic, CheckedInherent, OpenedExtrinsic
+from runtime.fees import FeeSchedule
 from runtime.hashing import ZERO_HASH, hash_commit, hash_extrinsic, hash_validators
 from runtime.outcome import BlockOutcome
 from runtime.state.cache import CachedState
@@ -170,6 +171,11 @@ class Chain:
         """What an extrinsic would pay in the next block, tip apart; raises `StorageMigrating`."""
         self._check_not_migrating()
         return self.runtime.fee(self.store, checked)
+
+    def schedule(self) -> FeeSchedule:
+        """The prices of the next block; raises `StorageMigrating`."""
+        self._check_not_migrating()
+        return self.runtime.schedule(self.store)
 
     def _check_not_migrating(self) -> None:
         if self.is_migrating:
