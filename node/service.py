@@ -24,7 +24,7 @@ from node.consensus.sync import BlockSync
 from node.content import ContentStore
 from node.errors import ConfigError
 from node.http.server import bound_port, open_listeners
-from node.lifetime import cause_of, stop_on_signal
+from node.lifetime import cause_of, raise_file_limit, stop_on_signal
 from node.memory import settle_memory
 from node.mempool import Mempool
 from node.mempool_journal import MempoolJournal, read_journal
@@ -54,6 +54,7 @@ def run(
     announce: Announce,
 ) -> None:
     """Run a node until SIGINT or SIGTERM; raises a typed error if it cannot start or go on."""
+    raise_file_limit()
     with (
         closing(Chain.open(directory, spec, keys, config.retention)) as chain,
         VerifierProcess() as verifiers,

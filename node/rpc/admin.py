@@ -26,6 +26,8 @@ from runtime.errors import StoreError
 
 ADMIN_HOST = "openledger-admin"
 """What clients say in the `Host` header; a browser cannot reach a UNIX socket, and says no such."""
+ADMIN_TIMEOUT_S = 3_600.0
+"""For one order: a snapshot of a large state takes its time."""
 CONNECTIONS_WAITING_MAX = 16
 PATH_BYTES_MAX = 107
 """Of a UNIX socket's path, by the kernel's structure."""
@@ -64,7 +66,7 @@ class AdminMethods:
 
     @rpc("admin_stop")
     def stop(self) -> bool:
-        """Stop gracefully, as SIGTERM does; the answer comes first, as far as there is time."""
+        """Stop gracefully, as SIGTERM does, when this is answered."""
         _log.warning("stopping", reason="admin_stop")
         self._stop()
         return True

@@ -37,7 +37,7 @@ class Dispatcher:
         `subscriber` is the connection if it can carry subscriptions.
         """
         try:
-            payload = json.loads(body, parse_constant=_no_number)
+            payload = _DECODER.decode(body.decode())
         except (ValueError, RecursionError) as error:
             remedy = "Send one JSON-RPC 2.0 request, or an array of them."
             message = f"Not JSON: {error}."
@@ -138,5 +138,10 @@ def _no_number(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON")
 
 
+# Made once: `json.loads` and `json.dumps` make new ones for every call with options.
+_DECODER = json.JSONDecoder(parse_constant=_no_number)
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
+
 def _encoded(answer: Any) -> bytes:
-    return json.dumps(answer, separators=(",", ":")).encode()
+    return _ENCODER.encode(answer).encode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,7 +17,7 @@ from node.http.messages import Limits, Request, Response, Site
 from node.http.server import serve
 from node.mempool import Mempool
 from node.metrics import Metrics
-from node.rpc.admin import ADMIN_HOST, AdminMethods, open_admin_listener
+from node.rpc.admin import ADMIN_HOST, ADMIN_TIMEOUT_S, AdminMethods
 from node.rpc.author import AuthorMethods
 from node.rpc.blocks import BlockMethods
 from node.rpc.conversation import talk
@@ -31,8 +30,12 @@ from node.rpc.site import NodeSite, node_site
 from node.rpc.state import StateMethods
 from node.rpc.system import SystemMethods
 
-ADMIN_LIMITS = Limits(connections_max=16, body_bytes_max=64 * 1024, handler_timeout_s=3_600.0)
-"""Of the operator's socket; a snapshot of a large state takes its time."""
+ADMIN_LIMITS = Limits(
+    connections_max=16, body_bytes_max=64 * 1024, handler_timeout_s=ADMIN_TIMEOUT_S
+)
+"""Of the operator's socket."""
+STOP_DELAY_S = 0.1
+"""Between the order to stop and the end, for its answer to leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,14 @@ async def serve_public(
     await serve(listeners, node_site(site, allowed_hosts), partial(talk, dispatcher))
 
 
-async def serve_admin(parts: NodeParts, stop: Callable[[], None]) -> None:
-    """Answer the operator until cancelled; raises `ConfigError` if there is no socket to be had."""
+async def serve_admin(
+    parts: NodeParts, listener: trio.SocketListener, scope: trio.CancelScope
+) -> None:
+    """Answer the operator until cancelled, and cancel `scope` when that is the order."""
+
+    def stop() -> None:
+        scope.deadline = trio.current_time() + STOP_DELAY_S
+
     methods = AdminMethods(parts.chain, parts.directory, stop)
     dispatcher = Dispatcher(served(methods), parts.metrics.count_request)
 
@@ -70,11 +79,10 @@ async def serve_admin(parts: NodeParts, stop: Callable[[], None]) -> None:
         return Response(await dispatcher.answer(request.body))
 
     site = Site(answer, ADMIN_LIMITS, frozenset({ADMIN_HOST}), http_error)
-    path = parts.directory.admin_socket
     try:
-        await serve([open_admin_listener(path)], site)
+        await serve([listener], site)
     finally:
-        path.unlink(missing_ok=True)
+        parts.directory.admin_socket.unlink(missing_ok=True)
 
 
 def public_dispatcher(parts: NodeParts) -> tuple[Dispatcher, SystemMethods]:
