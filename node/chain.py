@@ -44,6 +44,7 @@ from runtime.extrinsic import (
     check_inherent,
     is_inherent,
 )
+from runtime.fees import FeeSchedule
 from runtime.hashing import ZERO_HASH, hash_commit, hash_extrinsic, hash_validators
 from runtime.merkle import list_root
 from runtime.outcome import BlockOutcome
@@ -178,6 +179,11 @@ class Chain:
         """What an extrinsic would pay in the next block, tip apart; raises `StorageMigrating`."""
         self._check_not_migrating()
         return self.runtime.fee(self.store, checked)
+
+    def schedule(self) -> FeeSchedule:
+        """The prices of the next block; raises `StorageMigrating`."""
+        self._check_not_migrating()
+        return self.runtime.schedule(self.store)
 
     def _check_not_migrating(self) -> None:
         if self.is_migrating:

@@ -29,7 +29,14 @@ from node.history.decoder import SpecDecoder
 from node.history.versions import SpecDecoders
 from node.map_keys import decode_map_key
 from node.storage_items import find_item, storage_key_of
-from node.submission import ERA_BLOCKS, Inclusion, Submitter, Terms, check_success
+from node.submission import (
+    ERA_BLOCKS,
+    Inclusion,
+    Rehearsal,
+    Submitter,
+    Terms,
+    check_success,
+)
 from node.transport import PATIENCE_S
 from runtime.events import EventRecord
 from runtime.executive import Runtime
@@ -144,6 +151,13 @@ class NodeClient(NodeConnection):
     def fee(self, call: Any, account: bytes) -> int:
         """What a call would cost an account now, in units of 10**-18 OPEN; nothing is sent."""
         return self._submitter.fee(call, account, Terms())
+
+    def rehearse(self, call: Any, account: bytes, *, tip: int = 0) -> Rehearsal:
+        """What a call of an account would do in the next block; nothing is sent.
+
+        Raises `RpcFailed` for what no block would take.
+        """
+        return self._submitter.rehearse(call, account, Terms(tip=tip))
 
     def submit_many(
         self,

@@ -7,7 +7,9 @@
 <data>/node.key      who this node is for other nodes
 <data>/peers.json    the nodes that it knows of
 <data>/content/      the content store
-<data>/snapshots/    exports of the state, made on SIGUSR1
+<data>/mempool       extrinsics that were acknowledged and wait for a block
+<data>/admin         UNIX socket of a running node, for `openledger admin`
+<data>/snapshots/    exports of the state, made on SIGUSR1 or by `openledger admin snapshot`
 """
 
 from __future__ import annotations
@@ -69,6 +71,16 @@ class DataDirectory:
     def content(self) -> Path:
         """The content store's directory."""
         return self.root / "content"
+
+    @property
+    def mempool(self) -> Path:
+        """The mempool's journal."""
+        return self.root / "mempool"
+
+    @property
+    def admin_socket(self) -> Path:
+        """Where a running node takes orders of its operator."""
+        return self.root / "admin"
 
     @property
     def snapshots(self) -> Path:

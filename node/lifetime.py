@@ -1,7 +1,8 @@
-"""How a long-running process ends: by a signal, or by the error that tells most."""
+"""How a long-running process begins, and ends: by a signal, or by the error that tells most."""
 
 from __future__ import annotations
 
+import resource
 import signal
 
 import structlog
@@ -10,6 +11,15 @@ import trio
 from runtime.errors import OpenLedgerError
 
 _log = structlog.get_logger("lifetime")
+
+
+def raise_file_limit() -> None:
+    """Let this process have as many files and connections open as the system permits it.
+
+    Many systems begin with 1,024, which `Limits.connections_max` and LevelDB exceed together.
+    """
+    _, permitted = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (permitted, permitted))
 
 
 async def stop_on_signal(scope: trio.CancelScope) -> None:

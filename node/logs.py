@@ -33,6 +33,11 @@ def configure_logs(level: str, file: Path | None = None) -> None:
     )
 
 
+def configure_level(level: str) -> None:
+    """Log from another of `LEVELS` on, to where it went before."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]))
+
+
 class _StandardError:
     """stderr as it is when a line is written; a reader that went away does not stop the node."""
 

@@ -125,9 +125,9 @@ class Mempool:
         waiting = self._by_hash.get(extrinsic_hash)
         return None if waiting is None else waiting.extrinsic
 
-    def in_order_of_arrival(self) -> list[CheckedExtrinsic]:
-        """All waiting extrinsics: what leads to the same queues when it is added again."""
-        return [waiting.extrinsic for waiting in self._by_hash.values()]
+    def encoded(self) -> list[bytes]:
+        """All waiting extrinsics as they were signed, in the order in which they came."""
+        return [each.extrinsic.raw for each in self._by_hash.values()]
 
     @property
     def size_bytes(self) -> int:
@@ -167,6 +167,8 @@ class Mempool:
         self._rank(waiting)
         self._refusals.pop(extrinsic.hash, None)
         self._note_ready(queue, account_nonce)
+        if not waiting.is_ready:
+            self._tell(extrinsic.hash, Progress(Stage.FUTURE))
 
     def next_nonce(self, account: bytes, account_nonce: int) -> int:
         """The first nonce of an account that no waiting extrinsic has taken."""

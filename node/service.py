@@ -12,6 +12,7 @@ import structlog
 import trio
 
 from genesis.chain_spec import ChainSpec
+from node.admission import Admission, readmit
 from node.chain import Chain
 from node.config import DataDirectory, NodeConfig
 from node.consensus.execution import Execution
@@ -22,20 +23,20 @@ from node.consensus.start import open_driver
 from node.consensus.sync import BlockSync
 from node.content import ContentStore
 from node.errors import ConfigError
-from node.http.server import bound_port, open_listeners, serve
-from node.lifetime import cause_of, stop_on_signal
+from node.http.server import bound_port, open_listeners
+from node.lifetime import cause_of, raise_file_limit, stop_on_signal
 from node.memory import settle_memory
 from node.mempool import Mempool
+from node.mempool_journal import MempoolJournal, read_journal
 from node.metrics import Metrics
 from node.p2p.handshake import ChainIdentity
 from node.p2p.identity import load_identity
 from node.p2p.metrics import NetworkMetrics
 from node.p2p.network import NetworkConfig
-from node.rpc.dispatch import Dispatcher
-from node.rpc.feeds import Feeds
-from node.rpc.methods import NodeMethods
-from node.rpc.site import NodeSite, node_site
-from node.snapshots import export_snapshot
+from node.rpc.admin import open_admin_listener
+from node.rpc.network import Alone, Connected, NetworkView
+from node.rpc.server import NodeParts, serve_admin, serve_public
+from node.snapshots import write_snapshot
 from node.verifier import Verifier, VerifierProcess
 from runtime.errors import StoreError
 
@@ -53,6 +54,7 @@ def run(
     announce: Announce,
 ) -> None:
     """Run a node until SIGINT or SIGTERM; raises a typed error if it cannot start or go on."""
+    raise_file_limit()
     with (
         closing(Chain.open(directory, spec, keys, config.retention)) as chain,
         VerifierProcess() as verifiers,
@@ -77,6 +79,7 @@ async def _serve(
 ) -> None:
     metrics = Metrics()
     mempool = Mempool()
+    readmit(chain, mempool, read_journal(directory.mempool))
     execution = Execution(chain, mempool, metrics)
     verifier = Verifier(verifiers)
     around = None
@@ -84,28 +87,36 @@ async def _serve(
         around = _network(config.network, chain, directory, metrics, mempool)
     peers = around or NoPeers()
     driver = open_driver(chain, directory, keys, execution, peers)
-    methods = NodeMethods(chain, mempool, content, execution.wake, verifier, peers.pass_on)
-    dispatcher = Dispatcher(methods.by_name(), metrics.count_request)
-    site = NodeSite(dispatcher, methods, content, metrics)
-    feeds = Feeds(chain, methods, dispatcher)
     _watch(metrics, chain, mempool, content)
     listeners = await open_listeners(config.rpc_host, config.rpc_port)
+    admin = open_admin_listener(directory.admin_socket)
     url = _url(config.rpc_host, bound_port(listeners))
     hosts = config.allowed_hosts | {config.rpc_host}
-    async with trio.open_nursery() as nursery:
-        if around is not None:
-            sync = BlockSync(chain, driver, around.network)
-            around.join(driver, sync, methods.admit)
-            port = await nursery.start(around.network.run)
-            nursery.start_soon(sync.run)
-            _log.info("network", port=port, identity=around.network.identity.hex())
-        nursery.start_soon(driver.run)
-        nursery.start_soon(verifier.run)
-        nursery.start_soon(serve, listeners, node_site(site, hosts), feeds.talk)
-        nursery.start_soon(stop_on_signal, nursery.cancel_scope)
-        nursery.start_soon(_export_on_signal, chain, directory)
-        _log.info("started", url=url, height=chain.head.height, genesis=chain.genesis_hash.hex())
-        announce(url, chain.genesis_hash)
+    account = None if keys is None else keys.account
+    with MempoolJournal(directory.mempool, mempool.encoded) as journal:
+        admission = Admission(chain, mempool, journal, verifier, execution.wake, peers.pass_on)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(journal.run)
+            nursery.start_soon(verifier.run)
+            network: NetworkView = Alone(account)
+            if around is not None:
+                sync = BlockSync(chain, driver, around.network)
+                around.join(driver, sync, admission.submit)
+                network = Connected(around.network, sync)
+                port = await nursery.start(around.network.run)
+                nursery.start_soon(sync.run)
+                _log.info("network", port=port, identity=around.network.identity.hex())
+            parts = NodeParts(
+                chain, mempool, admission, content, network, metrics, directory, account
+            )
+            nursery.start_soon(driver.run)
+            nursery.start_soon(serve_public, parts, listeners, hosts)
+            nursery.start_soon(serve_admin, parts, admin, nursery.cancel_scope)
+            nursery.start_soon(stop_on_signal, nursery.cancel_scope)
+            nursery.start_soon(_export_on_signal, chain, directory)
+            genesis = chain.genesis_hash
+            _log.info("started", url=url, height=chain.head.height, genesis=genesis.hex())
+            announce(url, genesis)
 
 
 def _network(
@@ -124,7 +135,7 @@ def _network(
         ChainIdentity(chain.genesis_hash, rules),
         load_identity(directory.node_key),
         NetworkMetrics(metrics.registry),
-        lambda: [waiting.raw for waiting in mempool.in_order_of_arrival()],
+        mempool.encoded,
     )
 
 
@@ -132,14 +143,10 @@ async def _export_on_signal(chain: Chain, directory: DataDirectory) -> None:
     """Write a snapshot of the state on each SIGUSR1, while the node goes on."""
     with trio.open_signal_receiver(signal.SIGUSR1) as signals:
         async for _ in signals:
-            frozen = chain.store.freeze()
-            target = directory.snapshots / str(chain.head.height)
             try:
-                await trio.to_thread.run_sync(export_snapshot, frozen, target)
+                await write_snapshot(chain.store, chain.head.height, directory.snapshots)
             except (ConfigError, StoreError) as error:
                 _log.error("snapshot failed", reason=error.message, remedy=error.remedy)
-            else:
-                _log.warning("snapshot written", directory=str(target))
 
 
 def _watch(metrics: Metrics, chain: Chain, mempool: Mempool, content: ContentStore) -> None:

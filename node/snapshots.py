@@ -11,6 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+import trio
+
 from consensus.commit import commit_of
 from consensus.decision import Decision
 from consensus.light import verify_header
@@ -31,11 +34,12 @@ from runtime.state.snapshot import (
     SnapshotTree,
     encode_chunks,
 )
-from runtime.state.store import Frozen
+from runtime.state.store import Frozen, Store
 from runtime.state.tables import Head
 from runtime.wire.validators import ValidatorSet
 
 _MANIFEST = "manifest"
+_log = structlog.get_logger("snapshots")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,17 @@ def export_snapshot(frozen: Frozen, directory: Path) -> Manifest:
         message = f"The snapshot {directory} cannot be written: {error.strerror}."
         raise ConfigError(message, remedy="Choose a directory with space left.") from error
     return manifest
+
+
+async def write_snapshot(store: Store, height: int, snapshots: Path) -> Path:
+    """Export the state at the head, of `height`, while the node goes on; returns the directory.
+
+    Raises `ConfigError`, `StoreError`.
+    """
+    directory = snapshots / str(height)
+    await trio.to_thread.run_sync(export_snapshot, store.freeze(), directory)
+    _log.warning("snapshot written", directory=str(directory))
+    return directory
 
 
 def _write(frozen: Frozen, directory: Path) -> Manifest:

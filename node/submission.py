@@ -10,17 +10,16 @@ with another nonce or a later era, only once the old bytes can enter no block an
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from node.connection import POLL_INTERVAL_S, NodeConnection
+from node.connection import POLL_INTERVAL_S, EncodedEvents, NodeConnection
 from node.errors import CallFailed, ClientError, InclusionTimeout, NodeUnreachable, RpcFailed
 from runtime.events import EventRecord
-from runtime.extrinsic import Era, sign_extrinsic
+from runtime.extrinsic import Era, sign_extrinsic, unsigned_extrinsic
 from runtime.hashing import hash_extrinsic
 from runtime.keys import Keypair
 
@@ -60,6 +59,24 @@ class Inclusion:
                 return record.fields
         message = f"The extrinsic left no event {pallet}.{event}."
         raise ClientError(message, remedy="Check the call; its events are in `events`.")
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What an extrinsic would do in a block on the head."""
+
+    ok: bool
+    error: str
+    error_name: str
+    remedy: str
+    fee: int
+    """Beside the tip, in units of 10**-18 OPEN."""
+    units: int
+    """The weight it pays for."""
+    units_used: int
+    events: tuple[EventRecord, ...]
+    storage: Mapping[bytes, tuple[bytes | None, bytes | None]]
+    """Encoded values by storage key, without and with the extrinsic; None: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +132,27 @@ class Submitter:
 
     def fee(self, call: Any, account: bytes, terms: Terms) -> int:
         """What `account` would pay for a call now beside the tip, in units of 10**-18 OPEN."""
-        # Signed by a key that nobody has again: the node asked for a price gets nothing to send.
-        stranger = Keypair.from_seed(secrets.token_bytes(32))
-        sent = _Sent(call, stranger, terms)
-        self._sign(sent, self._connection.next_nonce(account), self._connection.height())
-        return int(self._connection.call("payment_queryInfo", sent.raw.hex())["fee"])
+        raw = self._unsigned(call, account, terms)
+        return int(self._connection.call("payment_queryInfo", raw.hex())["fee"])
+
+    def rehearse(self, call: Any, account: bytes, terms: Terms) -> Rehearsal:
+        """What a call of `account` would do in the next block; nothing is sent.
+
+        Raises `RpcFailed` for what no block would take.
+        """
+        answer = self._connection.call("system_dryRun", self._unsigned(call, account, terms).hex())
+        return _rehearsal_of(answer, self._connection)
+
+    def _unsigned(self, call: Any, account: bytes, terms: Terms) -> bytes:
+        """The extrinsic that `account` would send: the node asked gets nothing to send itself."""
+        return unsigned_extrinsic(
+            call,
+            account,
+            spec_version=self._spec_version or self._connection.spec_version,
+            nonce=self._connection.next_nonce(account),
+            tip=terms.tip,
+            era=_era(terms, self._connection.height()),
+        )
 
     def _submit_part(
         self, calls: Sequence[Any], keypair: Keypair, terms: Terms, timeout_s: float
@@ -151,9 +184,7 @@ class Submitter:
             message = f"{SIGNATURES_MAX} signatures of one call lost their nonce or their time."
             remedy = "Use one key from one process at a time, and a longer era."
             raise ClientError(message, remedy=remedy)
-        blocks = sent.terms.era_blocks
-        # Born at the finalised height, so that another node, one block behind, takes it, too.
-        era = None if blocks is None else Era(height, blocks + 1)
+        era = _era(sent.terms, height)
         sent.raw = sign_extrinsic(
             sent.call,
             sent.keypair,
@@ -243,6 +274,35 @@ class Submitter:
             error_name=status["error_name"],
             remedy=status["remedy"],
         )
+
+
+def _era(terms: Terms, height: int) -> Era | None:
+    # Born at the finalised height, so that another node, one block behind, takes it, too.
+    return None if terms.era_blocks is None else Era(height, terms.era_blocks + 1)
+
+
+def _rehearsal_of(answer: Mapping[str, Any], connection: NodeConnection) -> Rehearsal:
+    outcome = answer["outcome"]
+    encoded = bytes.fromhex(answer["encoded_events"])
+    events = EncodedEvents(connection.height(), int(answer["spec_version"]), encoded)
+    return Rehearsal(
+        ok=bool(outcome["ok"]),
+        error=outcome["error"],
+        error_name=outcome["error_name"],
+        remedy=outcome["remedy"],
+        fee=int(answer["fee"]),
+        units=int(answer["units"]),
+        units_used=int(answer["units_used"]),
+        events=connection.decode_events(events),
+        storage={
+            bytes.fromhex(each["key"]): (_bytes(each["before"]), _bytes(each["after"]))
+            for each in answer["storage"]
+        },
+    )
+
+
+def _bytes(digits: str | None) -> bytes | None:
+    return None if digits is None else bytes.fromhex(digits)
 
 
 def check_success(inclusion: Inclusion) -> Inclusion:

@@ -152,7 +152,7 @@ class Runtime:
             migrating = self._upgrades.advance(context.height, on_upgrade)
             if not migrating:
                 self._run_hooks(Hook.INITIALIZE)
-                block.schedule = self._fees.schedule() if self._fees else FREE
+                block.schedule = self._schedule()
                 provided = self._provide(offered or {}) if skip_invalid else ()
                 self._apply_all(block, [*provided, *extrinsics])
             elif extrinsics and not skip_invalid:
@@ -209,6 +209,11 @@ class Runtime:
         """What the extrinsic would pay in the block after `state`, tip apart, in 10**-18 OPEN."""
         with self.reading(state):
             return self._fee_of(checked)
+
+    def schedule(self, state: StateReader) -> FeeSchedule:
+        """The prices of the block after `state`."""
+        with self.reading(state):
+            return self._schedule()
 
     # Reading
 
@@ -433,9 +438,11 @@ class Runtime:
             self._keeper.collect(charged, self._environment.block.proposer, reward)
 
     def _fee_of(self, extrinsic: CheckedExtrinsic) -> int:
-        schedule = self._fees.schedule() if self._fees else FREE
         units = EXTRINSIC_UNITS + extrinsic.definition.weigh(extrinsic.arguments).units
-        return schedule.fee(len(extrinsic.raw), units)
+        return self._schedule().fee(len(extrinsic.raw), units)
+
+    def _schedule(self) -> FeeSchedule:
+        return self._fees.schedule() if self._fees else FREE
 
 
 class _BlockInProgress:

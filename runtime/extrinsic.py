@@ -120,10 +120,31 @@ def sign_extrinsic(
     era: Era | None = None,
 ) -> bytes:
     """Return the encoded extrinsic of a call; raises `OutOfBounds` for a bad argument."""
-    fields = _FIELDS.to_plain((spec_version, era, nonce, tip))
-    body = encode_plain([*fields, call.to_plain()])
+    body = _body(call, spec_version, nonce, tip, era)
     signature = keypair.sign(genesis_hash + body)
     return encode_plain([EXTRINSIC_VERSION, keypair.account, signature, body])
+
+
+def unsigned_extrinsic(
+    call: RuntimeCall,
+    account: bytes,
+    *,
+    spec_version: int,
+    nonce: int,
+    tip: int = 0,
+    era: Era | None = None,
+) -> bytes:
+    """Return the extrinsic of a call as `account` would sign it, with zeros for the signature.
+
+    It is as long as a signed one, and no block takes it: for asking what it would cost or do.
+    """
+    body = _body(call, spec_version, nonce, tip, era)
+    return encode_plain([EXTRINSIC_VERSION, account, bytes(SIGNATURE_BYTES), body])
+
+
+def _body(call: RuntimeCall, spec_version: int, nonce: int, tip: int, era: Era | None) -> bytes:
+    fields = _FIELDS.to_plain((spec_version, era, nonce, tip))
+    return encode_plain([*fields, call.to_plain()])
 
 
 def encode_inherent(call: RuntimeCall, spec_version: int) -> bytes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar, overload
 
-from node.chain_client.calls import Included, Sender
+from node.chain_client.calls import DryRun, Included, Sender
 from node.chain_client.notation import declared_name
 from node.chain_client.storage import StateReader
 from node.closing import Closing
@@ -196,6 +196,20 @@ class BaseChain(Closing):
         """What a call would cost an account now beside the tip, in units of 10**-18 OPEN."""
         self._check_runtime()
         return self._submitter.fee(call, account, terms)
+
+    def dry_run(self, call: RuntimeCall, account: bytes, terms: Terms = DEFAULT_TERMS) -> DryRun:
+        """What a call of an account would do in the next block; nothing is sent."""
+        self._check_runtime()
+        done = self._submitter.rehearse(call, account, terms)
+        kind = self._errors.get(done.error_name, CallFailed)
+        return DryRun(
+            None if done.ok else kind(done.error, done.remedy, name=done.error_name),
+            done.fee,
+            done.units,
+            done.units_used,
+            tuple(map(self._typed, done.events)),
+            done.storage,
+        )
 
     # helpers
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
 from node.connection import INCLUSION_TIMEOUT_S
-from node.errors import ClientError
+from node.errors import CallFailed, ClientError
 from node.submission import ERA_BLOCKS, Terms
 from runtime.calls import RuntimeCall
 from runtime.cbor import Plain
@@ -46,6 +46,22 @@ class Included:
         raise ClientError(message, remedy="Check the call; its events are in `events`.")
 
 
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What a call would do."""
+
+    error: CallFailed | None
+    """What `submit` would raise; None: it would succeed."""
+    fee: int
+    """Beside the tip, in 10**-18 OPEN."""
+    units: int
+    """The weight it pays for; see docs/build/weights.md."""
+    units_used: int
+    events: tuple[Event, ...]
+    storage: Mapping[bytes, tuple[bytes | None, bytes | None]]
+    """Encoded values by storage key, without and with the call; None: none."""
+
+
 class Sender(Protocol):
     """What brings calls into blocks: a `BaseChain`."""
 
@@ -58,6 +74,10 @@ class Sender(Protocol):
     @abstractmethod
     def fee(self, call: RuntimeCall, account: bytes, terms: Terms) -> int:
         """What a call would cost an account now."""
+
+    @abstractmethod
+    def dry_run(self, call: RuntimeCall, account: bytes, terms: Terms) -> DryRun:
+        """What a call of an account would do now."""
 
 
 class HasSender(Protocol):
@@ -120,6 +140,13 @@ class SignedCall:
         Fees rise and fall by up to an eighth a block with how full blocks are.
         """
         return self._sender.fee(self.call, self.keypair.account, self.terms)
+
+    def dry_run(self) -> DryRun:
+        """What the call would do in the next block; nothing is sent, or signed.
+
+        Raises `RpcFailed` for what no block would take.
+        """
+        return self._sender.dry_run(self.call, self.keypair.account, self.terms)
 
     def submit(self, *, timeout_s: float = INCLUSION_TIMEOUT_S) -> Included:
         """Send, and wait for the finalised block.

@@ -11,6 +11,7 @@ import sys
 import typer
 
 from node.cli import (
+    admin,
     client,
     db,
     demo,
@@ -51,6 +52,7 @@ app.command("try-upgrade")(upgrade.try_upgrade)
 app.add_typer(keys.app, name="keys")
 app.add_typer(db.app, name="db")
 app.add_typer(localnet.app, name="localnet")
+app.add_typer(admin.app, name="admin")
 
 app.add_typer(pallet.app, name="pallet")
 app.add_typer(receipt.app, name="receipt")

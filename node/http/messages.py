@@ -59,7 +59,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 class SocketLimits:
     """A bound on everything the clients of WebSocket connections can make the server hold."""
 
-    sockets_max: int = 64
+    sockets_max: int = 1_024
     """At once; they count among the connections, too."""
     message_bytes_max: int = MIB
     """What is larger goes by POST."""
@@ -78,7 +78,10 @@ class Limits:
     body_bytes_max: int = 8 * MIB
     bodies_bytes_max: int = 512 * MIB
     """All request bodies held at once, over all connections."""
-    connections_max: int = 256
+    connections_max: int = 2_048
+    """Over all addresses; `raise_file_limit` makes room for them."""
+    connections_per_address_max: int = 64
+    """Of one IP address that is not this machine's."""
     idle_timeout_s: float = 75.0
     """From the end of one exchange to the first byte of the next."""
     head_timeout_s: float = 10.0

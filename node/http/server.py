@@ -6,8 +6,8 @@
 h11 is the state machine, trio the I/O.  Invariants:
 
 - A client can hold at most what `Limits` says: connections, header and body bytes, all bodies
-  together, and time in each phase.  Whoever exceeds one gets a typed answer (400, 408, 413, 431,
-  503), never silence.
+  together, and time in each phase.  Whoever exceeds one gets a typed answer (400, 408, 413, 429,
+  431, 503), never silence.
 - The `Host` header must name the server, and so must `Origin` where a browser sends one: a web page
   cannot drive a node on the same machine (DNS rebinding, cross-site requests).
 - A streamed answer notices a client that goes away while it is being computed: its generator is
@@ -19,10 +19,15 @@ h11 is the state machine, trio the I/O.  Invariants:
 from __future__ import annotations
 
 import errno
+import math
 import socket
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from enum import Enum, auto
+from functools import lru_cache, partial
 from http import HTTPStatus
+from ipaddress import ip_address
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import h11
@@ -31,13 +36,17 @@ import trio
 from wsproto import WSConnection
 
 from node.errors import HttpError, PortInUse
-from node.http.messages import Request, Response, Site
+from node.http.messages import Limits, Request, Response, Site
 from node.http.websocket import Socket, Talk, accept, converse, wants_socket
 
 PORT_MAX = 65_535
 RECEIVE_BYTES = 64 * 1024
 WRITE_BYTES = 1024 * 1024
 QUERY_FIELDS_MAX = 64
+HEADS_MAX = 512
+"""Heads of answers that are kept: most answers are as long as some before them."""
+HOSTS_MAX = 64
+"""`Host` headers whose name is kept."""
 LINGER_TIMEOUT_S = 2.0
 LINGER_BYTES_MAX = 64 * 1024 * 1024
 _STATUSES = frozenset(HTTPStatus)
@@ -53,6 +62,7 @@ class _Load:
 
     def __init__(self) -> None:
         self.connections = 0
+        self.by_address: Counter[str] = Counter()
         self.sockets = 0
         self.body_bytes = 0
 
@@ -81,13 +91,42 @@ async def serve(listeners: list[trio.SocketListener], site: Site, talk: Talk | N
     load = _Load()
 
     async def handle(stream: trio.SocketStream) -> None:
+        address = _address_of(stream)
         load.connections += 1
+        load.by_address[address] += 1
         try:
-            await _Connection(stream, site, load, talk).run()
+            refusal = _refusal(load, address, site.limits)
+            await _Connection(stream, site, load, talk).run(refusal)
         finally:
             load.connections -= 1
+            load.by_address[address] -= 1
+            if not load.by_address[address]:
+                del load.by_address[address]
 
     await trio.serve_listeners(handle, listeners)
+
+
+def _address_of(stream: trio.SocketStream) -> str:
+    """The client's IP address; empty for this machine and for UNIX sockets.
+
+    What is local is a proxy as often as a client, and is limited by all connections together.
+    """
+    try:
+        address = ip_address(stream.socket.getpeername()[0])
+    except (OSError, ValueError, IndexError):  # gone already, or no IP address
+        return ""
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return "" if mapped.is_loopback else str(mapped)
+
+
+def _refusal(load: _Load, address: str, limits: Limits) -> HttpError | None:
+    """Why a new connection may not stay, if so."""
+    if load.connections > limits.connections_max:
+        return _too_busy()
+    if address and load.by_address[address] > limits.connections_per_address_max:
+        message = f"{address} has as many connections to this server as it may."
+        return HttpError(429, message, remedy="Use fewer connections, and keep them open.")
+    return None
 
 
 def _bind_error(host: str, port: int, error: Exception) -> PortInUse:
@@ -105,8 +144,26 @@ def _bind_error(host: str, port: int, error: Exception) -> PortInUse:
     return PortInUse(message, remedy="Choose another address and a port from 0 to 65535.")
 
 
+class _Phase(Enum):
+    """What a connection is doing, which decides what happens when its time is up."""
+
+    IDLE = auto()
+    """A quiet connection is closed without a word."""
+    HEAD = auto()
+    """A request that does not arrive is refused."""
+    BODY = auto()
+    HANDLER = auto()
+    """The answer is that there is none; the connection goes on."""
+    WRITE = auto()
+    """A client that does not read is cut off."""
+
+
 class _Connection:
-    """One client: exchanges follow each other until either side closes."""
+    """One client: exchanges follow each other until either side closes.
+
+    There is one clock, which is set anew for each phase of an exchange: a scope for each would cost
+    as much as all the rest.
+    """
 
     def __init__(
         self, stream: trio.SocketStream, site: Site, load: _Load, talk: Talk | None
@@ -118,18 +175,25 @@ class _Connection:
         self._limits = site.limits
         self._load = load
         self._held_bytes = 0
+        self._is_head = False
+        self._phase = _Phase.IDLE
+        self._clock = trio.CancelScope()
         self._protocol = h11.Connection(
             h11.SERVER, max_incomplete_event_size=site.limits.head_bytes_max
         )
 
-    async def run(self) -> None:
-        """Serve exchanges until the connection ends; never raises for what a client does."""
+    async def run(self, refusal: HttpError | None) -> None:
+        """Serve exchanges until the connection ends; never raises for what a client does.
+
+        With a `refusal`, that is all it gets.
+        """
         async with self._stream:
             try:
-                if self._load.connections > self._limits.connections_max:
-                    await self._refuse(_too_busy())
+                if refusal is not None:
+                    with self._clock:
+                        await self._refuse(refusal)
                     return
-                while await self._exchange():
+                while await self._serve_in_time():
                     self._protocol.start_next_cycle()
                 if self._upgrade is not None and self._talk is not None:
                     await self._converse(*self._upgrade, self._talk)
@@ -137,6 +201,51 @@ class _Connection:
                 _log.debug("client went away")
             except Exception:  # noqa: BLE001 -- the boundary: one connection never ends the server
                 _log.exception("connection failed")
+
+    async def _serve_in_time(self) -> bool:
+        """Exchanges until one is the last or late; returns whether another one may follow."""
+        with trio.CancelScope() as self._clock:
+            self._begin(_Phase.IDLE, self._limits.idle_timeout_s)
+            while await self._exchange():
+                self._protocol.start_next_cycle()
+                self._begin(_Phase.IDLE, self._limits.idle_timeout_s)
+            return False
+        with trio.CancelScope() as self._clock:
+            return await self._end_late()
+        raise _Disconnected
+
+    def _begin(self, phase: _Phase, timeout_s: float) -> None:
+        self._phase = phase
+        self._clock.deadline = trio.current_time() + timeout_s
+
+    async def _end_late(self) -> bool:
+        """Say that the time is up, if anybody waits for that; raises `_Disconnected`."""
+        limits = self._limits
+        match self._phase:
+            case _Phase.IDLE:
+                return False
+            case _Phase.HEAD:
+                message = f"The headers did not arrive within {limits.head_timeout_s:g} s."
+                remedy = "Send the request at once."
+                await self._refuse(HttpError(408, message, remedy=remedy))
+                return False
+            case _Phase.BODY:
+                message = f"The body did not arrive within {limits.body_timeout_s:g} s."
+                remedy = "Send the body faster, or a smaller one."
+                await self._refuse(HttpError(408, message, remedy=remedy))
+                return False
+            case _Phase.HANDLER:
+                message = f"No answer within {limits.handler_timeout_s:g} s."
+                error = HttpError(504, message, remedy="Ask for less at once.")
+                await self._send(self._site.explain(error))
+                return self._may_go_on
+            case _Phase.WRITE:
+                _log.info("client does not read its answer", timeout_s=limits.write_timeout_s)
+                raise _Disconnected
+
+    @property
+    def _may_go_on(self) -> bool:
+        return self._protocol.our_state is h11.DONE and self._protocol.their_state is h11.DONE
 
     async def _exchange(self) -> bool:
         """One request and its answer; returns whether another one may follow."""
@@ -147,6 +256,8 @@ class _Connection:
             if self._talk is not None and wants_socket(request):
                 self._upgrade = self._accept(request)
                 return False
+            self._is_head = request.method == "HEAD"
+            self._begin(_Phase.HANDLER, self._limits.handler_timeout_s)
             response = await self._answer(request)
         except HttpError as error:
             await self._refuse(error)
@@ -157,18 +268,14 @@ class _Connection:
         finally:
             self._load.body_bytes -= self._held_bytes
             self._held_bytes = 0
-        await self._send(response, head_only=request.method == "HEAD")
-        return self._protocol.our_state is h11.DONE and self._protocol.their_state is h11.DONE
+        await self._send(response)
+        return self._may_go_on
 
     async def _answer(self, request: Request) -> Response:
         try:
-            with trio.fail_after(self._limits.handler_timeout_s):
-                return await self._site.handler(request)
+            return await self._site.handler(request)
         except HttpError as error:
             return self._site.explain(error)
-        except trio.TooSlowError:
-            message = f"No answer within {self._limits.handler_timeout_s:g} s."
-            return self._site.explain(HttpError(504, message, remedy="Ask for less at once."))
         except Exception:  # noqa: BLE001 -- the boundary: one request never ends the server
             _log.exception("request failed", method=request.method, path=request.path)
             remedy = "This is a fault of the server; its log has the details."
@@ -213,61 +320,48 @@ class _Connection:
         return Request(method, path, _query_of(target.query), headers, body)
 
     async def _receive_head(self) -> h11.Request | None:
-        # Two clocks: a quiet connection may idle, a started request may not.
-        with trio.move_on_after(self._limits.idle_timeout_s) as idle:
-            await self._await_first_byte()
-        if idle.cancelled_caught:
-            return None
-        with trio.move_on_after(self._limits.head_timeout_s) as deadline:
-            event = await self._next_event()
-        if deadline.cancelled_caught:
-            message = f"The headers did not arrive within {self._limits.head_timeout_s:g} s."
-            raise HttpError(408, message, remedy="Send the request at once.")
-        if isinstance(event, h11.Request):
-            return event
-        return None
-
-    async def _await_first_byte(self) -> None:
-        if self._protocol.trailing_data[0]:
-            return
-        await self._receive_some()
+        # A quiet connection may idle; once the first byte is there, the head has its own time.
+        if not self._protocol.trailing_data[0]:
+            await self._receive_some()
+        while (event := self._protocol.next_event()) is h11.NEED_DATA:
+            if self._phase is _Phase.IDLE:
+                self._begin(_Phase.HEAD, self._limits.head_timeout_s)
+            await self._receive_some()
+        return event if isinstance(event, h11.Request) else None
 
     async def _receive_body(self, headers: dict[str, str], bytes_max: int) -> bytes:
         announced = headers.get("content-length", "0")
         if int(announced) > bytes_max:
             raise _too_large(bytes_max)
-        with trio.move_on_after(self._limits.body_timeout_s):
-            return await self._collect_body(bytes_max)
-        message = f"The body did not arrive within {self._limits.body_timeout_s:g} s."
-        raise HttpError(408, message, remedy="Send the body faster, or a smaller one.")
-
-    async def _collect_body(self, bytes_max: int) -> bytes:
         body = bytearray()
-        while True:
-            event = await self._next_event()
-            if isinstance(event, h11.EndOfMessage):
-                return bytes(body)
-            if not isinstance(event, h11.Data):
+        while not isinstance(event := self._protocol.next_event(), h11.EndOfMessage):
+            if event is h11.NEED_DATA:
+                await self._receive_more_body()
+            elif isinstance(event, h11.Data):
+                body += event.data
+                self._hold(len(event.data))
+                if len(body) > bytes_max:
+                    raise _too_large(bytes_max)
+            else:
                 raise _Disconnected
-            body += event.data
-            self._load.body_bytes += len(event.data)
-            self._held_bytes += len(event.data)
-            if len(body) > bytes_max:
-                raise _too_large(bytes_max)
-            if self._load.body_bytes > self._limits.bodies_bytes_max:
-                raise _too_busy()
+        return bytes(body)
 
-    async def _next_event(self) -> h11.Event | type[h11.PAUSED]:
-        while True:
-            event = self._protocol.next_event()
-            if event is not h11.NEED_DATA:
-                return event  # type: ignore[return-value]  # NEED_DATA is excluded just above
-            if self._protocol.they_are_waiting_for_100_continue:
-                go_ahead = h11.InformationalResponse(
-                    status_code=HTTPStatus.CONTINUE, headers=[], reason=_reason(HTTPStatus.CONTINUE)
-                )
-                await self._write(self._protocol.send(go_ahead))
-            await self._receive_some()
+    async def _receive_more_body(self) -> None:
+        if self._phase is not _Phase.BODY:
+            self._begin(_Phase.BODY, self._limits.body_timeout_s)
+        if self._protocol.they_are_waiting_for_100_continue:
+            go_ahead = h11.InformationalResponse(
+                status_code=HTTPStatus.CONTINUE, headers=[], reason=_reason(HTTPStatus.CONTINUE)
+            )
+            await self._stream.send_all(self._protocol.send(go_ahead) or b"")
+        await self._receive_some()
+
+    def _hold(self, size_bytes: int) -> None:
+        """Count bytes of a body until its request is answered; raises `HttpError`."""
+        self._load.body_bytes += size_bytes
+        self._held_bytes += size_bytes
+        if self._load.body_bytes > self._limits.bodies_bytes_max:
+            raise _too_busy()
 
     async def _receive_some(self) -> None:
         self._protocol.receive_data(await self._stream.receive_some(RECEIVE_BYTES))
@@ -295,7 +389,8 @@ class _Connection:
             response.content_type,
             (*response.headers, ("Connection", "close")),
         )
-        await self._send(closing, head_only=False)
+        self._is_head = False
+        await self._send(closing)
         await self._linger()
 
     async def _linger(self) -> None:
@@ -309,22 +404,20 @@ class _Connection:
                     return
                 discarded_bytes += len(chunk)
 
-    async def _send(self, response: Response, *, head_only: bool) -> None:
+    async def _send(self, response: Response) -> None:
+        head = partial(_head_of, response.status, response.content_type, response.headers)
         if isinstance(response.body, bytes):
-            await self._send_whole(response, response.body, head_only=head_only)
+            data = self._protocol.send(head(len(response.body))) or b""
+            if not self._is_head:
+                data += self._protocol.send(h11.Data(data=response.body)) or b""
+            data += self._protocol.send(h11.EndOfMessage()) or b""
+            await self._write(data)
             return
         async with aclosing(response.body) as chunks:
-            await self._write(self._protocol.send(_head_of(response, None)))
-            if not head_only:
+            await self._write(self._protocol.send(head(None)))
+            if not self._is_head:
                 await self._send_chunks(chunks)
             await self._write(self._protocol.send(h11.EndOfMessage()))
-
-    async def _send_whole(self, response: Response, body: bytes, *, head_only: bool) -> None:
-        data = self._protocol.send(_head_of(response, len(body))) or b""
-        if not head_only:
-            data += self._protocol.send(h11.Data(data=body)) or b""
-        data += self._protocol.send(h11.EndOfMessage()) or b""
-        await self._write(data)
 
     async def _send_chunks(self, chunks: AsyncGenerator[bytes, None]) -> None:
         """Stream; a client that goes away cancels whatever computes the next chunk."""
@@ -344,8 +437,11 @@ class _Connection:
     async def _forward(self, chunks: AsyncGenerator[bytes, None]) -> bool:
         """Send every chunk; False when that failed, and the connection has to be cut."""
         try:
+            # A chunk takes as long as it takes to compute: only writing it has a limit.
+            self._clock.deadline = math.inf
             async for chunk in chunks:
                 await self._write(self._protocol.send(h11.Data(data=chunk)))
+                self._clock.deadline = math.inf
         except (_Disconnected, trio.BrokenResourceError, trio.ClosedResourceError):
             return False
         except Exception:  # noqa: BLE001 -- the head is sent: cutting the stream is all that is left
@@ -368,25 +464,22 @@ class _Connection:
     async def _write(self, data: bytes | None) -> None:
         if not data:
             return
-        try:
-            for start in range(0, len(data), WRITE_BYTES):
-                with trio.fail_after(self._limits.write_timeout_s):
-                    await self._stream.send_all(data[start : start + WRITE_BYTES])
-        except trio.TooSlowError:
-            _log.info("client does not read its answer", timeout_s=self._limits.write_timeout_s)
-            raise _Disconnected from None
+        for start in range(0, len(data), WRITE_BYTES):
+            self._begin(_Phase.WRITE, self._limits.write_timeout_s)
+            await self._stream.send_all(data[start : start + WRITE_BYTES])
 
 
 def _headers_of(head: h11.Request, bytes_max: int) -> dict[str, str]:
     # h11 bounds only what is incomplete; a long head that came in one piece is noticed here.
-    sizes = (len(name) + len(value) for name, value in head.headers)
-    if len(head.target) + sum(sizes) > bytes_max:
-        message = f"The headers are longer than {bytes_max} bytes."
-        raise HttpError(431, message, remedy="Send fewer or shorter headers.")
+    size_bytes = len(head.target)
     headers: dict[str, str] = {}
     for raw_name, raw_value in head.headers:
+        size_bytes += len(raw_name) + len(raw_value)
         name, value = raw_name.decode("ascii"), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    if size_bytes > bytes_max:
+        message = f"The headers are longer than {bytes_max} bytes."
+        raise HttpError(431, message, remedy="Send fewer or shorter headers.")
     return headers
 
 
@@ -398,24 +491,27 @@ def _query_of(query: str) -> dict[str, str]:
         raise HttpError(400, message, remedy="Send fewer query fields.") from error
 
 
-def _head_of(response: Response, length: int | None) -> h11.Response:
+@lru_cache(HEADS_MAX)
+def _head_of(
+    status: int, content_type: str, extra: tuple[tuple[str, str], ...], length: int | None
+) -> h11.Response:
+    """The head of an answer, which h11 need not check again when it is like one before."""
     headers = [
-        ("Content-Type", response.content_type),
+        ("Content-Type", content_type),
         ("Cache-Control", "no-store"),
         ("X-Content-Type-Options", "nosniff"),
-        *response.headers,
+        *extra,
     ]
     if length is not None:
         headers.append(("Content-Length", str(length)))
-    return h11.Response(
-        status_code=response.status, headers=headers, reason=_reason(response.status)
-    )
+    return h11.Response(status_code=status, headers=headers, reason=_reason(status))
 
 
 def _reason(status: int) -> bytes:
     return HTTPStatus(status).phrase.encode() if status in _STATUSES else b""
 
 
+@lru_cache(HOSTS_MAX)
 def _host_name(host: str) -> str:
     """The name in a `Host` header, without port and IPv6 brackets."""
     return _origin_name(f"http://{host}")

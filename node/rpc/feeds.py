@@ -1,156 +1,176 @@
-"""JSON-RPC 2.0 over WebSocket: every method of the node, and subscriptions to finalised blocks.
+"""What subscriptions send: a feed knows what comes next, and nothing is queued for a slow reader.
 
-    chain_subscribeFinalizedHeads(since=null)  -> id, then chain_finalizedHead notifications
-    chain_subscribeEvents(since=null)          -> id, then chain_events notifications
-    chain_unsubscribeFinalizedHeads(id), chain_unsubscribeEvents(id)  -> whether there was one
-
-A subscription is a height and nothing more: the node sends the blocks from there on, each once and
-in order, as fast as the client reads them.  So nothing is queued for a slow client, nothing is
-skipped, and a client that comes back names the height after the last one it has seen.  `since` is
-that height; null means the present head.
+Blocks come each once and in order, however slow the reader; storage and runtime versions are those
+of the newest block when the reader is ready for them; an extrinsic has a handful of stages.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
-from inspect import signature
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import structlog
 import trio
 
 from node.chain import Chain
-from node.errors import TooManySubscriptions
-from node.http.websocket import Socket, SocketClosed
-from node.rpc.dispatch import Dispatcher, Method, signature_text
-from node.rpc.methods import NodeMethods
-from node.rpc.parameters import whole_number
-from runtime.types import Between
+from node.mempool import Mempool, Progress, Stage
+from node.rpc.results import ExtrinsicUpdate, RuntimeVersion, StorageAt
+from node.rpc.views import outcome_view
 
-SUBSCRIPTIONS_MAX = 16
-"""Of one connection."""
-REQUEST_TIMEOUT_S = 60.0
-_log = structlog.get_logger("feeds")
-
-View = Callable[[int], Awaitable[dict[str, Any]]]
-"""What is sent of the block of a height."""
+_LAST = frozenset(Stage) - {Stage.FUTURE, Stage.READY}
 
 
-@dataclass(frozen=True, slots=True)
-class Feeds:
-    """What every conversation needs of the node."""
+class BlockFeed:
+    """A view of every finalised block from a height on."""
 
-    chain: Chain
-    methods: NodeMethods
-    dispatcher: Dispatcher
+    def __init__(
+        self, chain: Chain, next_height: int, view: Callable[[int], Mapping[str, Any]]
+    ) -> None:
+        self._chain = chain
+        self._next_height = next_height
+        self._view = view
 
-    async def talk(self, socket: Socket) -> None:
-        """Answer requests and serve subscriptions until the client goes away."""
-        async with trio.open_nursery() as nursery:
-            await _Conversation(self, socket, nursery).run()
-            nursery.cancel_scope.cancel()
+    async def wait(self) -> bool:
+        """Until there is a block of the next height."""
+        while self._next_height > self._chain.head.height:
+            await self._chain.advanced.wait()
+        return True
+
+    async def take(self) -> Mapping[str, Any]:
+        """The view of the next block."""
+        view = await trio.to_thread.run_sync(self._view, self._next_height)
+        self._next_height += 1
+        return view
+
+    def close(self) -> None:
+        """It holds nothing."""
 
 
-@dataclass(slots=True)
-class _Conversation:
-    """One client: requests are answered one after the other, each subscription is a task."""
+class StorageFeed:
+    """Values of some storage keys: at first all, then what changed."""
 
-    feeds: Feeds
-    socket: Socket
-    nursery: trio.Nursery
-    subscriptions: dict[str, trio.CancelScope] = field(default_factory=dict)
-    """By their id, with what each waits for the next block in."""
-    starting: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
-    count: int = 0
-    turn: trio.Lock = field(default_factory=trio.Lock)
-    """Held while a notification is made and sent: one is in memory for each connection."""
+    def __init__(self, chain: Chain, keys: Sequence[bytes]) -> None:
+        self._chain = chain
+        self._keys = tuple(dict.fromkeys(keys))
+        self._height = -1
+        self._known: dict[bytes, bytes | None] = {}
 
-    async def run(self) -> None:
-        dispatcher = replace(
-            self.feeds.dispatcher, methods={**self.feeds.dispatcher.methods, **self._own_methods()}
-        )
-        while (text := await self.socket.receive()) is not None:
-            with trio.move_on_after(REQUEST_TIMEOUT_S) as deadline:
-                answer = await dispatcher.answer(text.encode())
-            if deadline.cancelled_caught:
-                _log.info("request took too long", timeout_s=REQUEST_TIMEOUT_S)
-                return
-            if answer:
-                await self.socket.send(answer.decode())
-            # Only now does the client know the subscription by its id.
-            for start in self.starting:
-                self.nursery.start_soon(start)
-            self.starting.clear()
+    async def wait(self) -> bool:
+        """Until there is another head."""
+        while self._height == self._chain.head.height:
+            await self._chain.advanced.wait()
+        return True
 
-    def _own_methods(self) -> Mapping[str, Method]:
-        methods: dict[str, Method] = {
-            "chain_subscribeFinalizedHeads": self.subscribe_finalized_heads,
-            "chain_unsubscribeFinalizedHeads": self.unsubscribe,
-            "chain_subscribeEvents": self.subscribe_events,
-            "chain_unsubscribeEvents": self.unsubscribe,
+    async def take(self) -> StorageAt | None:
+        """What the head has otherwise than what was told last; None if nothing."""
+        head = self._chain.head
+        state = await trio.to_thread.run_sync(self._chain.store.state_at, head.height)
+        self._height = head.height
+        values = {key: state.get(key) for key in self._keys}
+        changed = [
+            (key, value)
+            for key, value in values.items()
+            if key not in self._known or self._known[key] != value
+        ]
+        self._known = values
+        if not changed:
+            return None
+        return {
+            "height": head.height,
+            "block": head.id().hex(),
+            "changes": [
+                (key.hex(), None if value is None else value.hex()) for key, value in changed
+            ],
         }
-        return methods | {"rpc_methods": lambda: self._names(methods)}
 
-    def _names(self, own: Mapping[str, Method]) -> dict[str, str]:
-        names: dict[str, str] = self.feeds.dispatcher.methods["rpc_methods"]()
-        return names | {name: signature_text(signature(method)) for name, method in own.items()}
+    def close(self) -> None:
+        """It holds nothing but the values."""
 
-    def subscribe_finalized_heads(self, since: Any = None) -> str:
-        """Every finalised header from a height on, with what proves it final."""
-        return self._subscribe("chain_finalizedHead", since, self._head)
 
-    def subscribe_events(self, since: Any = None) -> str:
-        """The events of every finalised block from a height on, encoded."""
-        return self._subscribe("chain_events", since, self._events)
+class RuntimeVersionFeed:
+    """The runtime's version: at first, and when the chain was upgraded to another."""
 
-    def unsubscribe(self, subscription: Any) -> bool:
-        """End a subscription; returns whether there was one."""
-        waiting = self.subscriptions.pop(str(subscription), None)
-        if waiting is not None:
-            waiting.cancel()
-        return waiting is not None
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._told = -1
 
-    def _subscribe(self, name: str, since: Any, view: View) -> str:
-        if len(self.subscriptions) >= SUBSCRIPTIONS_MAX:
-            message = f"This connection has {SUBSCRIPTIONS_MAX} subscriptions already."
-            raise TooManySubscriptions(message, remedy="End one, or open another connection.")
-        height = self.feeds.chain.head.height
-        if since is not None:
-            height = whole_number(since, "since", Between(0, height + 1))
-        self.count += 1
-        identifier = str(self.count)
-        self.subscriptions[identifier] = trio.CancelScope()
-        self.starting.append(partial(self._follow, name, identifier, height, view))
-        return identifier
+    async def wait(self) -> bool:
+        """Until the head is of another spec version."""
+        while self._told == self._chain.head.spec_version:
+            await self._chain.advanced.wait()
+        return True
 
-    async def _follow(self, name: str, identifier: str, next_height: int, view: View) -> None:
-        chain = self.feeds.chain
-        # It ends between two blocks, never in the middle of a message.
-        while identifier in self.subscriptions:
-            if next_height > chain.head.height:
-                with trio.CancelScope() as self.subscriptions[identifier]:
-                    await chain.advanced.wait()
-                continue
-            try:
-                async with self.turn:
-                    await self._notify(name, identifier, await view(next_height))
-            except SocketClosed:
-                self.nursery.cancel_scope.cancel()
-                return
-            next_height += 1
+    async def take(self) -> RuntimeVersion:
+        """The version of the head."""
+        self._told = self._chain.head.spec_version
+        return {"spec_name": self._chain.runtime.name, "spec_version": self._told}
 
-    async def _notify(self, name: str, identifier: str, result: dict[str, Any]) -> None:
-        parameters = {"subscription": identifier, "result": result}
-        notification = {"jsonrpc": "2.0", "method": name, "params": parameters}
-        await self.socket.send(json.dumps(notification, separators=(",", ":")))
+    def close(self) -> None:
+        """It holds nothing."""
 
-    async def _head(self, height: int) -> dict[str, Any]:
-        if height == self.feeds.chain.head.height:
-            return self.feeds.methods.get_finalized_head()
-        return await trio.to_thread.run_sync(self.feeds.methods.get_header, height)
 
-    async def _events(self, height: int) -> dict[str, Any]:
-        return await self.feeds.methods.get_events(height, decoded=False)
+class ExtrinsicFeed:
+    """The stages of one extrinsic, up to its end."""
+
+    def __init__(self, chain: Chain, mempool: Mempool, extrinsic_hash: bytes) -> None:
+        self._chain = chain
+        self._mempool = mempool
+        self._hash = extrinsic_hash
+        self._progress: deque[Progress] = deque()
+        """A handful: an extrinsic goes through each stage once."""
+        self._changed = trio.Event()
+        self._is_over = False
+        mempool.watch(extrinsic_hash, self._note)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the extrinsic's last stage is known, told or not."""
+        return any(each.stage in _LAST for each in self._progress)
+
+    def _note(self, progress: Progress) -> None:
+        self._progress.append(progress)
+        self._changed.set()
+
+    def note_included(self) -> None:
+        """It is in a block already, and the mempool will tell no more of it."""
+        self._note(Progress(Stage.FINALIZED))
+
+    async def wait(self) -> bool:
+        """Until there is another stage; False after the last."""
+        while not self._progress and not self._is_over:
+            self._changed = trio.Event()
+            await self._changed.wait()
+        return not self._is_over
+
+    async def take(self) -> ExtrinsicUpdate:
+        """The next stage."""
+        progress = self._progress.popleft()
+        self._is_over = progress.stage in _LAST
+        update = ExtrinsicUpdate(stage=progress.stage.value)
+        if progress.usurper is not None:
+            update["usurper"] = progress.usurper.hex()
+        if progress.reason is not None:
+            reason = progress.reason
+            update["reason"] = {
+                "type": type(reason).__name__,
+                "message": reason.message,
+                "remedy": reason.remedy,
+            }
+        if progress.stage is Stage.FINALIZED:
+            await trio.to_thread.run_sync(self._add_place, update)
+        return update
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._mempool.unwatch(self._hash, self._note)
+
+    def _add_place(self, update: ExtrinsicUpdate) -> None:
+        place = self._chain.store.locate_extrinsic(self._hash)
+        if place is None:  # it was pruned before the reader was ready
+            return
+        height, index = place
+        header = self._chain.store.header(height)
+        update["height"], update["index"] = height, index
+        update["outcome"] = outcome_view(self._chain, height, index)
+        if header is not None:
+            update["block"] = header.id().hex()

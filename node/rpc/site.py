@@ -1,4 +1,4 @@
-"""The node's HTTP routes: JSON-RPC at /, content, health and metrics."""
+"""The node's HTTP routes: JSON-RPC at /, content, /health (alive), /ready, /metrics."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from node.errors import ContentError, ContentMissing, ContentTooLarge, HttpError
 from node.http.messages import Limits, Request, Response, Site
 from node.metrics import CONTENT_TYPE, Metrics
 from node.rpc.dispatch import Dispatcher, http_error
-from node.rpc.methods import NodeMethods
+from node.rpc.system import SystemMethods
 
 RPC_BODY_BYTES_MAX = 8 * 1024 * 1024
 STALLED_AFTER_S = 30.0
-"""Without a block for this long, /health says 503."""
+"""Without a block for this long, /ready says 503."""
 CONTENT_PATH = "/content"
 
 
@@ -24,7 +24,7 @@ class NodeSite:
     """Routes a request to what answers it."""
 
     dispatcher: Dispatcher
-    methods: NodeMethods
+    system: SystemMethods
     content: ContentStore
     metrics: Metrics
 
@@ -36,11 +36,13 @@ class NodeSite:
         if request.path == CONTENT_PATH or request.path.startswith(f"{CONTENT_PATH}/"):
             return await self._content(request)
         if request.method in {"GET", "HEAD"} and request.path == "/health":
-            return self._health()
+            return Response.from_json(self.system.health())
+        if request.method in {"GET", "HEAD"} and request.path == "/ready":
+            return self._ready()
         if request.method in {"GET", "HEAD"} and request.path == "/metrics":
             return Response(self.metrics.text(), content_type=CONTENT_TYPE)
         message = f"There is nothing at {request.method} {request.path[:80]}."
-        remedy = "POST JSON-RPC to /, PUT /content, GET /content/HASH, /health or /metrics."
+        remedy = "POST JSON-RPC to /, PUT /content, GET /content/HASH, /health, /ready or /metrics."
         raise HttpError(404, message, remedy=remedy)
 
     async def _content(self, request: Request) -> Response:
@@ -57,10 +59,18 @@ class NodeSite:
         message = f"{request.method} is not a way to use {request.path[:80]}."
         raise HttpError(405, message, remedy="PUT /content, or GET /content/HASH.")
 
-    def _health(self) -> Response:
-        health = self.methods.health()
-        stalled = self.methods.seconds_since_block() > STALLED_AFTER_S
-        return Response.from_json(health | {"stalled": stalled}, 503 if stalled else 200)
+    def _ready(self) -> Response:
+        """Whether to send work here: 200 or 503, and why."""
+        health = self.system.health()
+        block_age_s = round(self.system.seconds_since_block(), 3)
+        checks = {
+            "synced": not health["syncing"],
+            "producing": block_age_s <= STALLED_AFTER_S,
+            "migrated": not health["migrating"],
+        }
+        ready = all(checks.values())
+        answer = {"ready": ready, **checks, "height": health["height"], "block_age_s": block_age_s}
+        return Response.from_json(answer, 200 if ready else 503)
 
 
 def node_site(node: NodeSite, allowed_hosts: frozenset[str]) -> Site:

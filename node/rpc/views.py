@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from node.chain import Chain
 from node.history.decoder import SpecDecoder
 from node.json_values import to_json
+from node.rpc.results import BlockView, ExtrinsicView, Outcome
 from runtime.block import Block, Header
 from runtime.extrinsic import CheckedExtrinsic
 
@@ -20,11 +21,11 @@ def header_view(header: Header) -> dict[str, Any]:
     return fields
 
 
-def block_view(chain: Chain, height: int, block: Block) -> dict[str, Any]:
+def block_view(chain: Chain, height: int, block: Block) -> BlockView:
     """A block with its extrinsics decoded and their results."""
     decoder = chain.decoder_of(block.header.spec_version)
     extrinsics = [
-        _extrinsic_view(decoder, raw) | outcome_view(chain, height, index)
+        _extrinsic_view(decoder, raw, outcome_view(chain, height, index))
         for index, raw in enumerate(block.extrinsics)
     ]
     return {
@@ -41,7 +42,7 @@ def events_view(decoder: SpecDecoder, encoded: bytes) -> list[Any]:
     return [decoder.to_json(event) for event in decoder.decode_events(encoded)]
 
 
-def outcome_view(chain: Chain, height: int, index: int) -> dict[str, Any]:
+def outcome_view(chain: Chain, height: int, index: int) -> Outcome:
     """How an included extrinsic ended, by the events of its block."""
     block = chain.events_at(height)
     events = block.by_extrinsic.get(index, ())
@@ -56,7 +57,7 @@ def outcome_view(chain: Chain, height: int, index: int) -> dict[str, Any]:
     }
 
 
-def _extrinsic_view(decoder: SpecDecoder, raw: bytes) -> dict[str, Any]:
+def _extrinsic_view(decoder: SpecDecoder, raw: bytes, outcome: Outcome) -> ExtrinsicView:
     checked = decoder.decode_extrinsic(raw)
     definition = checked.definition
     view: dict[str, Any] = {
@@ -66,7 +67,8 @@ def _extrinsic_view(decoder: SpecDecoder, raw: bytes) -> dict[str, Any]:
             name: decoder.to_json(value)
             for name, value in zip(definition.arguments.items, checked.arguments, strict=True)
         },
+        **outcome,
     }
     if isinstance(checked, CheckedExtrinsic):
         view |= {"signer": checked.signer.hex(), "nonce": checked.nonce, "tip": checked.tip}
-    return view
+    return cast("ExtrinsicView", view)

@@ -94,7 +94,7 @@ def pallet_of(module: types.ModuleType, name: str) -> Any:
     """A generated pallet, on a chain that sends nothing."""
 
     class Nothing(Sender):
-        submit = fee = None  # type: ignore[assignment] # nothing is sent
+        submit = fee = dry_run = None  # type: ignore[assignment] # nothing is sent
 
     pallet: type[BasePallet] = getattr(module, name)
     bound = pallet.__new__(pallet)

@@ -6,15 +6,18 @@ import contextlib
 import functools
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from typing import Any, TypeVar
+from types import SimpleNamespace
+from typing import Any, TypeVar, cast
 
 import httpx
 import pytest
 import trio
 
 from node.errors import HttpError, PortInUse
+from node.http import server
 from node.http.messages import Handler, Limits, Request, Response, Site
 from node.http.server import bound_port, open_listeners, serve
+from node.lifetime import raise_file_limit
 
 T = TypeVar("T")
 
@@ -191,6 +194,90 @@ def test_a_typed_refusal_keeps_the_connection() -> None:
     """`HttpError` from a handler is its status, message and remedy."""
     status, body = raw(head("/gone", "Connection: close\r\n"))
     assert (status, body["error"]) == (410, {"message": "It is gone.", "remedy": "Forget it."})
+
+
+def test_a_stream_may_pause_for_longer_than_a_write() -> None:
+    """Only what waits for the client is limited; between chunks the server may compute."""
+
+    async def scenario() -> bytes:
+        async with served(Ticker(0.2, 3), write_timeout_s=0.1, handler_timeout_s=0.1) as port:
+            return await exchange(port, head(extra="Connection: close\r\n"))
+
+    assert trio.run(scenario).endswith(b"0\r\n\r\n")
+
+
+def test_a_client_that_does_not_read_is_cut_off() -> None:
+    """Its answer is larger than what the network holds, and nobody takes it."""
+
+    class Large(Ticker):
+        async def chunks(self) -> AsyncGenerator[bytes, None]:
+            try:
+                yield bytes(64 * 1024 * 1024)
+            finally:
+                self.closed.set()
+
+    async def scenario() -> None:
+        large = Large(0, 1)
+        async with served(large, write_timeout_s=0.1) as port:
+            stream = await trio.open_tcp_stream("127.0.0.1", port)
+            async with stream:
+                await stream.send_all(head())
+                with trio.fail_after(10):
+                    await large.closed.wait()
+
+    trio.run(scenario)
+
+
+def test_connections_of_one_address_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another machine's address gets 429 for one too many; this machine's is no address."""
+    monkeypatch.setattr(server, "_address_of", lambda _stream: "192.0.2.1")
+
+    async def scenario(port: int) -> bytes:
+        first = await trio.open_tcp_stream("127.0.0.1", port)
+        async with first:
+            await first.send_all(head())
+            await first.receive_some(1)
+            return await exchange(port, head())
+
+    assert b"429" in run(scenario, connections_per_address_max=1)
+
+
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [
+        (("127.0.0.1", 5), ""),
+        (("::1", 5, 0, 0), ""),
+        (("::ffff:127.0.0.1", 5, 0, 0), ""),
+        (("::ffff:192.0.2.7", 5, 0, 0), "192.0.2.7"),
+        (("192.0.2.7", 5), "192.0.2.7"),
+        (("2001:db8::7", 5, 0, 0), "2001:db8::7"),
+        ("", ""),
+    ],
+)
+def test_addresses_are_told_apart(peer: Any, address: str) -> None:
+    """Local ones and UNIX sockets have none; IPv4 behind IPv6 is IPv4."""
+    stream = SimpleNamespace(socket=SimpleNamespace(getpeername=lambda: peer))
+    assert server._address_of(cast("trio.SocketStream", stream)) == address
+
+
+def test_a_thousand_connections_hold() -> None:
+    """All open at once, each is answered."""
+
+    async def scenario(port: int) -> int:
+        answered = 0
+        async with contextlib.AsyncExitStack() as stack:
+            streams = [
+                await stack.enter_async_context(await trio.open_tcp_stream("127.0.0.1", port))
+                for _ in range(1_000)
+            ]
+            for stream in streams:
+                await stream.send_all(head())
+            for stream in streams:
+                answered += (await stream.receive_some(1_000)).startswith(b"HTTP/1.1 200")
+        return answered
+
+    raise_file_limit()
+    assert run(scenario) == 1_000
 
 
 def test_connections_are_limited() -> None:

@@ -46,6 +46,11 @@ def ready(mempool: Mempool, count_max: int = 5_000, bytes_max: int = 2**22) -> l
     return [each.nonce for each in mempool.ready(zero, count_max, bytes_max)]
 
 
+def waiting_in(mempool: Mempool) -> list[CheckedExtrinsic]:
+    """All that waits."""
+    return [each.extrinsic for each in mempool._by_hash.values()]
+
+
 def test_a_sender_goes_in_order_of_nonces() -> None:
     """Whatever order they come in, and nothing behind a gap."""
     mempool = Mempool()
@@ -239,7 +244,7 @@ def test_watchers_hear_every_stage() -> None:
     mempool.add(extrinsic(ALICE, 0), 0, 1)
     mempool.settle([second.hash], {}, 2)
     mempool.settle([second.hash], {}, 3)
-    assert [each.stage for each in told] == [Stage.READY, Stage.FINALIZED]
+    assert [each.stage for each in told] == [Stage.FUTURE, Stage.READY, Stage.FINALIZED]
     assert [each.stage for each in left] == [Stage.FUTURE]
 
 
@@ -318,11 +323,11 @@ class MempoolMachine(RuleBasedStateMachine):
     def add(self, signer: bytes, ahead: int, tip: int, size_bytes: int) -> None:
         """An arrival is queued whole, or refused and nothing has changed."""
         each = extrinsic(signer, self.nonces[signer] + ahead, tip, size_bytes)
-        before = self.mempool.in_order_of_arrival()
+        before = waiting_in(self.mempool)
         try:
             self.mempool.add(each, self.nonces[signer], self.height)
         except MempoolError:
-            assert self.mempool.in_order_of_arrival() == before
+            assert waiting_in(self.mempool) == before
             return
         if each.hash in self.told and self.told[each.hash][-1].stage in (Stage.FUTURE, Stage.READY):
             return
@@ -357,7 +362,7 @@ class MempoolMachine(RuleBasedStateMachine):
     @invariant()
     def limits_hold(self) -> None:
         """Count and bytes are those of what waits, and within the caps."""
-        waiting = self.mempool.in_order_of_arrival()
+        waiting = waiting_in(self.mempool)
         assert self.mempool.size_bytes == sum(len(each.raw) for each in waiting) <= 900
         assert len(self.mempool) == len(waiting) <= 6
 

@@ -5,41 +5,73 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import trio
 import trio.lowlevel
 
-from node.errors import HttpError, NotFound
-from node.rpc.dispatch import BATCH_REQUESTS_MAX, Dispatcher, Method, http_error
-from node.rpc.parameters import hex_bytes, hex_list, whole_number
-from runtime.types import Between
+from node.errors import HttpError, InvalidParameters, MempoolFull, NotFound
+from node.rpc import dispatch
+from node.rpc.dispatch import BATCH_REQUESTS_MAX, Dispatcher, http_error
+from node.rpc.method import Sends, Subscriber, rpc, served
+from node.rpc.parameters import (
+    HeightOrId,
+    Hex,
+    Kind,
+    Listed,
+    OrNull,
+    Truth,
+    Whole,
+    Words,
+    kind_of,
+)
+from runtime.errors import DefinitionError
+
+Small = Annotated[int, Whole(0, 100)]
 
 
-def add(first: Any, second: Any = 1) -> int:
-    """A method with one optional parameter."""
-    bounds = Between(0, 100)
-    return whole_number(first, "first", bounds) + whole_number(second, "second", bounds)
+class Arithmetic:
+    """Methods of every form."""
+
+    @rpc("add")
+    def add(self, first: Small, second: Small = 1) -> int:
+        """A method with one optional parameter."""
+        return first + second
+
+    @rpc("later")
+    async def later(self, value: Annotated[list[int], Listed(Whole(0, 9), 3)]) -> list[int]:
+        """A method that awaits."""
+        await trio.lowlevel.checkpoint()
+        return value
+
+    @rpc("missing", NotFound)
+    def missing(self) -> None:
+        """A method that refuses."""
+        raise NotFound("There is no block 7.", remedy="Ask for another.")
+
+    @rpc("broken")
+    def broken(self) -> None:
+        """A method with a bug."""
+        raise RuntimeError("a secret detail")
+
+    @rpc("full", MempoolFull)
+    def full(self) -> None:
+        """A method whose refusal has a code of its own."""
+        raise MempoolFull("Full.", remedy="Wait.")
+
+    @rpc("long")
+    def long(self) -> str:
+        """A long answer."""
+        return "x" * 1_000
+
+    @rpc("follow", sends=Sends("followed", int, "unfollow"))
+    def follow(self, subscriber: Subscriber, since: Small = 0) -> str:
+        """A subscription."""
+        return (subscriber.end(str(since)) and "none") or "some"
 
 
-async def later(value: Any) -> Any:
-    """A method that awaits."""
-    await trio.lowlevel.checkpoint()
-    return value
-
-
-def missing() -> None:
-    """A method that refuses."""
-    raise NotFound("There is no block 7.", remedy="Ask for another.")
-
-
-def broken() -> None:
-    """A method with a bug."""
-    raise RuntimeError("a secret detail")
-
-
-METHODS: dict[str, Method] = {"add": add, "later": later, "missing": missing, "broken": broken}
+METHODS = served(Arithmetic())
 
 
 def ask(body: Any, seen: Counter[tuple[str, bool]] | None = None) -> Any:
@@ -62,6 +94,7 @@ def test_parameters_by_position_and_by_name() -> None:
     assert ask(request("add", [1, 2]))["result"] == 3
     assert ask(request("add", {"second": 5, "first": 1}))["result"] == 6
     assert ask(request("add", [1]))["result"] == 2
+    assert ask(request("add", {"first": 1}))["result"] == 2
     assert ask(request("later", [[1]], "x")) == {"jsonrpc": "2.0", "id": "x", "result": [1]}
 
 
@@ -86,7 +119,13 @@ def test_parameters_by_position_and_by_name() -> None:
         (request("add", ["1"]), -32602, "InvalidParameters"),
         (request("add", [True]), -32602, "InvalidParameters"),
         (request("add", [101]), -32602, "InvalidParameters"),
+        (request("add", {"second": 1}), -32602, "InvalidParameters"),
+        (b'{"jsonrpc": "2.0", "id": NaN, "method": "add"}', -32700, "ParseError"),
+        (b'{"jsonrpc": "2.0", "id": 1e999, "method": "add"}', -32600, "InvalidRequest"),
+        (b'{"jsonrpc": "2.0", "id": ' + b"9" * 5_000 + b"}", -32700, "ParseError"),
+        (request("follow"), -32000, "SocketNeeded"),
         (request("missing"), -32000, "NotFound"),
+        (request("full"), 1016, "MempoolFull"),
         (request("broken"), -32603, "InternalError"),
     ],
 )
@@ -126,20 +165,46 @@ def test_http_refusals_have_the_same_shape() -> None:
     assert json.loads(response.body)["error"]["data"]["remedy"] == "Send less."
 
 
+def test_the_answers_of_a_batch_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When they are long enough, the rest is refused by number."""
+    monkeypatch.setattr(dispatch, "BATCH_BYTES_MAX", 1_500)
+    answers = ask([request("long", number=number) for number in range(4)])
+    assert ["result" in answer for answer in answers] == [True, True, False, False]
+    assert [answer["id"] for answer in answers] == [0, 1, 2, 3]
+
+
 @pytest.mark.parametrize(
-    ("value", "length"), [(7, 2), ("0x0", 2), ("zz", 2), ("aabbcc", 2), ("aabb", None)]
+    ("kind", "good", "read", "bad"),
+    [
+        (Hex(length=2), "0xAAbb", b"\xaa\xbb", [7, "0x0", "zz", "aabbcc", None]),
+        (Hex(bytes_max=1), "", b"", ["aabb"]),
+        (Whole(0, 3), 3, 3, [4, -1, True, "1", 1.0]),
+        (Words(("a", "b")), "a", "a", ["c", 1, ["a"]]),
+        (Words(characters_max=2), "xy", "xy", ["xyz", 1]),
+        (Truth(), True, True, [1, None]),
+        (Listed(Whole(0, 1), 2), [1, 0], [1, 0], [[2], [0, 0, 0], 1]),
+        (OrNull(Whole(0, 1)), None, None, [2]),
+        (HeightOrId(), 7, 7, [-1, "aa"]),
+        (HeightOrId(), "00" * 32, bytes(32), [True]),
+    ],
 )
-def test_hexadecimal_parameters_are_checked(value: Any, length: int | None) -> None:
-    """Type, digits and length each have their sentence."""
-    with pytest.raises(Exception, match="The parameter key"):
-        hex_bytes(value, "key", length=length, bytes_max=1)
+def test_parameters_are_read_and_checked(kind: Kind, good: Any, read: Any, bad: list[Any]) -> None:
+    """Each kind has its sentence, which names the parameter, and a schema."""
+    assert kind.read(good, "key") == read
+    assert kind.schema()
+    for each in bad:
+        with pytest.raises(InvalidParameters, match=r"The parameter key"):
+            kind.read(each, "key")
 
 
-def test_hexadecimal_parameters_are_read() -> None:
-    """With and without 0x; lists name the item that is wrong."""
-    assert hex_bytes("0xAAbb", "key", length=2) == b"\xaa\xbb"
-    assert hex_list(["aa"], "keys", length=1, bytes_max=1, count_max=1) == [b"\xaa"]
-    with pytest.raises(Exception, match=r"keys\[1\]"):
-        hex_list(["aa", "b"], "keys", length=1, bytes_max=1, count_max=2)
-    with pytest.raises(Exception, match="at most 1"):
-        hex_list(["aa", "bb"], "keys", length=1, bytes_max=1, count_max=1)
+def test_an_error_in_a_list_names_the_item() -> None:
+    """By its place."""
+    with pytest.raises(InvalidParameters, match=r"keys\[1\]"):
+        Listed(Hex(length=1), 2).read(["aa", "b"], "keys")
+
+
+def test_a_parameter_without_a_kind_is_refused_at_the_start() -> None:
+    """A method cannot be declared with what the node would not check."""
+    for annotation in (int, list[int], int | str):
+        with pytest.raises(DefinitionError):
+            kind_of(annotation)

@@ -18,12 +18,14 @@ from node.keystore import DerivationCost, Keystore
 
 
 def test_routes_answer(dev_node: Any, client: NodeClient) -> None:
-    """/health and /metrics for machines, JSON-RPC errors for everything else."""
+    """/health, /ready and /metrics for machines, JSON-RPC errors for everything else."""
     client.wait_height(1)
     with httpx.Client(base_url=dev_node.url, trust_env=False) as http:
         health = http.get("/health").json()
         assert health["finalized_height"] >= 1
         assert (health["peers"], health["syncing"]) == (0, False)
+        ready = http.get("/ready")
+        assert (ready.status_code, ready.json()["ready"]) == (200, True)
         metrics = http.get("/metrics").text
         assert "openledger_height" in metrics
         assert 'method="system_health"' in metrics

@@ -1,0 +1,94 @@
+"""`admin_*`: what only the operator of a node may do, over a UNIX socket in its data directory.
+
+The socket's file has mode 0600 from the moment it is there: who may write to it is who owns the
+node's process, and no address, token or header makes anybody else an operator.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypedDict
+
+import structlog
+import trio
+
+from node.chain import Chain
+from node.config import DataDirectory
+from node.errors import ConfigError
+from node.logs import LEVELS, configure_level
+from node.rpc.method import rpc
+from node.rpc.parameters import LogLevel
+from node.snapshots import write_snapshot
+from runtime.errors import StoreError
+
+ADMIN_HOST = "openledger-admin"
+"""What clients say in the `Host` header; a browser cannot reach a UNIX socket, and says no such."""
+ADMIN_TIMEOUT_S = 3_600.0
+"""For one order: a snapshot of a large state takes its time."""
+CONNECTIONS_WAITING_MAX = 16
+PATH_BYTES_MAX = 107
+"""Of a UNIX socket's path, by the kernel's structure."""
+_log = structlog.get_logger("admin")
+
+
+class Snapshot(TypedDict):
+    """A snapshot of the state."""
+
+    height: int
+    directory: str
+
+
+class AdminMethods:
+    """They act on this process alone."""
+
+    def __init__(self, chain: Chain, directory: DataDirectory, stop: Callable[[], None]) -> None:
+        """`stop` begins a graceful end of the node."""
+        self._chain = chain
+        self._directory = directory
+        self._stop = stop
+
+    @rpc("admin_snapshot", ConfigError, StoreError)
+    async def snapshot(self) -> Snapshot:
+        """Write a snapshot of the state at the head beside the state, while the node goes on."""
+        height = self._chain.head.height
+        target = await write_snapshot(self._chain.store, height, self._directory.snapshots)
+        return {"height": height, "directory": str(target)}
+
+    @rpc("admin_setLogLevel")
+    def set_log_level(self, level: LogLevel) -> bool:
+        """Log from this level on, until the node ends or it is set anew."""
+        configure_level(level)
+        _log.log(LEVELS[level], "log level set", now=level)
+        return True
+
+    @rpc("admin_stop")
+    def stop(self) -> bool:
+        """Stop gracefully, as SIGTERM does, when this is answered."""
+        _log.warning("stopping", reason="admin_stop")
+        self._stop()
+        return True
+
+
+def open_admin_listener(path: Path) -> trio.SocketListener:
+    """Listen on a UNIX socket that its owner alone may use; raises `ConfigError`.
+
+    A file that is left of a killed node goes: the data directory is locked, so nobody listens.
+    """
+    if len(os.fsencode(path)) > PATH_BYTES_MAX:
+        message = f"The path of the admin socket, {path}, has more than {PATH_BYTES_MAX} bytes."
+        raise ConfigError(message, remedy="Choose a --data directory with a shorter path.")
+    listening = socket.socket(socket.AF_UNIX)
+    try:
+        path.unlink(missing_ok=True)
+        # The mode of the unbound socket is the one that its file is made with.
+        os.fchmod(listening.fileno(), 0o600)
+        listening.bind(str(path))
+        listening.listen(CONNECTIONS_WAITING_MAX)
+        return trio.SocketListener(trio.socket.from_stdlib_socket(listening))
+    except OSError as error:
+        listening.close()
+        message = f"The admin socket {path} cannot be made: {error.strerror}."
+        raise ConfigError(message, remedy="Choose a --data directory on a local disk.") from error
