@@ -112,9 +112,12 @@ class LocalNetwork:
 
 
 @contextlib.contextmanager
-def local_network(directory: Path, spec: ChainSpec | None = None) -> Iterator[LocalNetwork]:
+def local_network(
+    directory: Path, spec: ChainSpec | None = None, *, snapshot_blocks: int = 0
+) -> Iterator[LocalNetwork]:
     """Four validators that run; no process outlives the block, and none wrote a traceback."""
-    network = LocalNetwork(plan(directory, spec or local_spec(4)))
+    nodes = plan(directory, spec or local_spec(4), snapshot_blocks=snapshot_blocks)
+    network = LocalNetwork(nodes)
     try:
         network.start()
         yield network

@@ -139,6 +139,28 @@ class DataDirectory:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A block that the operator trusts."""
+
+    height: int
+    block_id: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> Checkpoint:
+        """Read `HEIGHT:BLOCK_ID`; raises `ConfigError`."""
+        height, _, block_id = text.partition(":")
+        try:
+            parsed = cls(int(height), bytes.fromhex(block_id))
+        except ValueError:
+            parsed = cls(0, b"")
+        if parsed.height < 1 or len(parsed.block_id) != 32:
+            message = f"{text!r} is not a block to trust."
+            remedy = "Give HEIGHT:ID, as `openledger status` of a node you trust shows them."
+            raise ConfigError(message, remedy=remedy)
+        return parsed
+
+
+@dataclass(frozen=True, slots=True)
 class NodeConfig:
     """How a node serves; what it computes is in the chain spec alone."""
 
@@ -148,5 +170,9 @@ class NodeConfig:
     network: NetworkConfig | None = None
     """None for a node that no other node connects to."""
     allowed_hosts: frozenset[str] = field(default=LOCAL_HOSTS)
+    checkpoint: Checkpoint | None = None
+    """From where a new node takes the state from its peers; None: every block from block 0."""
+    snapshot_blocks: int = 0
+    """Export the state every so many blocks, for nodes that join; 0: never."""
     content_quota_bytes: int = QUOTA_BYTES_DEFAULT
     retention: Retention = field(default=Retention(state_heights=STATE_HEIGHTS_DEFAULT))

@@ -27,6 +27,8 @@ from node.p2p.identity import load_identity
 from node.ports import free_port
 
 STOP_TIMEOUT_S = 15.0
+SNAPSHOT_BLOCKS = 1_000
+"""How often each validator makes a snapshot, for nodes that join."""
 _POLL_S = 0.05
 _STATE_FILE = "localnet.json"
 _STATE_BYTES_MAX = 64 * 1024
@@ -73,7 +75,13 @@ class RunningNode:
         return True
 
 
-def plan(directory: Path, spec: ChainSpec, ports: Sequence[int] = ()) -> tuple[LocalNode, ...]:
+def plan(
+    directory: Path,
+    spec: ChainSpec,
+    ports: Sequence[int] = (),
+    *,
+    snapshot_blocks: int = SNAPSHOT_BLOCKS,
+) -> tuple[LocalNode, ...]:
     """Prepare the directories of a network of the spec's validators; nothing is started.
 
     `ports` are for RPC, and free ones are chosen where there are none.  Raises `ConfigError`.
@@ -96,7 +104,10 @@ def plan(directory: Path, spec: ChainSpec, ports: Sequence[int] = ()) -> tuple[L
             directory / f"{name}.log",
             rpc_ports[place],
             addresses[place].port,
-            _arguments(directory / name, name, rpc_ports[place], place, addresses),
+            (
+                *_arguments(directory / name, name, rpc_ports[place], place, addresses),
+                f"--snapshot-blocks={snapshot_blocks}",
+            ),
         )
         for place, name in enumerate(names)
     )

@@ -19,7 +19,9 @@ from node.consensus.execution import Execution
 from node.consensus.keys import ValidatorKeys
 from node.consensus.network import ChainNetwork
 from node.consensus.peers import NoPeers
+from node.consensus.snapshot_sharing import SnapshotServer, keep_snapshots
 from node.consensus.start import open_driver
+from node.consensus.state_sync import needs_state, sync_state
 from node.consensus.sync import BlockSync
 from node.content import ContentStore
 from node.errors import ConfigError
@@ -54,6 +56,11 @@ def run(
     announce: Announce,
 ) -> None:
     """Run a node until SIGINT or SIGTERM; raises a typed error if it cannot start or go on."""
+    if config.checkpoint is not None and config.network is not None and needs_state(directory):
+        try:
+            trio.run(sync_state, config.network, directory, spec, config.checkpoint)
+        except BaseExceptionGroup as group:
+            raise cause_of(group) from group
     raise_file_limit()
     with (
         closing(Chain.open(directory, spec, keys, config.retention)) as chain,
@@ -101,7 +108,8 @@ async def _serve(
             network: NetworkView = Alone(account)
             if around is not None:
                 sync = BlockSync(chain, driver, around.network)
-                around.join(driver, sync, admission.submit)
+                snapshots = SnapshotServer(chain.store, directory.snapshots)
+                around.join(driver, sync, snapshots, admission.submit)
                 network = Connected(around.network, sync)
                 port = await nursery.start(around.network.run)
                 nursery.start_soon(sync.run)
@@ -110,6 +118,10 @@ async def _serve(
                 chain, mempool, admission, content, network, metrics, directory, account
             )
             nursery.start_soon(driver.run)
+            if config.snapshot_blocks:
+                nursery.start_soon(
+                    keep_snapshots, chain, directory.snapshots, config.snapshot_blocks
+                )
             nursery.start_soon(serve_public, parts, listeners, hosts)
             nursery.start_soon(serve_admin, parts, admin, nursery.cancel_scope)
             nursery.start_soon(stop_on_signal, nursery.cancel_scope)

@@ -15,6 +15,7 @@ import structlog
 import trio
 
 from consensus.commit import commit_of
+from consensus.cryptography import key_scheme
 from consensus.decision import Decision
 from consensus.light import verify_header
 from genesis.chain_spec import is_genesis_of
@@ -107,10 +108,30 @@ def read_manifest(directory: Path) -> Manifest:
     return Manifest.decode(_read(directory / _MANIFEST, MANIFEST_BYTES_MAX))
 
 
+def read_chunk(directory: Path, index: int) -> bytes:
+    """One chunk of a snapshot, unchecked; raises `ConfigError`."""
+    return _read(_chunk_path(directory, index), CHUNK_BYTES_MAX)
+
+
+def begin_download(directory: Path, manifest: Manifest) -> None:
+    """Begin a snapshot that is fetched chunk by chunk; raises `OSError`."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    write_atomically(directory / _MANIFEST, manifest.encode(), directory)
+
+
+def keep_chunk(directory: Path, manifest: Manifest, index: int, data: bytes) -> None:
+    """Keep a fetched chunk; raises `InvalidProof` for another one than the manifest names."""
+    if hash_snapshot_chunk(data) != manifest.chunks[index]:
+        message = f"Chunk {index} of the snapshot is not what its manifest names."
+        raise InvalidProof(message, remedy="Ask another node for it.")
+    write_atomically(_chunk_path(directory, index), data, directory)
+
+
 def read_chunks(directory: Path, manifest: Manifest) -> Iterator[bytes]:
     """The chunks of a snapshot in order, unchecked; raises `ConfigError`."""
     for index in range(len(manifest.chunks)):
-        yield _read(_chunk_path(directory, index), CHUNK_BYTES_MAX)
+        yield read_chunk(directory, index)
 
 
 def read_snapshot(directory: Path) -> Snapshot:
@@ -147,8 +168,9 @@ def import_snapshot(
         raise InvalidProof(message, remedy="Give a snapshot of this chain, or another --data.")
     # Block 0 has no votes: it is what the chain spec leads to, or, under newer code, not provable.
     if header != genesis:
-        decided = commit_of(Decision.decode(manifest.commit).certificate)
-        verify_header(header, decided, validators, first.id())
+        certificate = Decision.decode(manifest.commit).certificate
+        verify_header(header, commit_of(certificate), validators, first.id())
+        key_scheme(validators, first.id()).verify_certificate(certificate)
     partial = data.root / "state.partial"
     shutil.rmtree(partial, ignore_errors=True)
     try:

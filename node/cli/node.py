@@ -61,6 +61,16 @@ Peers = Annotated[
         metavar="[IDENTITY@]HOST:PORT",
     ),
 ]
+Trust = Annotated[
+    str | None,
+    typer.Option(
+        help="A block that you trust: a new node then takes a snapshot of its peers.",
+        metavar="HEIGHT:ID",
+    ),
+]
+SnapshotBlocks = Annotated[
+    int, typer.Option(help="Make a snapshot every so many blocks for new nodes; 0: never.", min=0)
+]
 ValidatorKey = Annotated[
     str | None,
     typer.Option(
@@ -86,6 +96,8 @@ def run_node(
     p2p_port: P2pPort = DEFAULT_P2P_PORT,
     p2p_host: P2pHost = "127.0.0.1",
     peer: Peers = None,
+    trust: Trust = None,
+    snapshot_blocks: SnapshotBlocks = 0,
     content_quota_gib: ContentQuota = 20,
     retain_heights: RetainHeights = 10_000,
     retain_blocks: RetainBlocks = 0,
@@ -94,7 +106,7 @@ def run_node(
     as_json: JsonFlag = False,
 ) -> None:
     """Run a node of a chain: decide blocks as a validator or follow, answer RPC, store content."""
-    from node.config import DataDirectory, NodeConfig
+    from node.config import Checkpoint, DataDirectory, NodeConfig
     from node.consensus.keys import ValidatorKeys
     from node.http.messages import LOCAL_HOSTS
     from node.logs import configure_logs
@@ -107,6 +119,8 @@ def run_node(
     config = NodeConfig(
         rpc_host=rpc_host,
         network=_network(p2p_host, p2p_port, peer or ()),
+        checkpoint=None if trust is None else Checkpoint.parse(trust),
+        snapshot_blocks=snapshot_blocks,
         rpc_port=rpc_port,
         allowed_hosts=LOCAL_HOSTS | frozenset(allow_host or ()),
         content_quota_bytes=content_quota_gib * GIB,

@@ -10,6 +10,7 @@ import trio
 
 from consensus.messages import Message, decode_message, encode_message
 from node.consensus.driver import Driver
+from node.consensus.snapshot_sharing import SnapshotServer
 from node.consensus.sync import BlockSync
 from node.errors import NodeError
 from node.p2p.errors import RequestRefused
@@ -53,10 +54,14 @@ class ChainNetwork:
         self._submit: Submit | None = None
         self._driver: Driver | None = None
         self._sync: BlockSync | None = None
+        self._snapshots: SnapshotServer | None = None
 
-    def join(self, driver: Driver, sync: BlockSync, submit: Submit) -> None:
-        """Give messages of consensus, those about blocks, and extrinsics to whom they concern."""
+    def join(
+        self, driver: Driver, sync: BlockSync, snapshots: SnapshotServer, submit: Submit
+    ) -> None:
+        """Give messages and requests to whom they concern."""
         self._driver, self._sync, self._submit = driver, sync, submit
+        self._snapshots = snapshots
 
     # Peers
 
@@ -102,9 +107,11 @@ class ChainNetwork:
     async def answer(self, peer: bytes, kind: Kind, payload: bytes) -> bytes:
         """Answer a peer's request; raises `RequestRefused`, `DecodeError`."""
         del peer
-        if kind is not Kind.BLOCKS or self._sync is None:
-            raise RequestRefused("This node does not answer it.", remedy="Ask another node.")
-        return await trio.to_thread.run_sync(self._sync.answer, payload)
+        if kind is Kind.BLOCKS and self._sync is not None:
+            return await trio.to_thread.run_sync(self._sync.answer, payload)
+        if kind is Kind.SNAPSHOT and self._snapshots is not None:
+            return await trio.to_thread.run_sync(self._snapshots.answer, payload)
+        raise RequestRefused("This node does not answer it.", remedy="Ask another node.")
 
     def connected(self, peer: bytes) -> None:
         """A peer is there: tell it where we are, and what waits."""

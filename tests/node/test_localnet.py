@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from bench.local_network import local_network, wait_until
 from genesis.chain_spec import DEV_BOND, development_keypair, local_spec
 from node.cli.main import main
+from node.errors import RpcFailed
 from node.localnet import start
 from pallets.balances.pallet import Balances
 from runtime import OPEN
@@ -19,6 +22,10 @@ from runtime.extrinsic import sign_extrinsic
 from runtime.upgrade import UpgradePlan
 from tests.node.conftest import RunningNode
 
+IMPATIENT = (
+    "import node.consensus.state_sync as s; s.PEERS_TIMEOUT_S = 3.0\n"
+    "import node.cli.main as m; m.main()"
+)
 AS_VERSION_2 = (
     "import genesis.compose as c; c.SPEC_VERSION = 2; import node.cli.main as m; m.main()"
 )
@@ -91,6 +98,36 @@ def test_a_node_without_a_key_follows(tmp_path: Path) -> None:
                 assert {client.call("chain_getHeader", height)["id"]} == network.block_ids(height)
         finally:
             follower.stop()
+
+
+def test_a_new_node_joins_by_a_snapshot(tmp_path: Path) -> None:
+    """It trusts one block, takes a peer's snapshot, and never sees the blocks before."""
+    with local_network(tmp_path / "net", snapshot_blocks=5) as network:
+        network.wait_for_height(12)
+        with network.client("validator") as client:
+            trusted = client.call("chain_getHeader", 8)["id"]
+        chain = f"--chain={tmp_path / 'net' / 'chain.toml'}"
+        start = ("node", chain, *network.peer_arguments(), f"--trust=8:{trusted}", "--p2p-port=0")
+        joined = RunningNode(tmp_path / "joined", start=start)
+        try:
+            with joined.client() as client:
+                height = max(network.heights()) + 3
+                wait_until(lambda: client.call("system_health")["height"] >= height, "it follows")
+                assert {client.call("chain_getHeader", height)["id"]} == network.block_ids(height)
+                with pytest.raises(RpcFailed):
+                    client.call("chain_getBlock", 3)
+            assert "event=joined" in joined.log.read_text()
+        finally:
+            joined.stop()
+        wrong = (*start[:-2], f"--trust=8:{'00' * 32}", "--p2p-port=0")
+        refused = subprocess.run(
+            [sys.executable, "-c", IMPATIENT, *wrong, f"--data={tmp_path / 'refused'}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert refused.returncode == 2
+        assert "another block 8 than is trusted" in refused.stderr
 
 
 def test_a_validator_that_runs_twice_is_slashed(tmp_path: Path) -> None:
