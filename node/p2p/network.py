@@ -60,8 +60,12 @@ from node.p2p.slots import check_address, keep_new, make_room
 from runtime.keys import Keypair
 
 _log = structlog.get_logger("p2p")
-_BLAMED = (NotOurProtocol, HandshakeForged, HandshakeTimeout)
-"""Failures of a handshake that no honest node brings about."""
+_BLAMED = {
+    NotOurProtocol: Misbehaviour.BAD_HANDSHAKE,
+    HandshakeForged: Misbehaviour.BAD_HANDSHAKE,
+    HandshakeTimeout: Misbehaviour.SLOW,
+}
+"""Failures of a handshake that honest nodes do not bring about, or rarely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +250,7 @@ class Network:
             with trio.fail_after(self._limits.connect_timeout_s):
                 stream = await trio.open_tcp_stream(address.host, address.port)
         except (OSError, UnicodeError, trio.TooSlowError) as error:
-            message = f"{address} cannot be reached: {error or 'no answer'}."
+            message = f"{address} cannot be reached: {str(error) or 'no answer'}."
             raise PeerLost(message, remedy="The node tries again later.") from error
         machine = Initiator(self._local, _ephemeral(), self._check_dialled, address.identity)
         try:
@@ -297,8 +301,8 @@ class Network:
                 session = await self._welcome(stream, ip)
             except HandshakeError as error:
                 self._metrics.count_handshake_failure("in", error)
-                if isinstance(error, _BLAMED):
-                    misbehaviour = Misbehaviour.BAD_HANDSHAKE
+                misbehaviour = _BLAMED.get(type(error))
+                if misbehaviour is not None:
                     banned = self._reputation.report(None, ip, misbehaviour, self._clock())
                     self._metrics.count_misbehaviour(misbehaviour, banned=banned)
                 return

@@ -37,9 +37,11 @@ class Misbehaviour(Enum):
     DAMAGED = ("damaged", 20)
     """A frame that does not decrypt."""
     BAD_HANDSHAKE = ("bad_handshake", 20)
-    """A handshake that was forged, not begun, or not finished."""
+    """A handshake that was forged, or not even begun."""
     FLOODING = ("flooding", 5)
     """More than a lane allows."""
+    SLOW = ("slow", 5)
+    """A handshake that was not finished in time: it may have been this node that was too busy."""
     UNASKED = ("unasked", 5)
     """An answer that nobody waits for, unless it comes late."""
     USELESS = ("useless", 1)

@@ -61,6 +61,7 @@ def test_a_handshake_that_does_not_go_on_times_out():
             await stream.send_all(b"OPEN")
             assert await stream.receive_some(1) == b""
         assert first.metric('handshake_failures_total{direction="in",reason="timeout"}') >= 1
+        assert first.metric('misbehaviour_total{misbehaviour="slow"}') >= 1
         await still_talk(first, second)
 
     run(scenario)
