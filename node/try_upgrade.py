@@ -2,7 +2,8 @@
 
 It executes empty blocks as a validator would until all migrations are done, then checks what no
 migration may break: every stored value decodes under its item's type, nothing is stored that no
-pallet knows, invariants hold.  The snapshot is read only.
+pallet knows, invariants hold.  The snapshot is read only.  Where the chain upgrades at a planned
+height only, the dry run is as if the plan were for its next block.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from typing import Any
 from node.snapshots import Snapshot
 from runtime.block import BlockContext
 from runtime.cbor import decode
-from runtime.errors import DecodeError, OpenLedgerError
+from runtime.codec import codec_of
+from runtime.errors import DecodeError, OpenLedgerError, WrongSpecVersion
 from runtime.executive import Runtime
+from runtime.hashing import ZERO_HASH
 from runtime.state.memory import MemoryState
 from runtime.storage import PREFIX_BYTES, StorageItem, storage_key
+from runtime.upgrade import UpgradePlan
 
 BLOCKS_MAX = 100_000
 """How many blocks an upgrade may take."""
@@ -97,6 +101,7 @@ def try_upgrade(runtime: Runtime, snapshot: Snapshot) -> UpgradeReport:
 def _run(runtime: Runtime, state: MemoryState, snapshot: Snapshot) -> tuple[int, float]:
     """Execute blocks until one ends in the runtime's spec version; their number and slowest."""
     header = snapshot.header
+    _plan(runtime, state, header.height + 1)
     slowest = 0.0
     for number in range(1, BLOCKS_MAX + 1):
         context = BlockContext(
@@ -115,6 +120,15 @@ def _run(runtime: Runtime, state: MemoryState, snapshot: Snapshot) -> tuple[int,
                 return number, slowest
     message = f"The migrations are not finished after {BLOCKS_MAX} blocks."
     raise UpgradeFails(message, remedy="Let each step do more, and see that the cursor moves on.")
+
+
+def _plan(runtime: Runtime, state: MemoryState, height: int) -> None:
+    """Plan the upgrade for a height, if the chain needs that."""
+    try:
+        runtime.check_spec_version(state, height)
+    except WrongSpecVersion:
+        plan = UpgradePlan(runtime.spec_version, height, ZERO_HASH)
+        state.apply({storage_key("Upgrade", "pending"): codec_of(UpgradePlan).encode(plan)})
 
 
 class _Readable:

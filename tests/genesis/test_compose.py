@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import fields
 
 from genesis.compose import SPEC_VERSION, Pallets, compose, compose_runtime
+from genesis.sandbox import Sandbox
+from runtime import BlockNumber, Hash, Needs, Pallet, Signed, Value, Weight, call
+from runtime.hashing import ZERO_HASH
 from runtime.keys import pallet_account
+from runtime.traits import Randomness
 
 
 def test_the_runtime_has_exactly_the_typed_pallets():
@@ -29,6 +33,36 @@ def test_the_runtime_has_exactly_the_typed_pallets():
         "Attribution",
     ]
     assert runtime.spec_version == SPEC_VERSION
+
+
+class Lottery(Pallet, index=120):
+    """Draws with a beacon that nobody knew when the lots were closed."""
+
+    randomness: Needs[Randomness]
+    closed_at = Value[BlockNumber](0)
+    drawn = Value[Hash](ZERO_HASH)
+
+    @call(0, weight=Weight(reads=1, writes=1))
+    def close(self, _sender: Signed) -> None:
+        """No more lots."""
+        self.closed_at.put(self.block.height)
+
+    @call(1, weight=Weight(reads=2, writes=1))
+    def draw(self, _sender: Signed) -> None:
+        """Two blocks later at the earliest."""
+        self.drawn.put(self.randomness.beacon_after(self.closed_at.get()))
+
+
+def test_pallets_of_packages_draw_from_later_beacons():
+    """The session pallet gives them what its trait promises, and not before it is there."""
+    sandbox = Sandbox(Lottery)
+    alice = sandbox.keypair("alice")
+    sandbox.ok(alice, Lottery.close.Call())
+    closed_at = sandbox.height
+    sandbox.fails(alice, Lottery.draw.Call(), "Session.BeaconUnknown")
+    sandbox.ok(alice, Lottery.draw.Call())
+    with sandbox.reading():
+        assert sandbox.pallet(Lottery).drawn.get() == sandbox.context(closed_at + 2).beacon
 
 
 def test_every_composition_is_new():

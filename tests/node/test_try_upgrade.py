@@ -13,10 +13,19 @@ from node.cli.main import main
 from node.snapshots import Snapshot, export_snapshot
 from node.try_upgrade import ItemDifference, UpgradeFails, try_upgrade
 from runtime import InvariantViolation, Pallet, migration
-from runtime.codec import encode
+from runtime.codec import codec_of, encode
 from runtime.state.store import BlockRecord, Store
 from runtime.storage import storage_key
-from tests.runtime.test_upgrade import ENTRIES, compose, first_ledger, old_state, second_ledger
+from runtime.upgrade import UpgradePlan
+from tests.runtime.test_upgrade import (
+    ENTRIES,
+    Upgrade,
+    compose,
+    first_ledger,
+    old_state,
+    planned,
+    second_ledger,
+)
 
 HEADER = genesis_block(dev_spec())[0].header
 
@@ -47,6 +56,18 @@ def test_the_same_version_changes_nothing_but_what_blocks_do() -> None:
     """Run on the version that made the snapshot, it is a check of the state."""
     report = try_upgrade(compose(first_ledger(), 1), snapshot())
     assert (report.versions, report.items) == ({}, ())
+
+
+def test_a_chain_that_needs_a_plan_is_tried_as_if_it_had_one() -> None:
+    """With no plan, and with one for later; the plan is gone after the upgrade."""
+    later = codec_of(UpgradePlan).encode(UpgradePlan(2, 1_000, bytes(32)))
+    for plan in ({}, {Upgrade.pending.prefix: later}):
+        before = snapshot()
+        planned_snapshot = replace(before, state={**before.state, **plan})
+        report = try_upgrade(planned(2, ledger=second_ledger()), planned_snapshot)
+        assert (report.spec_version_after, report.blocks) == (2, 1)
+        (item,) = [each for each in report.items if each.item == "Upgrade.pending"]
+        assert item.after == 1
 
 
 def test_what_no_pallet_can_read_is_listed() -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from consensus.votes import Statement, VoteKind
 from genesis.chain_spec import DEV_BOND, development_keypair, development_validator
@@ -18,7 +21,7 @@ from runtime.codec import codec_of
 from runtime.errors import InvalidBlock
 from runtime.extrinsic import encode_inherent
 from runtime.wire.offences import OFFERED_AS, OffenceKind, OfferedEvidence
-from runtime.wire.validators import ValidatorSet
+from runtime.wire.validators import WEIGHT_UNIT, ValidatorSet
 from tests.pallets.chain import Chain, spec
 
 NAMES = ("validator", "alice", "bob", "user")
@@ -314,3 +317,78 @@ def test_a_block_with_false_evidence_is_no_block():
     call = Offences.submit.Call(evidence=liars.pair(LIARS["alice"], one, one))
     with pytest.raises(InvalidBlock, match="proves no offence"):
         chain.execute(encode_inherent(call, chain.runtime.spec_version))
+
+
+class OffencesMachine(RuleBasedStateMachine):
+    """Random lies, reports and returns: each is paid for once, and the jailed do not decide."""
+
+    def __init__(self):
+        super().__init__()
+        self.chain, self.liars = opened(unbonding_blocks=30, jail_blocks=5)
+        self.bonds = {each.keypair.account: DEV_BOND for each in LIARS.values()}
+        self.jailed_until = {}
+        self.punished = set()
+
+    def members(self, height):
+        """The set that decided a height, and the liars who sign under it."""
+        with self.chain.reading() as pallets:
+            validators = pallets.session.known_set(pallets.session.hash_at(height))
+        return validators, Liars(self.chain.genesis_hash, validators)
+
+    @rule(
+        name=st.sampled_from(NAMES),
+        age=st.integers(0, 35),
+        kind=st.sampled_from([PROPOSE, NOTARIZE, FINALIZE]),
+    )
+    def report(self, name, age, kind):
+        """The evidence counts if it is young, new, and of a member of that height's set."""
+        now = self.chain.height + 1
+        height, account = max(1, now - age), LIARS[name].keypair.account
+        with self.chain.reading() as pallets:
+            if pallets.session.hash_at(height) is None:
+                return
+        validators, liars = self.members(height)
+        index = validators.index_of(account)
+        if index is None:
+            return
+        stake = validators.validators[index].weight * WEIGHT_UNIT
+        known = (account, height, kind) in self.punished
+        counts = not known and height > now - 30
+        evidence = liars.double_vote(LIARS[name], height, kind)
+        result = self.chain.send(REPORTER, report(evidence))
+        assert result.ok == counts, result.message
+        if counts:
+            self.punished.add((account, height, kind))
+            self.bonds[account] -= min(self.bonds[account], apply_ppb(stake, 50_000_000))
+            self.jailed_until[account] = now + 5
+            deciding = accounts(self.chain)
+            assert account not in deciding or deciding == [account]
+
+    @rule(name=st.sampled_from(NAMES))
+    def unjail(self, name):
+        """Back among the candidates when the time is over and enough is left."""
+        account, now = LIARS[name].keypair.account, self.chain.height + 1
+        over = account in self.jailed_until and self.jailed_until[account] <= now
+        allowed = over and self.bonds[account] >= Staking.bond_min.default
+        result = self.chain.send(LIARS[name].keypair, Staking.unjail.Call())
+        assert result.ok == allowed, result.message
+        if allowed:
+            del self.jailed_until[account]
+
+    @rule(blocks=st.integers(1, 12))
+    def wait(self, blocks):
+        """Sessions end."""
+        self.chain.execute(height=self.chain.height + blocks)
+
+    @invariant()
+    def every_lie_is_paid_for(self):
+        """Bonds are the model's, and no jailed account stands for election."""
+        with self.chain.reading() as pallets:
+            for account, bond in self.bonds.items():
+                assert pallets.staking.ledgers[account].bonded == bond
+            standing = pallets.staking.candidates.get()
+        assert not set(standing) & set(self.jailed_until)
+
+
+OffencesMachine.TestCase.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+TestOffencesMachine = OffencesMachine.TestCase

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from genesis.chain_spec import dev_spec, development_keypair, development_validator
 from genesis.sandbox import Sandbox
@@ -98,3 +101,49 @@ def test_several_validators_need_a_plan():
         chain = Sandbox(spec=replace(SPEC, validators=validators))
         with chain.reading() as pallets:
             assert pallets.upgrade.needs_plan() is needed
+
+
+class UpgradeMachine(RuleBasedStateMachine):
+    """Random plans: the pending one is the last that was accepted and not cancelled."""
+
+    def __init__(self):
+        super().__init__()
+        self.chain = governed()
+        self.plan = None
+
+    @rule(version=st.integers(0, 4), ahead=st.integers(-2, 9))
+    def schedule(self, version, ahead):
+        """Accepted if it is newer, later, and the only one."""
+        if self.stopped():
+            return
+        height = max(0, self.chain.height + 1 + ahead)
+        allowed = version > 1 and ahead > 0 and self.plan is None
+        assert self.chain.send(ALICE, schedule(version, height)).ok == allowed
+        if allowed:
+            self.plan = UpgradePlan(version, height, CODE)
+
+    @rule()
+    def cancel(self):
+        """Accepted if there is one."""
+        if self.stopped():
+            return
+        assert self.chain.send(ALICE, CANCEL).ok == (self.plan is not None)
+        self.plan = None
+
+    def stopped(self):
+        """Whether the next height is the planned one: then no block of this version is made."""
+        height = self.chain.height + 1
+        is_due = self.plan is not None and height >= self.plan.height
+        if is_due:
+            with pytest.raises(WrongSpecVersion):
+                self.chain.runtime.check_spec_version(self.chain.state, height)
+        return is_due
+
+    @invariant()
+    def the_plan_is_the_models(self):
+        """In the state for everybody to see."""
+        assert pending(self.chain) == self.plan
+
+
+UpgradeMachine.TestCase.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
+TestUpgradeMachine = UpgradeMachine.TestCase
