@@ -289,7 +289,7 @@ def load_all(
 ) -> dict[str, float | None]:
     """Load packed adapters one after another and keep them."""
     base_hash = manifest_of(directory).hash()
-    packed = PackedRows(adapters / PACKED_FOLDER, base_hash, RowLayout(shape))
+    packed = PackedRows(adapters / PACKED_FOLDER, base_hash, RowLayout(shape), 1 << 40)
     residents = Residents(1 << 40)
     # Twice: whatever the first load brings along is not the adapter's.
     packed.read(keys[0])

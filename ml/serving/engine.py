@@ -58,6 +58,8 @@ class EngineSettings:
     """Tokens whose keys and values are kept, for running answers and for prompts like them."""
     adapters_resident_bytes: int = 1 << 30
     """Adapters in memory, beside the slots."""
+    packed_bytes_max: int = 32 << 30
+    """Packed adapters on disk; over it, those that were packed first are deleted."""
     chunk_tokens: int = 64
     """Prompts are computed, and shared, in pieces of this size; a multiple of the page's."""
     prompt_tokens_per_step: int = 512
@@ -109,7 +111,9 @@ class Engine:
         self._residents = Residents(self.settings.adapters_resident_bytes)
         self._shelf = Shelf(
             adapters,
-            PackedRows(adapters / PACKED_FOLDER, self.base_hash, layout),
+            PackedRows(
+                adapters / PACKED_FOLDER, self.base_hash, layout, self.settings.packed_bytes_max
+            ),
             self._residents,
             layout,
             AdapterLimits(self.base_hash, self.settings.rank_max),

@@ -30,10 +30,14 @@ _LENGTH_BYTES = 8
 class PackedRows:
     """The packed adapters of one base model; threads may share it."""
 
-    def __init__(self, directory: Path, base_hash: bytes, layout: RowLayout) -> None:
-        """Keep files below `directory`, which is made when the first is written."""
+    def __init__(
+        self, directory: Path, base_hash: bytes, layout: RowLayout, budget_bytes: int
+    ) -> None:
+        """Keep at most `budget_bytes` below `directory`, made when the first file is written."""
         self._directory = directory / base_hash.hex()
         self._layout = layout
+        self._budget_bytes = budget_bytes
+        self._used_bytes = sum(path.stat().st_size for path in self._directory.glob("*"))
 
     def read(self, key: bytes) -> AdapterRow | None:
         """The row, or None if it was never written.
@@ -49,7 +53,10 @@ class PackedRows:
             raise _damaged(key, str(error)) from error
 
     def write(self, row: AdapterRow) -> None:
-        """Write a row atomically; raises `OSError`, such as for a full disk."""
+        """Write a row atomically and drop the oldest over the budget.
+
+        Raises `OSError`, such as for a full disk.
+        """
         metadata = {
             "version": FORMAT_VERSION,
             "rank": str(row.rank),
@@ -68,6 +75,20 @@ class PackedRows:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
+        self._used_bytes += len(data)
+        if self._used_bytes > self._budget_bytes:
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        """Delete the files that were written first, a tenth of the budget, so that it is rare."""
+        files = [(path.stat(), path) for path in self._directory.iterdir()]
+        files.sort(key=lambda each: (each[0].st_mtime_ns, each[1].name))
+        self._used_bytes = sum(stat.st_size for stat, _ in files)
+        for stat, path in files:
+            if self._used_bytes <= self._budget_bytes * 9 // 10:
+                return
+            path.unlink(missing_ok=True)
+            self._used_bytes -= stat.st_size
 
     def _path(self, key: bytes) -> Path:
         return self._directory / f"{key.hex()}.safetensors"

@@ -32,6 +32,7 @@ from node.api.escrow import Escrow
 from node.api.ledger import Ledger
 from node.api.requests import LANE, CompletionRequest
 from node.api.responses import Finished
+from node.api.streams import Piece
 from node.errors import HttpError, NodeError
 from node.workers.model_folders import fetch_folder
 from runtime.arithmetic import answer_fee
@@ -46,9 +47,6 @@ _log = structlog.get_logger("api")
 
 RECORD_TIMEOUT_S = 30.0
 """How long a cancelled answer may take to be journalled."""
-
-Piece = str | Finished
-"""A text, or the end of the answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from node.api.errors import InvalidApiKey
 from node.errors import ConfigError
 from node.files import write_atomically
+from node.http.messages import Request
 from runtime.hashing import hasher
 
 KEY_PREFIX = "ol-"
@@ -135,3 +137,19 @@ def _entry(name: str, fields: dict[str, Any]) -> ApiKey:
     if len(key_hash) != KEY_BYTES or len(account) != ACCOUNT_BYTES:
         raise ValueError(f"the entry {name[:16]} has a hash or an account of the wrong length")
     return ApiKey(key_hash, account, str(fields.get("label", "")))
+
+
+def account_of_request(keys: ApiKeys, request: Request) -> bytes:
+    """The account whose API key a request has; raises `InvalidApiKey`."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise InvalidApiKey(
+            "The request has no API key.", remedy="Send 'Authorization: Bearer <key>'."
+        )
+    account = keys.account_of(key.strip())
+    if account is None:
+        raise InvalidApiKey(
+            "The API key is not one of this server's.",
+            remedy="Ask its operator for one: `openledger serve keys add`.",
+        )
+    return account

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -81,27 +82,46 @@ class CompletionRequest:
     """Whether workers may read prompt and output to attribute the answer."""
 
 
-def parse_completion(body: Any, shape: Shape) -> CompletionRequest:
-    """Check the JSON body of a request; raises `InvalidRequest` naming the field."""
+def model_hash(name: object) -> bytes:
+    """The model that `name` stands for on the chain: its manifest hash in hex."""
+    try:
+        model = bytes.fromhex(name) if isinstance(name, str) else b""
+    except ValueError:
+        model = b""
+    if len(model) != MODEL_HASH_BYTES:
+        raise wrong("model", name, "the 64 hexadecimal digits of a model in GET /v1/models")
+    return model
+
+
+def parse_completion(
+    body: Any,
+    shape: Shape,
+    model_of: Callable[[object], bytes] = model_hash,
+    also_offered: frozenset[str] = frozenset(),
+) -> CompletionRequest:
+    """Check the JSON body of a request; raises `InvalidRequest` naming the field.
+
+    `model_of` finds the model by the value of `model`; fields in `also_offered` are the caller's.
+    """
     if not isinstance(body, dict):
         raise InvalidRequest("The body is not a JSON object.", remedy="Send one JSON object.")
     fields = {name: value for name, value in body.items() if value is not None}
-    _check_names(fields)
+    _check_names(fields, also_offered)
     prompt = _last_question(fields) if shape == "chat" else _raw_prompt(fields)
     stream = _boolean(fields, "stream", default=False)
     options = fields.get("stream_options", {})
     if not isinstance(options, dict):
-        raise _wrong("stream_options", options, "a JSON object")
-    temperature_ppb = round(_temperature(fields) * PPB)
+        raise wrong("stream_options", options, "a JSON object")
+    temperature_ppb = round(number_field(fields, "temperature", 0, 0, TEMPERATURE_MAX) * PPB)
     # Without a seed a sampled answer draws its own; the receipt says which.
     seed = secrets.randbelow(SEED_MAX + 1) if temperature_ppb else 0
     return CompletionRequest(
         shape=shape,
-        model=_model(fields),
+        model=model_of(fields.get("model")),
         prompt=prompt,
         tokens_max=_tokens_max(fields),
         temperature_ppb=temperature_ppb,
-        seed=_integer(fields, "seed", seed, 0, SEED_MAX),
+        seed=integer_field(fields, "seed", seed, 0, SEED_MAX),
         stops=_stops(fields),
         stream=stream,
         include_usage=_boolean(options, "include_usage", default=False),
@@ -109,15 +129,16 @@ def parse_completion(body: Any, shape: Shape) -> CompletionRequest:
     )
 
 
-def _wrong(name: str, found: object, wanted: str) -> InvalidRequest:
+def wrong(name: str, found: object, wanted: str) -> InvalidRequest:
+    """The error for a field `name` whose value is not `wanted`."""
     shown = repr(found)
     shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
     return InvalidRequest(f"'{name}' is {shown}.", remedy=f"It must be {wanted}.", parameter=name)
 
 
-def _check_names(fields: dict[str, Any]) -> None:
+def _check_names(fields: dict[str, Any], also_offered: frozenset[str]) -> None:
     for name, value in fields.items():
-        if name in _OFFERED or name in _WITHOUT_EFFECT:
+        if name in _OFFERED or name in _WITHOUT_EFFECT or name in also_offered:
             continue
         neutral = _NEUTRAL.get(name)
         if neutral is None:
@@ -127,36 +148,25 @@ def _check_names(fields: dict[str, Any]) -> None:
                 parameter=name[:80],
             )
         if value not in neutral:
-            raise _wrong(name, value, f"{neutral[0]!r}, or left out: nothing else is offered")
+            raise wrong(name, value, f"{neutral[0]!r}, or left out: nothing else is offered")
     if fields.get("lane", LANE) != LANE:
-        raise _wrong("lane", fields["lane"], f"'{LANE}': this server has no other lane")
-
-
-def _model(fields: dict[str, Any]) -> bytes:
-    name = fields.get("model")
-    try:
-        model = bytes.fromhex(name) if isinstance(name, str) else b""
-    except ValueError:
-        model = b""
-    if len(model) != MODEL_HASH_BYTES:
-        raise _wrong("model", name, "the 64 hexadecimal digits of a model in GET /v1/models")
-    return model
+        raise wrong("lane", fields["lane"], f"'{LANE}': this server has no other lane")
 
 
 def _last_question(fields: dict[str, Any]) -> str:
     """The text of the last message from the user: adapters are trained on single turns."""
     messages = fields.get("messages")
     if not isinstance(messages, list) or not 1 <= len(messages) <= MESSAGES_MAX:
-        raise _wrong("messages", messages, f"a list of 1 to {MESSAGES_MAX} messages")
+        raise wrong("messages", messages, f"a list of 1 to {MESSAGES_MAX} messages")
     last = ""
     for index, message in enumerate(messages):
         if not isinstance(message, dict) or message.get("role") not in ROLES:
             roles = ", ".join(sorted(ROLES))
-            raise _wrong(f"messages[{index}]", message, f"an object whose role is one of {roles}")
+            raise wrong(f"messages[{index}]", message, f"an object whose role is one of {roles}")
         if message["role"] == "user":
             last = _message_text(message.get("content"), index)
     if not last.strip():
-        raise _wrong("messages", "without a question", "a list with a message of the role user")
+        raise wrong("messages", "without a question", "a list with a message of the role user")
     return last
 
 
@@ -173,7 +183,7 @@ def _message_text(content: object, index: int) -> str:
         ]
         if len(parts) == len(content):
             return _encodable("".join(parts), f"messages[{index}].content")
-    raise _wrong(f"messages[{index}].content", content, "a text, or a list of text parts")
+    raise wrong(f"messages[{index}].content", content, "a text, or a list of text parts")
 
 
 def _raw_prompt(fields: dict[str, Any]) -> str:
@@ -181,7 +191,7 @@ def _raw_prompt(fields: dict[str, Any]) -> str:
     if isinstance(prompt, list) and len(prompt) == 1:
         prompt = prompt[0]
     if not isinstance(prompt, str) or not prompt:
-        raise _wrong("prompt", prompt, "one text that is not empty")
+        raise wrong("prompt", prompt, "one text that is not empty")
     return _encodable(prompt, "prompt")
 
 
@@ -190,23 +200,26 @@ def _encodable(text: str, name: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise _wrong(name, "not valid Unicode", "a text of Unicode characters") from error
+        raise wrong(name, "not valid Unicode", "a text of Unicode characters") from error
     return text
 
 
 def _tokens_max(fields: dict[str, Any]) -> int:
     both = {"max_tokens", "max_completion_tokens"} & fields.keys()
     if len(both) == 2 and fields["max_tokens"] != fields["max_completion_tokens"]:
-        raise _wrong("max_tokens", fields["max_tokens"], "left out beside max_completion_tokens")
+        raise wrong("max_tokens", fields["max_tokens"], "left out beside max_completion_tokens")
     name = "max_completion_tokens" if "max_completion_tokens" in both else "max_tokens"
-    return _integer(fields, name, TOKENS_DEFAULT, 1, TOKENS_MAX)
+    return integer_field(fields, name, TOKENS_DEFAULT, 1, TOKENS_MAX)
 
 
-def _temperature(fields: dict[str, Any]) -> float:
-    value = fields.get("temperature", 0)
+def number_field(
+    fields: dict[str, Any], name: str, default: float, least: float, most: float
+) -> float:
+    """A number of the body in its range; raises `InvalidRequest`."""
+    value = fields.get(name, default)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or not 0 <= value <= TEMPERATURE_MAX:
-        raise _wrong("temperature", value, f"a number from 0 to {TEMPERATURE_MAX:g}")
+    if not is_number or not math.isfinite(value) or not least <= value <= most:
+        raise wrong(name, value, f"a number from {least:g} to {most:g}")
     return float(value)
 
 
@@ -218,19 +231,20 @@ def _stops(fields: dict[str, Any]) -> tuple[str, ...]:
         or len(stops) > STOPS_MAX
         or not all(isinstance(stop, str) and stop for stop in stops)
     ):
-        raise _wrong("stop", value, f"a text, or a list of at most {STOPS_MAX} texts")
+        raise wrong("stop", value, f"a text, or a list of at most {STOPS_MAX} texts")
     return tuple(stops)
 
 
-def _integer(fields: dict[str, Any], name: str, default: int, least: int, most: int) -> int:
+def integer_field(fields: dict[str, Any], name: str, default: int, least: int, most: int) -> int:
+    """An integer of the body in its range; raises `InvalidRequest`."""
     value = fields.get(name, default)
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise _wrong(name, value, f"an integer from {least} to {most}")
+        raise wrong(name, value, f"an integer from {least} to {most}")
     return value
 
 
 def _boolean(fields: dict[str, Any], name: str, *, default: bool) -> bool:
     value = fields.get(name, default)
     if not isinstance(value, bool):
-        raise _wrong(name, value, "true or false")
+        raise wrong(name, value, "true or false")
     return value

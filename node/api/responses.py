@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from node.api.errors import ApiError
 from node.api.requests import Shape
@@ -45,6 +45,30 @@ class Envelope:
         }
 
 
+class Ending(Protocol):
+    """The end of an answer, however it is accounted for."""
+
+    @property
+    def reason(self) -> str:
+        """OpenAI's `finish_reason`."""
+
+    @property
+    def usage(self) -> dict[str, int]:
+        """Token counts."""
+
+    def extension(self) -> dict[str, Any]:
+        """The fields that are not OpenAI's."""
+
+
+def usage_of(prompt_tokens: int, output_tokens: int) -> dict[str, int]:
+    """OpenAI's `usage`."""
+    return {
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": output_tokens,
+        "total_tokens": prompt_tokens + output_tokens,
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """The end of an answer: why, and what it cost."""
@@ -55,12 +79,7 @@ class Finished:
     @property
     def usage(self) -> dict[str, int]:
         """Token counts, as the receipt states them."""
-        prompt, output = self.receipt.prompt_tokens, self.receipt.output_tokens
-        return {
-            "prompt_tokens": prompt,
-            "completion_tokens": output,
-            "total_tokens": prompt + output,
-        }
+        return usage_of(self.receipt.prompt_tokens, self.receipt.output_tokens)
 
     def extension(self) -> dict[str, Any]:
         """The fields that are not OpenAI's."""
@@ -75,7 +94,7 @@ class Finished:
         }
 
 
-def whole_answer(envelope: Envelope, text: str, finished: Finished) -> dict[str, Any]:
+def whole_answer(envelope: Envelope, text: str, finished: Ending) -> dict[str, Any]:
     """The body of an answer that is not streamed."""
     choice: dict[str, Any] = {"index": 0, "logprobs": None, "finish_reason": finished.reason}
     if envelope.shape == "chat":
@@ -96,7 +115,7 @@ def text_event(envelope: Envelope, text: str) -> bytes:
     return _chunk(envelope, {"content": text}, text, None)
 
 
-def closing_events(envelope: Envelope, finished: Finished, *, include_usage: bool) -> bytes:
+def closing_events(envelope: Envelope, finished: Ending, *, include_usage: bool) -> bytes:
     """The last piece with the receipt, the usage when it was asked for, and the end mark."""
     last = _chunk(envelope, {}, "", finished.reason, finished.extension())
     if include_usage:

@@ -9,9 +9,6 @@ GET  /answers/<model>/<epoch>    settled answers, for bonded workers (`disclosur
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,7 +16,7 @@ from typing import Any
 import structlog
 import trio
 
-from node.api.answering import Answering, Piece, explained
+from node.api.answering import Answering, explained
 from node.api.answers import Answer, AnswerLog
 from node.api.disclosure import (
     PAGE_ANSWERS_MAX,
@@ -27,21 +24,14 @@ from node.api.disclosure import (
     answers_target,
     check_request,
 )
-from node.api.errors import ApiError, InvalidApiKey, InvalidRequest, NotDisclosed, UnknownModel
-from node.api.keys import ApiKeys
+from node.api.errors import ApiError, InvalidRequest, NotDisclosed, UnknownModel
+from node.api.keys import ApiKeys, account_of_request
 from node.api.ledger import Ledger
 from node.api.requests import Shape, parse_completion
 from node.api.responses import (
-    EVENT_STREAM,
-    Envelope,
-    Finished,
-    closing_events,
-    error_event,
     error_response,
-    opening_event,
-    text_event,
-    whole_answer,
 )
+from node.api.streams import envelope_of, explain, streamed, whole
 from node.errors import HttpError
 from node.http.messages import Limits, Request, Response, Site
 from runtime.hashing import hash_receipt
@@ -52,7 +42,6 @@ ANSWER_TIMEOUT_S = 600.0
 """For an answer that is not streamed, from the whole request to its end."""
 BODY_BYTES_MAX = 1024 * 1024
 EPOCH_DIGITS_MAX = 10
-IDENTITIES: dict[Shape, str] = {"chat": "chatcmpl", "text": "cmpl"}
 _log = structlog.get_logger("api")
 
 
@@ -102,18 +91,7 @@ class Api:
                 )
 
     async def _user(self, request: Request) -> bytes:
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not key.strip():
-            raise InvalidApiKey(
-                "The request has no API key.", remedy="Send 'Authorization: Bearer <key>'."
-            )
-        account = await trio.to_thread.run_sync(self.keys.account_of, key.strip())
-        if account is None:
-            raise InvalidApiKey(
-                "The API key is not one of this server's.",
-                remedy="Ask its operator for one: `openledger serve keys add`.",
-            )
-        return account
+        return await trio.to_thread.run_sync(account_of_request, self.keys, request)
 
     async def _models(self, request: Request) -> Response:
         user = await self._user(request)
@@ -141,17 +119,11 @@ class Api:
     async def _complete(self, request: Request, shape: Shape) -> Response:
         user = await self._user(request)
         wanted = parse_completion(request.json(), shape)
-        created = int(time.time())
-        identity = f"{IDENTITIES[shape]}-{created:x}{time.monotonic_ns():x}"
-        envelope = Envelope(shape, identity, created, wanted.model.hex())
+        envelope = envelope_of(shape, wanted.model.hex())
         pieces = self.answering.pieces(wanted, user)
         if wanted.stream:
-            stream = _stream(pieces, envelope, include_usage=wanted.include_usage)
-            # It has begun when it is handed over: errors until here have a status of their own, and
-            # a generator that has begun is cleaned up when it is closed.
-            await anext(stream)
-            return Response(stream, content_type=EVENT_STREAM)
-        return await _whole(pieces, envelope)
+            return await streamed(pieces, envelope, include_usage=wanted.include_usage)
+        return await whole(pieces, envelope)
 
     async def _answers(self, request: Request, model: str, epoch: str) -> Response:
         model_hash, number, start = _answers_query(model, epoch, request.query.get("start", "0"))
@@ -168,43 +140,6 @@ class Api:
         answers = await trio.to_thread.run_sync(read)
         items = [_disclosed(answer).encode() for answer in answers]
         return Response(encode_blob(items), content_type="application/cbor")
-
-
-async def _stream(
-    pieces: AsyncGenerator[Piece, None], envelope: Envelope, *, include_usage: bool
-) -> AsyncGenerator[bytes, None]:
-    """The server-sent events of an answer, after one empty piece when it is certain to begin."""
-    async with aclosing(pieces):
-        await anext(pieces)
-        yield b""
-        if envelope.shape == "chat":
-            yield opening_event(envelope)
-        try:
-            async for piece in pieces:
-                if isinstance(piece, Finished):
-                    yield closing_events(envelope, piece, include_usage=include_usage)
-                else:
-                    yield text_event(envelope, piece)
-        except ApiError as error:
-            yield error_event(error)
-
-
-async def _whole(pieces: AsyncGenerator[Piece, None], envelope: Envelope) -> Response:
-    text = ""
-    async with aclosing(pieces):
-        async for piece in pieces:
-            if isinstance(piece, Finished):
-                return Response.from_json(whole_answer(envelope, text, piece))
-            text += piece
-    raise HttpError(500, "The answer did not end.", remedy="Ask again.")
-
-
-def explain(error: HttpError) -> Response:
-    """An error of the HTTP layer in OpenAI's shape."""
-    told = ApiError(error.message, remedy=error.remedy)
-    kind = "server_error" if error.status >= 500 else "invalid_request_error"
-    body: dict[str, Any] = {"message": str(told), "type": kind, "param": None, "code": None}
-    return Response.from_json({"error": body}, error.status)
 
 
 def _model_view(model_hash: bytes, model: Model) -> dict[str, Any]:

@@ -48,8 +48,17 @@ def serve(
         typer.Option(help="Folder of adapters; by default models/ in --data.", metavar="DIR"),
     ] = None,
     base_model: Annotated[
-        Path, typer.Option(help="Folder of the base model.", metavar="DIR")
+        Path,
+        typer.Option("--base-model", "--base", help="Folder of the base model.", metavar="DIR"),
     ] = EMBEDDED_MODEL,
+    adapters: Annotated[
+        Path | None,
+        typer.Option(
+            help="Serve the PEFT folders in DIR by name, without any chain; "
+            "then --key, --node and --models have no meaning, and --keys is optional.",
+            metavar="DIR",
+        ),
+    ] = None,
     keys: KeysFile = None,
     port: Annotated[int, typer.Option(help="TCP port; 0 for any free one.")] = DEFAULT_PORT,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -67,13 +76,26 @@ def serve(
     """Answer requests until stopped."""
     if context.invoked_subcommand is not None:
         return
-    if not key:
-        raise ConfigError("A server needs a key to sign receipts with.", remedy="Give --key.")
     from node.api.service import ServerSettings, run_server
     from node.http.messages import LOCAL_HOSTS
     from node.logs import configure_logs
 
+    def ready(url: str) -> None:
+        print_json({"url": url}) if as_json else print(f"OpenLedger API ready at {url}/v1")
+
     configure_logs(log_level)
+    hosts = LOCAL_HOSTS | frozenset(allow_host or ())
+    if adapters is not None:
+        from node.lora.service import LoraSettings, run_lora_server
+
+        plain = LoraSettings(adapters, base_model, data, keys, host, port, hosts)
+        run_lora_server(plain, ready)
+        return
+    if not key:
+        raise ConfigError(
+            "A server needs a key to sign receipts with.",
+            remedy="Give --key, or --adapters to serve without a chain.",
+        )
     settings = ServerSettings(
         node=node,
         data=data,
@@ -82,13 +104,9 @@ def serve(
         keys=keys or data / KEYS_FILE,
         host=host,
         port=port,
-        allowed_hosts=LOCAL_HOSTS | frozenset(allow_host or ()),
+        allowed_hosts=hosts,
         settle_every_seconds=settle_every_seconds,
     )
-
-    def ready(url: str) -> None:
-        print_json({"url": url}) if as_json else print(f"OpenLedger API ready at {url}/v1")
-
     run_server(settings, choose_key(key, password_file), ready)
 
 

@@ -34,7 +34,7 @@ def row_of(key, rank=8) -> AdapterRow:
 
 @pytest.fixture
 def packed(tmp_path):
-    return PackedRows(tmp_path, bytes(32), LAYOUT)
+    return PackedRows(tmp_path, bytes(32), LAYOUT, 1 << 30)
 
 
 def file_of(tmp_path):
@@ -66,7 +66,7 @@ def test_a_packed_row_is_an_ordinary_safetensors_file(packed, tmp_path):
 def test_rows_of_another_base_model_are_not_looked_at(packed, tmp_path):
     """The same adapter packed for another base model is a miss."""
     packed.write(row_of(1))
-    assert PackedRows(tmp_path, bytes(31) + b"a", LAYOUT).read(row_of(1).key) is None
+    assert PackedRows(tmp_path, bytes(31) + b"a", LAYOUT, 1 << 30).read(row_of(1).key) is None
 
 
 @pytest.mark.parametrize(
@@ -98,11 +98,11 @@ def test_a_damaged_packed_row_is_packed_again(make_engine, base, tmp_path):
     request = GenerationRequest(PROMPT, digest, 4)
     first = answer_all(make_engine(directory=tmp_path), [request])
     path = next((tmp_path / ".packed").rglob("*.safetensors"))
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-7])
+    path.write_bytes(path.read_bytes()[:-7])
+    assert answer_all(make_engine(directory=tmp_path), [request]) == first
     engine = make_engine(directory=tmp_path)
     assert answer_all(engine, [request]) == first
-    assert path.read_bytes() == whole
+    assert engine.figures().adapters_found_in == {"packed": 1}
 
 
 def test_a_full_disk_fails_nothing(make_engine, base, tmp_path, monkeypatch):
@@ -117,6 +117,16 @@ def test_a_full_disk_fails_nothing(make_engine, base, tmp_path, monkeypatch):
     assert answer_all(engine, [GenerationRequest(PROMPT, digest, 4)])
     assert engine.figures().adapters_unwritten == 1
     assert list((tmp_path / ".packed").rglob("*.*")) == []
+
+
+def test_the_oldest_files_go_first(tmp_path):
+    """On disk too there is a budget, also for what a former process has left."""
+    size = row_of(0).size_bytes
+    for key in range(6):
+        PackedRows(tmp_path, bytes(32), LAYOUT, 4 * size).write(row_of(key))
+    packed = PackedRows(tmp_path, bytes(32), LAYOUT, 4 * size)
+    kept = [packed.read(row_of(key).key) is not None for key in range(6)]
+    assert kept == [False, False, False, True, True, True]
 
 
 def test_memory_keeps_the_recently_used():

@@ -1,0 +1,1 @@
+"""A plain multi-adapter server: an OpenAI-compatible API over folders, without any chain."""

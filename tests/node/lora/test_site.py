@@ -1,0 +1,254 @@
+"""The plain server, asked by the real `openai` package."""
+
+import asyncio
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from node.api.errors import InvalidRequest
+from node.api.keys import ApiKeys
+from node.lora.requests import parse_plain
+from tests.ml.serving.adapters import save_adapter
+
+# peft 0.21 asks transformers 5.23 for a property that version 6 renames.
+pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
+
+QUESTION: Any = [{"role": "user", "content": "What is red?"}]
+
+
+def client_of(url, key="none"):
+    return openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0)
+
+
+def ask(client, model, **options):
+    answer = client.chat.completions.create(model=model, messages=QUESTION, max_tokens=8, **options)
+    return answer.choices[0].message.content
+
+
+def test_models_are_the_base_and_all_folders(with_server):
+    """Names are listed with their base; one that is not there is 404."""
+
+    def work(url):
+        client = client_of(url)
+        listed: list[Any] = list(client.models.list())
+        models = {model.id: model.parent for model in listed}
+        assert models == {"tiny": None, "red": "tiny", "green": "tiny", "blue": "tiny"}
+        assert client.models.retrieve("red").id == "red"
+        for name in ("black", "..", ".by-hash", "red/../red", ""):
+            with pytest.raises(openai.APIStatusError) as error:
+                ask(client, name)
+            assert error.value.status_code == 404
+            assert error.value.body["param"] == "model"
+
+    with_server(work)
+
+
+def test_each_model_answers_as_itself(with_server):
+    """Chat and completions, whole and streamed, agree; different adapters differ."""
+
+    def work(url):
+        client = client_of(url)
+        answers = {name: ask(client, name) for name in ("tiny", "red", "green", "blue")}
+        assert len(set(answers.values())) == 4
+        for name, text in answers.items():
+            stream = client.chat.completions.create(
+                model=name,
+                messages=QUESTION,
+                max_tokens=8,
+                stream=True,
+                stream_options={"include_usage": True},
+            )
+            chunks = list(stream)
+            pieces = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
+            assert "".join(pieces) == text
+            assert chunks[-1].usage.completion_tokens <= 8
+        whole = client.completions.create(model="red", prompt="ab", max_tokens=6)
+        parts = client.completions.create(model="red", prompt="ab", max_tokens=6, stream=True)
+        assert "".join(part.choices[0].text for part in parts) == whole.choices[0].text
+
+    with_server(work)
+
+
+def test_sampling_parameters_are_taken(with_server):
+    """What a seed decides is the same again, and a cut to one token is the greedy answer."""
+
+    def work(url):
+        client = client_of(url)
+        greedy = ask(client, "red")
+        assert ask(client, "red", temperature=2, seed=1, extra_body={"top_k": 1}) == greedy
+        assert ask(client, "red", temperature=2, seed=1, top_p=0.000001) == greedy
+        drawn = ask(client, "red", temperature=2, seed=1)
+        assert ask(client, "red", temperature=2, seed=1) == drawn
+        assert ask(client, "red", frequency_penalty=2, presence_penalty=2) is not None
+
+    with_server(work)
+
+
+def test_a_merge_states_whose_it_is(with_server):
+    """A merge by request answers, and its shares sum to 10**9."""
+    merge = {"method": "linear", "models": ["red", "green"], "weights": [1, 0.5]}
+
+    def work(url):
+        answer = client_of(url).chat.completions.create(
+            model="red", messages=QUESTION, max_tokens=8, extra_body={"merge": merge}
+        )
+        shares = answer.model_extra["merge_shares_ppb"]
+        assert list(shares) == ["red", "green"]
+        assert sum(shares.values()) == 10**9
+
+    with_server(work)
+
+
+@pytest.mark.parametrize(
+    ("fields", "parameter"),
+    [
+        ({"top_p": 1.5}, "top_p"),
+        ({"top_k": -1}, "top_k"),
+        ({"presence_penalty": 3}, "presence_penalty"),
+        ({"logit_bias": {"5": 1}}, "logit_bias"),
+        ({"merge": []}, "merge"),
+        ({"merge": {"method": "sum"}}, "merge.method"),
+        ({"merge": {"method": "ties", "models": "red"}}, "merge.models"),
+        ({"merge": {"method": "ties", "models": [], "weights": 1}}, "merge.weights"),
+        ({"merge": {"method": "ties", "models": [], "weights": ["a"]}}, "merge.weights[0]"),
+    ],
+)
+def test_a_wrong_field_is_named(fields, parameter):
+    """Nothing is ignored silently."""
+    body = {"model": "red", "messages": QUESTION} | fields
+    with pytest.raises(InvalidRequest) as error:
+        parse_plain(body, "chat", lambda _name: bytes(32))
+    assert error.value.parameter == parameter
+
+
+def test_an_adapter_uploaded_again_answers_at_once(with_server, base, store):
+    """The name stands for the new content: no row, page or hash of the old one is used."""
+
+    def work(url):
+        client = client_of(url)
+        before = ask(client, "red")
+        digest = save_adapter(base, store, 77)
+        shutil.rmtree(store / "red")
+        (store / digest.hex()).rename(store / "red")
+        (store / "scarlet").symlink_to(store / "red")
+        after = ask(client, "red")
+        assert after != before
+        assert ask(client, "scarlet") == after
+        shutil.rmtree(store / "red")
+        with pytest.raises(openai.NotFoundError):
+            ask(client, "red")
+
+    with_server(work)
+
+
+def test_bad_adapters_fail_while_others_stream(with_server, store):
+    """32 streams go on, bit for bit, while requests through broken folders are refused."""
+    for name, damage in (
+        ("torn", lambda folder: truncate(folder / "adapter_model.safetensors")),
+        ("bare", lambda folder: (folder / "adapter_model.safetensors").unlink()),
+        ("odd", lambda folder: (folder / "adapter_config.json").write_text("[]")),
+    ):
+        damage(shutil.copytree(store / "red", store / name))
+
+    def work(url):
+        client = client_of(url)
+        alone = {name: ask(client, name) for name in ("red", "green", "blue")}
+
+        def stream(index):
+            name = ("red", "green", "blue")[index % 3]
+            chunks = client.chat.completions.create(
+                model=name, messages=QUESTION, max_tokens=8, stream=True
+            )
+            text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+            return text == alone[name]
+
+        def fail(name):
+            with pytest.raises(openai.APIStatusError) as error:
+                ask(client, name)
+            return error.value.status_code
+
+        with ThreadPoolExecutor(40) as pool:
+            streams = [pool.submit(stream, index) for index in range(32)]
+            failures = [pool.submit(fail, name) for name in ("torn", "bare", "odd", "none")]
+            assert all(each.result() for each in streams)
+            assert [each.result() for each in failures] == [503, 503, 503, 404]
+
+    with_server(work)
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-50])
+
+
+def test_a_hundred_clients_and_some_who_leave(with_server):
+    """100 at once through the asynchronous client; who closes a stream early disturbs nobody."""
+
+    async def ask_all(url):
+        async with openai.AsyncOpenAI(
+            base_url=f"{url}/v1", api_key="none", max_retries=0
+        ) as client:
+
+            async def one(index):
+                stream: Any = await client.chat.completions.create(
+                    model=("red", "green", "blue")[index % 3],
+                    messages=QUESTION,
+                    max_tokens=8,
+                    stream=True,
+                )
+                if index % 5 == 0:
+                    await stream.close()
+                    return None
+                return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
+
+            return await asyncio.gather(*(one(index) for index in range(100)))
+
+    def work(url):
+        answers = asyncio.run(ask_all(url))
+        expected = [ask(client_of(url), name) for name in ("red", "green", "blue")]
+        for index, text in enumerate(answers):
+            assert text in {None, expected[index % 3]}
+
+    with_server(work)
+
+
+def test_keys_are_asked_for_if_there_are_any(with_server, tmp_path):
+    """With a file of keys, a request without one is 401; health and metrics are open."""
+    keys = ApiKeys(tmp_path / "keys.json")
+    secret = keys.add(bytes(32), "friend")
+
+    def work(url):
+        with pytest.raises(openai.AuthenticationError):
+            client_of(url).models.list()
+        assert ask(client_of(url, secret), "red") is not None
+        assert httpx.get(f"{url}/health").json() == {"status": "ok"}
+
+    with_server(work, keys)
+
+
+def test_metrics_say_what_the_engine_does(with_server):
+    """Tokens, queue, tiers and occupancy are there for Prometheus."""
+
+    def work(url):
+        ask(client_of(url), "red")
+        text = httpx.get(f"{url}/metrics").text
+        assert 'openledger_serving_adapters_found_total{tier="folder"} 1.0' in text
+        assert 'openledger_serving_requests{state="running"} 0.0' in text
+        assert "openledger_serving_answer_tokens_total 7.0" in text
+
+    with_server(work)
+
+
+def test_invalid_bodies_are_400(with_server):
+    """Bad UTF-8, bad JSON and unknown fields are refused, and the next request is answered."""
+
+    def work(url):
+        for body in (b"\xff\xfe", b"[", b"[]", json.dumps({"model": "red", "mood": 1}).encode()):
+            assert httpx.post(f"{url}/v1/chat/completions", content=body).status_code == 400
+        assert ask(client_of(url), "red") is not None
+
+    with_server(work)
