@@ -154,8 +154,10 @@ class Rules:
             case Status(entry=Entry() as entry):
                 facts.add_entry(entry)
             case Decided():
-                if facts.add_block(message.block) == message.certificate.statement.block_id:
-                    facts.add_certificate(message.certificate)
+                # The certificate first: anybody can make blocks, and too many push out others.
+                facts.add_certificate(message.certificate)
+                if self._identify(message.block) == message.certificate.statement.block_id:
+                    facts.add_block(message.block)
             case BlockRequest():
                 known = facts.blocks.get(message.block_id)
                 if known is not None:
@@ -320,7 +322,7 @@ class Rules:
         if entry is None:
             return False
         block_id = self._built if entry.notarized is None else entry.notarized.statement.block_id
-        if block_id is None:
+        if block_id is None or (entry.notarized is None and block_id not in self._facts.blocks):
             if not self._building:
                 self._building = True
                 self.effects.append(BuildBlock(self.height, self._parent_id))

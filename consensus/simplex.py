@@ -26,7 +26,16 @@ from consensus.engine import (
 )
 from consensus.errors import InvalidCertificate, InvalidVote
 from consensus.facts import Identify
-from consensus.messages import BlockRequest, Message, Status, height_of
+from consensus.messages import (
+    ENCODED_BLOCK_BYTES_MAX,
+    BlockReply,
+    BlockRequest,
+    Decided,
+    Message,
+    Proposal,
+    Status,
+    height_of,
+)
 from consensus.rules import Rules, TimeOuts
 from consensus.scheme import Scheme
 from runtime.wire.validators import ValidatorSet
@@ -34,6 +43,7 @@ from runtime.wire.validators import ValidatorSet
 BUFFERED_MAX = 1_024
 """Messages of the next height that are kept while this one is committed, of all peers."""
 BUFFERED_PER_PEER_MAX = 64
+"""Of one peer; together their blocks have at most the size of one."""
 PEERS_TOLD_MAX = 4_096
 
 SchemeOf = Callable[[ValidatorSet], Scheme]
@@ -144,10 +154,24 @@ class Simplex:
         if height == rules.height + 1:
             waiting = self._buffered.get(peer, [])
             count = sum(len(each) for each in self._buffered.values())
-            if len(waiting) < BUFFERED_PER_PEER_MAX and count < BUFFERED_MAX:
+            size_bytes = sum(_block_bytes(each) for each in (*waiting, message))
+            if (
+                len(waiting) < BUFFERED_PER_PEER_MAX
+                and count < BUFFERED_MAX
+                and size_bytes <= ENCODED_BLOCK_BYTES_MAX
+            ):
                 self._buffered.setdefault(peer, waiting).append(message)
         elif not rules.decided and peer not in self._told:
             if len(self._told) >= PEERS_TOLD_MAX:
                 self._told.clear()
             self._told[peer] = None
             self._effects.append(Send(peer, Status(rules.height, rules.round, None)))
+
+
+def _block_bytes(message: Message) -> int:
+    """The size of the block in a message."""
+    match message:
+        case Proposal(block=bytes() as block) | Decided(block=block) | BlockReply(block=block):
+            return len(block)
+        case _:
+            return 0

@@ -76,6 +76,16 @@ def run_seeds(seeds: Iterable[int], faults: Faults) -> Summary:
     return summary
 
 
+def seeds_until_violation(count: int, faults: Faults) -> tuple[int, str | None]:
+    """How many seeds it takes to the first violation, and which; `None` if there is none."""
+    for seed in range(count):
+        try:
+            run_seed(seed, faults)
+        except Violation as violation:
+            return seed + 1, str(violation)
+    return count, None
+
+
 def run_campaign(start: int, count: int, faults: Faults, processes: int) -> Summary:
     """Run `count` seeds from `start` on, in so many processes."""
     chunks = list(_chunks(start, count))

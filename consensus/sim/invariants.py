@@ -14,6 +14,7 @@ from consensus.sim.cryptography import TableCryptography
 from consensus.simplex import BUFFERED_MAX, Simplex
 from consensus.votes import (
     Certificate,
+    Statement,
     VoteKind,
     conflict,
     decode_bitmap,
@@ -31,6 +32,7 @@ class Invariant(Enum):
     EVIDENCE = "evidence that an honest node reports holds, and names only the faulty"
     REFUSAL = "an honest signer is never asked for what it must refuse"
     LEADER = "an honest node notarizes only what the round's leader proposed"
+    JUSTIFICATION = "an honest node notarizes only what certificates allow in the round (R1, R2)"
     LIVENESS = "once the network is calm, every honest node decides within bounded time"
     PROMPTNESS = "in a network without faults every height is decided in its first round"
     ROOTS = "nodes that decided the same blocks have the same state"
@@ -74,6 +76,31 @@ def is_decided(
             return False
         weight += voter.weight
     return 3 * weight > 2 * validators.total_weight
+
+
+def is_justified(
+    statement: Statement, validators: ValidatorSet, cryptography: TableCryptography
+) -> bool:
+    """Whether some entry allows to notarize a block in its round, by all that was ever signed."""
+    validators_hash = validators.hash()
+
+    def is_certified(kind: VoteKind, round_: int, block_id: bytes | None) -> bool:
+        payload = Statement(kind, statement.height, round_, block_id).payload(
+            GENESIS_HASH, validators_hash
+        )
+        weight = sum(
+            each.weight
+            for each in validators.validators
+            if cryptography.has_signed(each.vote_key, payload)
+        )
+        return 3 * weight > 2 * validators.total_weight
+
+    for round_ in range(statement.round - 1, 0, -1):
+        if is_certified(VoteKind.NOTARIZE, round_, statement.block_id):
+            return True
+        if not is_certified(VoteKind.NULLIFY, round_, None):
+            return False
+    return True
 
 
 def culprits_of(

@@ -38,7 +38,7 @@ from consensus.sim.chain import Block, apply, genesis, identify, validator
 from consensus.sim.disk import Commit, Disk
 from consensus.sim.invariants import Invariant
 from consensus.sim.order import Order
-from consensus.sim.trace import show_effect, show_message
+from consensus.sim.trace import show_effect, show_message, show_statement
 from consensus.simplex import Simplex
 from consensus.votes import Statement, Vote, sign_vote
 
@@ -180,7 +180,7 @@ class Node:
         if signer is None:
             return SignRefused(statement)
         if self.is_honest and (objection := self._order.objection_to_sign(statement)) is not None:
-            self.violate(Invariant.ORDER, f"{objection}: {statement}")
+            self.violate(Invariant.ORDER, f"{objection}: {show_statement(statement)}")
         vote = signer.find(statement)
         if vote is None:
             try:
@@ -283,7 +283,7 @@ class Node:
         if isinstance(vote, Vote) and vote.validator == self.keys.account:
             objection = self._order.objection_to_send(vote)
             if objection is not None:
-                self.violate(Invariant.ORDER, f"{objection}: {vote.statement}")
+                self.violate(Invariant.ORDER, f"{objection}: {show_statement(vote.statement)}")
 
 
 def peer_at(place: int) -> bytes:

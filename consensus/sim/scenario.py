@@ -147,8 +147,8 @@ def draw_scenario(seed: int, faults: Faults) -> Scenario:
 
 def _draw_timeouts(random: Random, undisturbed: bool) -> TimeOuts:
     """Time-outs that are enough from round 1 on, or only after they have grown (R1)."""
-    base = 30 if undisturbed else random.choice((1, 4, 4, 8))
-    return TimeOuts(base * DELTA_MS, 2 * DELTA_MS, 20 * DELTA_MS, 4 * DELTA_MS)
+    base_ms = 18 * DELTA_MS if undisturbed else random.choice((25, 100, 400, 400, 800))
+    return TimeOuts(base_ms, 2 * DELTA_MS, 20 * DELTA_MS, 4 * DELTA_MS)
 
 
 def _draw_validators(

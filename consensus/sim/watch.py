@@ -20,9 +20,10 @@ from consensus.sim.invariants import (
     held,
     held_max,
     is_decided,
+    is_justified,
 )
 from consensus.sim.scenario import Faults, Scenario
-from consensus.sim.trace import name_of
+from consensus.sim.trace import name_of, show_statement
 from consensus.votes import Certificate, Statement, VoteKind, conflict, signed_payload
 from runtime.wire.validators import ValidatorSet
 
@@ -73,10 +74,18 @@ class Watch:
         earlier = self._signed.setdefault(place, [])
         for other in earlier:
             if conflict(other, statement):
-                self.violate(Invariant.HONESTY, f"node {node.place} signs {other}, {statement}")
+                self.violate(
+                    Invariant.HONESTY,
+                    f"node {node.place} signs {show_statement(other)}, {show_statement(statement)}",
+                )
         earlier.append(statement)
         if statement.kind is VoteKind.NOTARIZE:
             self._check_leader(node, statement)
+            if not is_justified(statement, node.disk.head.validators, self._cryptography):
+                self.violate(
+                    Invariant.JUSTIFICATION,
+                    f"node {node.place} notarizes {show_statement(statement)}",
+                )
 
     def _check_leader(self, node: Node, statement: Statement) -> None:
         head = node.disk.head
@@ -88,7 +97,9 @@ class Watch:
         )
         payload = proposed.payload(GENESIS_HASH, head.validators.hash())
         if not self._cryptography.has_signed(leader.vote_key, signed_payload(payload, None)):
-            self.violate(Invariant.LEADER, f"node {node.place} notarizes {statement}")
+            self.violate(
+                Invariant.LEADER, f"node {node.place} notarizes {show_statement(statement)}"
+            )
 
     def decided(self, node: Node, after: Head, effect: Finalize) -> None:
         """An honest node decides."""
@@ -96,9 +107,14 @@ class Watch:
         validators = node.disk.head.validators
         named = certificate.statement
         if (named.height, named.block_id) != (after.height, after.block_id):
-            self.violate(Invariant.VALIDITY, f"node {node.place}: {named} decides {after.height}")
+            self.violate(
+                Invariant.VALIDITY,
+                f"node {node.place}: {show_statement(named)} decides {after.height}",
+            )
         if not is_decided(certificate, validators, self._cryptography):
-            self.violate(Invariant.VALIDITY, f"node {node.place}: no quorum for {named}")
+            self.violate(
+                Invariant.VALIDITY, f"node {node.place}: no quorum for {show_statement(named)}"
+            )
         known = self.decisions.setdefault(after.height, after)
         if known.block_id != after.block_id:
             if self._scenario.faults is not Faults.FORKS:

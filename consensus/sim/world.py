@@ -32,6 +32,8 @@ from runtime.wire.validators import ValidatorSet
 
 LIVENESS_MS = 1_000 * DELTA_MS
 """Within this time after the network is calm every honest node decides some heights more."""
+EVENTS_MAX = 400_000
+"""More than that is a storm: a run has about a thousand."""
 EFFECTS_BEFORE_FAILURE_MAX = 8
 HIDDEN = 0.9
 """The part of the hidden messages that is lost."""
@@ -121,11 +123,11 @@ class World:
         heap = self._heap
         while heap and not self.watch.is_forked and not self._is_over():
             self.now_ms, _, action, arguments = heappop(heap)
-            if self.now_ms > end_ms:
-                break
             events += 1
+            if self.now_ms > end_ms or events > EVENTS_MAX:
+                break
             action(*arguments)
-        self._judge()
+        self._judge(events)
         decided = self.watch.decisions
         return Outcome(
             seed=scenario.seed,
@@ -142,13 +144,13 @@ class World:
     def _is_over(self) -> bool:
         return self._target > 0 and self.watch.lowest >= self._target
 
-    def _judge(self) -> None:
+    def _judge(self, events: int) -> None:
         honest = [node for node in self.nodes if node.is_honest]
         if self.watch.is_forked:
             self.watch.attribute(honest)
         elif self.scenario.faults is not Faults.FORKS and not self._is_over():
             heights = [node.disk.head.height for node in honest]
-            what = f"heights {heights} of {self._target} at {self.now_ms} ms"
+            what = f"heights {heights} of {self._target} at {self.now_ms} ms, {events} events"
             self.watch.violate(Invariant.LIVENESS, what)
 
     def _calm(self) -> None:
