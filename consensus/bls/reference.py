@@ -6,6 +6,7 @@ it.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import lru_cache, reduce
 
@@ -21,7 +22,16 @@ from py_ecc.bls.g2_primitives import (
 from py_ecc.bls.typing import G1Uncompressed
 from py_ecc.optimized_bls12_381.optimized_curve import add, is_inf
 
-from consensus.bls.interface import KEYS_CACHED_MAX, PUBLIC_KEY_BYTES, SIGNATURE_BYTES, scalar_of
+from consensus.bls.interface import (
+    KEYS_CACHED_MAX,
+    PUBLIC_KEY_BYTES,
+    RECURSION_LIMIT,
+    SIGNATURE_BYTES,
+    scalar_of,
+)
+
+# py_ecc raises it to 100,000 for the whole process, which then dies of deeply nested JSON.
+sys.setrecursionlimit(RECURSION_LIMIT)
 
 
 def public_key(secret: bytes) -> bytes:

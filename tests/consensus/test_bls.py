@@ -173,3 +173,11 @@ def test_without_the_wheel_the_reference_is_used(monkeypatch):
     monkeypatch.delitem(sys.modules, "consensus.bls.arkworks")
     monkeypatch.delattr(bls, "arkworks")
     assert bls._best() is reference
+
+
+def test_the_reference_leaves_the_recursion_limit_as_it_was():
+    """Deeply nested JSON must stay an error: with py_ecc's limit it ends the process."""
+    assert reference.public_key(bytes(31) + b"\x01")
+    assert sys.getrecursionlimit() < 10_000
+    with pytest.raises(RecursionError):
+        json.loads("[" * 100_000)
