@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import sys
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Protocol
@@ -23,8 +22,6 @@ GROUP_ORDER = int("73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000
 """The prime order of the groups; a secret key is between 1 and it."""
 SIGNATURE_DOMAIN = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_"
 POSSESSION_DOMAIN = b"BLS_POP_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_"
-RECURSION_LIMIT = sys.getrecursionlimit()
-"""Of the process, as it was before a backend was imported."""
 KEYS_CACHED_MAX = 1_024
 """The most public keys whose points a backend remembers: four sets of validators."""
 

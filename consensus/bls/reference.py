@@ -25,11 +25,12 @@ from py_ecc.optimized_bls12_381.optimized_curve import add, is_inf
 from consensus.bls.interface import (
     KEYS_CACHED_MAX,
     PUBLIC_KEY_BYTES,
-    RECURSION_LIMIT,
     SIGNATURE_BYTES,
     scalar_of,
 )
 
+RECURSION_LIMIT = 1_000
+"""CPython's own."""
 # py_ecc raises it to 100,000 for the whole process, which then dies of deeply nested JSON.
 sys.setrecursionlimit(RECURSION_LIMIT)
 
