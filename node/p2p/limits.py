@@ -66,7 +66,7 @@ LANE_LIMITS: Mapping[Lane, LaneLimits] = {
     Lane.CONTROL: LaneLimits(Rate(20, 100), Rate(16 * KIB, 64 * KIB), 64, 64 * KIB),
     Lane.CONSENSUS: LaneLimits(Rate(3_000, 6_000), Rate(16 * MIB, 32 * MIB), 8_192, 32 * MIB),
     Lane.SYNC: LaneLimits(Rate(200, 1_000), Rate(64 * MIB, 128 * MIB), 64, 16 * MIB),
-    Lane.GOSSIP: LaneLimits(Rate(2_000, 10_000), Rate(4 * MIB, 16 * MIB), 4_096, 4 * MIB),
+    Lane.GOSSIP: LaneLimits(Rate(5_000, 20_000), Rate(4 * MIB, 16 * MIB), 4_096, 4 * MIB),
 }
 
 GOSSIP_SENT = 0.5
