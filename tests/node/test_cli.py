@@ -12,7 +12,13 @@ from typing import Any
 
 import pytest
 
-from genesis.chain_spec import development_keypair
+from genesis.chain_spec import (
+    ChainSpec,
+    dev_spec,
+    development_keypair,
+    development_validator,
+)
+from genesis.toml_records import write_record
 from node.cli.arguments import options_of, typed_arguments, typed_value
 from node.errors import ConfigError
 from pallets.balances.pallet import Balances
@@ -162,6 +168,20 @@ def test_keys_are_kept_and_used(dev_node: Any, openledger: Run, tmp_path: Path) 
 def account_of(name: str) -> bytes | None:
     """The names that these tests know."""
     return development_keypair("user").account if name == "dev:user" else None
+
+
+def test_a_validator_proves_its_keys(dev_node: Any, openledger: Run) -> None:
+    """In a chain spec, where each party adds its entry, and on a running chain."""
+    alice = ("--key", "dev:alice")
+    printed = openledger("validator", "entry", *alice, "--bond", "100000")
+    entry = development_validator("alice")
+    assert printed.stdout == f"[[validators]]\n{write_record(entry)}"
+    spec = dev_spec().to_toml().replace("[[buckets]]", f"{printed.stdout}\n[[buckets]]", 1)
+    assert entry in ChainSpec.from_toml(spec).validators
+    node = ("--node", dev_node.url, "--json")
+    sent = json.loads(openledger("validator", "set-keys", *alice, *node).stdout)
+    stored = openledger("query", "Session", "keys", sent["account"], *node)
+    assert json.loads(stored.stdout) == sent["keys"]
 
 
 def test_arguments_become_typed_values() -> None:
