@@ -24,7 +24,7 @@ from genesis.allocation import (
 from genesis.compose import Pallets, compose, compose_runtime
 from genesis.pallet_packages import PACKAGES_MAX, PalletPackage, load_pallets
 from genesis.toml_records import InvalidChainSpec, read_record, write_record
-from genesis.validators import SpecValidator, spec_validator
+from genesis.validators import SpecValidator, prove_keys, spec_validator
 from pallets.attribution.pallet import Attribution
 from pallets.compute.pallet import Compute
 from pallets.datanets.pallet import Datanets
@@ -205,7 +205,8 @@ def development_keypair(name: str) -> Keypair:
 def development_validator(name: str, bond: int = DEV_BOND) -> SpecValidator:
     """A development account as a validator: its seed is that of its vote and BLS keys, too."""
     keypair = development_keypair(name)
-    return spec_validator(keypair.account, bond, keypair, key_gen(keypair.seed))
+    keys, proofs = prove_keys(keypair, key_gen(keypair.seed), ZERO_HASH, keypair.account)
+    return spec_validator(keypair.account, bond, keys, proofs)
 
 
 def local_spec(count: int) -> ChainSpec:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from consensus.bls import BLS
-from runtime.hashing import ZERO_HASH
 from runtime.keys import Keypair
 from runtime.types import AccountId, Amount, BlsPublicKey, BlsSignature, PublicKey, Signature
 from runtime.wire.session_keys import KeyProofs, SessionKeys
@@ -61,9 +60,10 @@ def prove_keys(
     return keys, proofs
 
 
-def spec_validator(account: bytes, bond: int, vote: Keypair, bls_secret: bytes) -> SpecValidator:
-    """Return the entry of a validator in a chain spec; raises `InvalidBlsSecret`."""
-    keys, proofs = prove_keys(vote, bls_secret, ZERO_HASH, account)
+def spec_validator(
+    account: bytes, bond: int, keys: SessionKeys, proofs: KeyProofs
+) -> SpecValidator:
+    """Return the entry of a validator in a chain spec; the proofs are for the genesis hash 0."""
     return SpecValidator(
         account=account,
         bond=bond,

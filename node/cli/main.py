@@ -26,6 +26,7 @@ from node.cli import (
     serve,
     tx,
     upgrade,
+    validator,
     worker,
 )
 from node.cli.output import print_error
@@ -56,6 +57,7 @@ app.add_typer(localnet.app, name="localnet")
 app.add_typer(admin.app, name="admin")
 app.add_typer(config.app, name="config")
 
+app.add_typer(validator.app, name="validator")
 app.add_typer(pallet.app, name="pallet")
 app.add_typer(receipt.app, name="receipt")
 app.add_typer(client.app, name="client")

@@ -7,7 +7,9 @@ from typing import Self
 
 from consensus.bls import BLS, key_gen
 from consensus.votes import Statement, Vote, sign_vote
+from genesis.validators import prove_keys
 from runtime.keys import Keypair
+from runtime.wire.session_keys import KeyProofs, SessionKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,10 @@ class ValidatorKeys:
     def bls_key(self) -> bytes:
         """The public BLS key, 48 bytes."""
         return BLS.public_key(self._bls_secret)
+
+    def prove(self, genesis_hash: bytes) -> tuple[SessionKeys, KeyProofs]:
+        """The keys and the proofs that the account has them; see `prove_keys`."""
+        return prove_keys(self.votes, self._bls_secret, genesis_hash, self.account)
 
     def sign_share(self, payload: bytes) -> bytes:
         """Return the 96-byte BLS signature of a payload."""

@@ -123,7 +123,7 @@ VALIDATOR = SPEC.validators[0]
             },
             "Not every validator",
         ),
-        ({"upgrades": (UpgradePlan(1, 1_000, bytes(32)),)}, "this spec version"),
+        ({"upgrades": (UpgradePlan(2, 0, bytes(32)),)}, "must be a later one"),
     ],
 )
 def test_a_spec_that_the_pallets_refuse_has_no_block_0(changed, part):

@@ -14,7 +14,14 @@ from typing import Any
 import pytest
 import typer
 
-from genesis.chain_spec import DEV_ACCOUNTS, dev_spec, development_keypair
+from genesis.chain_spec import (
+    DEV_ACCOUNTS,
+    ChainSpec,
+    dev_spec,
+    development_keypair,
+    development_validator,
+)
+from genesis.toml_records import write_record
 from node.cli.arguments import options_of, typed_arguments, typed_value
 from node.cli.main import app
 from node.errors import ConfigError
@@ -281,6 +288,20 @@ def test_every_command_explains_itself(words: str, command: Any) -> None:
 def account_of(name: str) -> bytes | None:
     """The names that these tests know."""
     return development_keypair("user").account if name == "dev:user" else None
+
+
+def test_a_validator_proves_its_keys(dev_node: Any, openledger: Run) -> None:
+    """In a chain spec, where each party adds its entry, and on a running chain."""
+    alice = ("--key", "dev:alice")
+    printed = openledger("validator", "entry", *alice, "--bond", "100000")
+    entry = development_validator("alice")
+    assert printed.stdout == f"[[validators]]\n{write_record(entry)}"
+    spec = dev_spec().to_toml().replace("[[buckets]]", f"{printed.stdout}\n[[buckets]]", 1)
+    assert entry in ChainSpec.from_toml(spec).validators
+    node = ("--node", dev_node.url, "--json")
+    sent = json.loads(openledger("validator", "set-keys", *alice, *node).stdout)
+    stored = openledger("query", "Session", "keys", sent["account"], *node)
+    assert json.loads(stored.stdout) == sent["keys"]
 
 
 def test_arguments_become_typed_values() -> None:

@@ -1,0 +1,72 @@
+"""`openledger validator`: the keys of a validator, on a running chain and in a chain spec."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from node.cli.key_choice import PasswordFile, choose_key
+from node.cli.output import DEFAULT_NODE_URL, JsonFlag, NodeUrl, print_fields, print_json
+from runtime.types import OPEN
+
+app = typer.Typer(no_args_is_help=True, help="Prove the keys of a validator.")
+AccountKey = Annotated[
+    str,
+    typer.Option(
+        "--key",
+        envvar="OPENLEDGER_KEY",
+        help="The validator's key: a file, a name in the keystore, or dev:NAME.",
+        metavar="KEY",
+    ),
+]
+Bond = Annotated[int, typer.Option(help="The bond in OPEN; the account must be endowed.", min=1)]
+
+
+@app.command("entry")
+def entry(
+    key: AccountKey,
+    bond: Bond,
+    password_file: PasswordFile = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Print the [[validators]] entry of a chain spec: keys, bond, and the proofs of the keys.
+
+    Each party of a new chain makes its own and gives it to whoever puts the chain spec together.
+    """
+    from genesis.toml_records import write_record
+    from genesis.validators import spec_validator
+    from node.consensus.keys import ValidatorKeys
+    from runtime.hashing import ZERO_HASH
+
+    signing = ValidatorKeys.from_keypair(choose_key(key, password_file))
+    made = spec_validator(signing.account, bond * OPEN, *signing.prove(ZERO_HASH))
+    if as_json:
+        print_json(made)
+    else:
+        print(f"[[validators]]\n{write_record(made)}", end="")
+
+
+@app.command("set-keys")
+def set_keys(
+    key: AccountKey,
+    password_file: PasswordFile = None,
+    node: NodeUrl = DEFAULT_NODE_URL,
+    as_json: JsonFlag = False,
+) -> None:
+    """Register the keys with which `openledger node --key KEY` signs, with their proofs.
+
+    They count from the next election on.  Bond and stand for election with Staking.bond and
+    Staking.validate.
+    """
+    from node.client import NodeClient
+    from node.consensus.keys import ValidatorKeys
+    from pallets.session.pallet import Session
+
+    keypair = choose_key(key, password_file)
+    with NodeClient(node) as client:
+        keys, proofs = ValidatorKeys.from_keypair(keypair).prove(client.genesis_hash)
+        inclusion = client.submit(Session.set_keys.Call(keys=keys, proofs=proofs), keypair)
+    (print_json if as_json else print_fields)(
+        {"account": keypair.account, "height": inclusion.height, "keys": keys}
+    )
