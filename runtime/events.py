@@ -118,7 +118,7 @@ class EventCodec:
 
 def join(encodings: Iterable[bytes]) -> bytes:
     """Return the array of encodings, as the store keeps a block's events."""
-    return encode_plain(list(encodings))
+    return encode_plain(tuple(encodings))
 
 
 def _is_index(plain: Plain) -> bool:
