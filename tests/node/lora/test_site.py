@@ -3,6 +3,8 @@
 import asyncio
 import json
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -42,8 +44,8 @@ def test_models_are_the_base_and_all_folders(with_server):
         for name in ("black", "..", ".by-hash", "red/../red", ""):
             with pytest.raises(openai.APIStatusError) as error:
                 ask(client, name)
-            assert error.value.status_code == 404
-            assert error.value.body["param"] == "model"
+            body: Any = error.value.body
+            assert (error.value.status_code, body["param"]) == (404, "model")
 
     with_server(work)
 
@@ -252,3 +254,18 @@ def test_invalid_bodies_are_400(with_server):
         assert ask(client_of(url), "red") is not None
 
     with_server(work)
+
+
+def test_the_command_serves_a_folder(base, store, tmp_path):
+    """`openledger serve --adapters DIR --base DIR` needs nothing else, and stops when told to."""
+    command = (sys.executable, "-m", "node.cli", "serve", "--adapters", store, "--base", base)
+    options = ("--data", tmp_path / "data", "--port", "0", "--json")
+    with subprocess.Popen(
+        [*map(str, (*command, *options))], stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        lines = list(iter(server.stdout.readline, "}\n"))
+        url = json.loads("".join([*lines, "}"]))["url"]
+        assert ask(client_of(url), "green") is not None
+        server.terminate()
+        assert server.wait() == 0
