@@ -19,10 +19,12 @@ def main() -> None:
     options = _arguments()
     if options.mutants:
         sys.exit(_run_mutants(options))
-    if options.mutant is not None:
+    if options.mutant is not None and options.exhaustive is None:
         sys.exit(_run_mutant(options))
     if options.seed is not None:
         sys.exit(_run_one(options))
+    if options.exhaustive is not None:
+        sys.exit(_run_exhaustive(options))
     sys.exit(_run_campaign(options))
 
 
@@ -41,6 +43,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--mutants", action="store_true", help="break every rule, and find it")
     parser.add_argument("--mutant", help="break this rule")
+    parser.add_argument(
+        "--exhaustive", type=int, metavar="ROUNDS", help="every schedule of 4 validators"
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser.parse_args()
 
@@ -96,6 +101,24 @@ def _run_mutant(options: argparse.Namespace) -> int:
     report = {"mutant": mutant.name, "rule": mutant.rule, "seeds": seeds, "violation": violation}
     print(json.dumps(report))
     return violation is None
+
+
+def _run_exhaustive(options: argparse.Namespace) -> int:
+    """Print how many states were visited; exit with 1 if one of them must not be."""
+    if options.mutant is not None:
+        mutants.install(options.mutant)
+    from consensus.sim.exhaustive import explore
+
+    begun = time.perf_counter()
+    states = 0
+    for found in explore(options.exhaustive):
+        states += found.states
+        if found.problem is not None:
+            print(f"leaders {found.leaders}: {found.problem}")
+            return 1
+    seconds = time.perf_counter() - begun
+    print(f"{states} states of {options.exhaustive} rounds, no violation, {seconds:.0f} s")
+    return 0
 
 
 def _run_mutants(options: argparse.Namespace) -> int:

@@ -100,10 +100,10 @@ class Found:
     """A reachable state that must not be; `None` if there is none."""
 
 
-def explore(rounds: int, states_max: int) -> Iterator[Found]:
+def explore(rounds: int) -> Iterator[Found]:
     """Explore all schedules of some rounds, for every choice of leaders up to symmetry."""
     for leaders in _leaders(rounds):
-        yield _Network(leaders).explore(states_max)
+        yield _Network(leaders).explore()
 
 
 def _leaders(rounds: int) -> Iterator[tuple[int, ...]]:
@@ -127,7 +127,7 @@ class _Network:
         """For every state one order of arrivals that leads to it."""
         self._next = cache(self._after)
 
-    def explore(self, states_max: int) -> Found:
+    def explore(self) -> Found:
         """Visit every state that can be reached."""
         followers = [number for number in range(HONEST) if number not in self._leaders]
         roles = [number if number in self._leaders else followers[0] for number in range(HONEST)]
@@ -135,7 +135,7 @@ class _Network:
         waiting = [first]
         seen = {first: None}
         transitions = 0
-        while waiting and len(seen) < states_max:
+        while waiting:
             network = waiting.pop()
             problem = self._problem(network)
             if problem is not None:
@@ -145,8 +145,7 @@ class _Network:
                 if after not in seen:
                     seen[after] = None
                     waiting.append(after)
-        problem = f"more than {states_max} states" if waiting else None
-        return Found(self._leaders, len(seen), transitions, problem)
+        return Found(self._leaders, len(seen), transitions, None)
 
     def _successors(self, network: tuple[State, ...]) -> Iterator[tuple[State, ...]]:
         arrivals = self._arrivals(network)
@@ -204,7 +203,7 @@ class _Network:
         for state in states:
             for known in state.signed:
                 counts[known] = counts.get(known, 0) + 1
-        needed = _VALIDATORS.quorum - 1
+        needed = self._scheme.quorum - 1
         return [known for known, count in counts.items() if count >= needed]
 
     # What must not be
