@@ -1,8 +1,13 @@
-"""Encrypted keys: one JSON file each, argon2id for the password and secretbox for the seed.
+"""Encrypted keys: one JSON file each, argon2id for the password, XChaCha20-Poly1305 for the seed.
 
 The file names its own key-derivation cost, so that a later default does not lock old files out; a
 file that asks for more than `_OPERATIONS_MAX` or `_MEMORY_BYTES_MAX` is refused rather than obeyed.
-Seeds and passwords never appear in a message, a log line or `repr`.
+All other fields are authenticated with the seed: a file whose account or cost was edited does not
+open.  Nor does one that others may read or write.  Seeds, words and passwords never appear in a
+message, a log line or `repr`.
+
+A seed is also 24 words of BIP-39 (`seed_words`): its 32 bytes and their checksum, and no derivation
+path that would have to be remembered beside them.
 """
 
 from __future__ import annotations
@@ -16,16 +21,26 @@ from typing import Any
 
 import nacl.exceptions
 import nacl.pwhash.argon2id
-import nacl.secret
 import nacl.utils
+from mnemonic import Mnemonic
+from nacl.bindings import (
+    crypto_aead_xchacha20poly1305_ietf_decrypt,
+    crypto_aead_xchacha20poly1305_ietf_encrypt,
+    crypto_aead_xchacha20poly1305_ietf_KEYBYTES,
+    crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
+)
 
 from node.errors import KeystoreError
 from node.files import write_atomically
 from runtime.keys import Keypair
 
 SEED_BYTES = 32
+SEED_WORDS = 24
 FILE_BYTES_MAX = 4_096
-_FILE_VERSION = 1
+_FILE_VERSION = 2
+_NONCE_BYTES = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+_OTHERS = 0o077
+"""The mode bits that let somebody else than the owner in."""
 _NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _OPERATIONS_MAX = 16
 _MEMORY_BYTES_MAX = 1024**3
@@ -74,6 +89,39 @@ class Keystore:
         if path.exists():
             remedy = "Choose another name; a key is never overwritten."
             raise KeystoreError(f"There is a key {name!r} already.", remedy=remedy)
+        return self._write(name, password, seed)
+
+    def change_password(self, name: str, password: str, new_password: str) -> KeyEntry:
+        """Encrypt a key anew; raises `KeystoreError` if `password` does not open it."""
+        return self._write(name, new_password, self.export(name, password))
+
+    def take(self, name: str, file: Path, password: str) -> KeyEntry:
+        """Keep the key of a key file under a name, with the password that opens it.
+
+        Raises `KeystoreError`.
+        """
+        return self.keep(name, password, _open_seed(file, password))
+
+    def copy(self, name: str, file: Path) -> KeyEntry:
+        """Write the encrypted key to another file, which needs no password; not over another.
+
+        Raises `KeystoreError`.
+        """
+        source = self.path(name)
+        account = _read_file(source).account
+        try:
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as written:
+                written.write(source.read_bytes())
+                written.flush()
+                os.fsync(written.fileno())
+        except OSError as error:
+            message = f"The key cannot be written to {file}: {error.strerror}."
+            raise KeystoreError(message, remedy="Choose a file that is not there yet.") from error
+        return KeyEntry(name, account, file)
+
+    def _write(self, name: str, password: str, seed: bytes) -> KeyEntry:
+        path = self.path(name)
         if not password:
             remedy = "Choose a password; it is all that protects the key on disk."
             raise KeystoreError("The password is empty.", remedy=remedy)
@@ -94,6 +142,11 @@ class Keystore:
         paths = sorted(self._directory.glob("*.json")) if self._directory.is_dir() else []
         return tuple(KeyEntry(path.stem, _read_file(path).account, path) for path in paths)
 
+    def entry(self, name: str) -> KeyEntry:
+        """One key, not opened; raises `KeystoreError` if there is none."""
+        path = self.path(name)
+        return KeyEntry(name, _read_file(path).account, path)
+
     def unlock(self, name: str, password: str) -> Keypair:
         """The key `name`; raises `KeystoreError` if it is missing or the password is wrong."""
         return unlock_file(self.path(name), password)
@@ -108,43 +161,82 @@ def unlock_file(path: Path, password: str) -> Keypair:
     return _keypair(_open_seed(path, password))
 
 
+def seed_words(seed: bytes) -> str:
+    """The 24 words of a seed (BIP-39, English): whoever has them has the account."""
+    return _WORDS.to_mnemonic(seed)
+
+
+def seed_of_words(words: str) -> bytes:
+    """The seed of 24 words; raises `KeystoreError` for others."""
+    normal = " ".join(words.lower().split())
+    if len(normal.split()) != SEED_WORDS:
+        message = f"A key is {SEED_WORDS} words, and these are {len(normal.split())}."
+        raise KeystoreError(message, remedy="Give all words, in their order.")
+    try:
+        return bytes(_WORDS.to_entropy(normal))
+    except (ValueError, LookupError) as error:
+        # Not the library's sentence: it repeats the word.
+        message = "One of the words is wrong, or they are in another order."
+        raise KeystoreError(message, remedy="Compare them with what was written down.") from error
+
+
+_WORDS = Mnemonic("english")
+
+
+def account_in_file(path: Path) -> bytes:
+    """The account that a key file names, not opened; raises `KeystoreError` for other files."""
+    return _read_file(path).account
+
+
 @dataclass(frozen=True, slots=True)
 class _KeyFile:
     account: bytes
     cost: DerivationCost
     salt: bytes
     sealed_seed: bytes
+    authenticated: bytes
+    """What is authenticated together with the seed."""
 
 
 def _seal(
     name: str, password: str, seed: bytes, account: bytes, cost: DerivationCost
 ) -> dict[str, Any]:
     salt = nacl.utils.random(nacl.pwhash.argon2id.SALTBYTES)
-    sealed = nacl.secret.SecretBox(_derive(password, salt, cost)).encrypt(seed)
-    return {
+    document = {
         "version": _FILE_VERSION,
         "name": name,
         "account": account.hex(),
         "operations": cost.operations,
         "memory_bytes": cost.memory_bytes,
         "salt": salt.hex(),
-        "sealed_seed": bytes(sealed).hex(),
     }
+    nonce = nacl.utils.random(_NONCE_BYTES)
+    sealed = crypto_aead_xchacha20poly1305_ietf_encrypt(
+        seed, _authenticated(document), nonce, _derive(password, salt, cost)
+    )
+    return document | {"sealed_seed": (nonce + sealed).hex()}
+
+
+def _authenticated(document: dict[str, Any]) -> bytes:
+    """All fields but the seed, in one form whatever the file's."""
+    others = {name: value for name, value in document.items() if name != "sealed_seed"}
+    return json.dumps(others, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _open_seed(path: Path, password: str) -> bytes:
     file = _read_file(path)
-    box = nacl.secret.SecretBox(_derive(password, file.salt, file.cost))
+    if path.stat().st_mode & _OTHERS:
+        message = f"Others than its owner may use {path}."
+        raise KeystoreError(message, remedy=f"Make it private: chmod 600 {path}.")
+    nonce, sealed = file.sealed_seed[:_NONCE_BYTES], file.sealed_seed[_NONCE_BYTES:]
     try:
-        seed = box.decrypt(file.sealed_seed)
+        return crypto_aead_xchacha20poly1305_ietf_decrypt(
+            sealed, file.authenticated, nonce, _derive(password, file.salt, file.cost)
+        )
     except (nacl.exceptions.CryptoError, ValueError) as error:
-        message = f"The password does not open {path.name}."
+        message = f"The password does not open {path.name}, or the file was edited."
         remedy = "Check OPENLEDGER_PASSWORD or the password file; it cannot be recovered."
         raise KeystoreError(message, remedy=remedy) from error
-    if _keypair(seed).account != file.account:
-        message = f"{path.name} names another account than its key has."
-        raise KeystoreError(message, remedy="The file was edited: restore it from a backup.")
-    return seed
 
 
 def _read_file(path: Path) -> _KeyFile:
@@ -175,12 +267,13 @@ def _parse(document: dict[str, Any]) -> _KeyFile:
     if len(salt) != nacl.pwhash.argon2id.SALTBYTES:
         raise ValueError("salt of another length")
     account = bytes.fromhex(document["account"])
-    return _KeyFile(account, cost, salt, bytes.fromhex(document["sealed_seed"]))
+    sealed_seed = bytes.fromhex(document["sealed_seed"])
+    return _KeyFile(account, cost, salt, sealed_seed, _authenticated(document))
 
 
 def _derive(password: str, salt: bytes, cost: DerivationCost) -> bytes:
     return nacl.pwhash.argon2id.kdf(
-        nacl.secret.SecretBox.KEY_SIZE,
+        crypto_aead_xchacha20poly1305_ietf_KEYBYTES,
         password.encode(),
         salt,
         opslimit=cost.operations,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from node.cli.output import print_fields
+from node.cli.output import JsonFlag, print_fields, print_json
 from node.errors import ConfigError
 
 METADATA_BYTES_MAX = 64 * 1024 * 1024
@@ -31,8 +31,12 @@ def generate_client(
         Path | None,
         typer.Option(help="Take the runtime of this metadata.", metavar="FILE.json"),
     ] = None,
+    as_json: JsonFlag = False,
 ) -> None:
-    """Write a typed client; without --node or --metadata, of the installed runtime."""
+    """Write a typed client; without --node or --metadata, of the installed runtime.
+
+    Example: openledger client generate --output my_chain.py
+    """
     from node.chain_client.generator import generate
 
     source = generate(_metadata(node, metadata))
@@ -41,7 +45,7 @@ def generate_client(
     except OSError as error:
         message = f"{output} cannot be written: {error.strerror}."
         raise ConfigError(message, remedy="Choose another file.") from error
-    print_fields({"written": str(output), "lines": source.count("\n")})
+    (print_json if as_json else print_fields)({"written": str(output), "lines": source.count("\n")})
 
 
 def _metadata(node: str | None, path: Path | None) -> Any:

@@ -28,7 +28,10 @@ Limit = Annotated[int, typer.Option(help="The most entries to list.", min=1, max
 
 @app.command()
 def stats(data: Data, as_json: JsonFlag = False) -> None:
-    """Show the head, what is kept, and how much each storage item takes."""
+    """Show the head, what is kept, and how much each storage item takes.
+
+    Example: openledger db stats --data DIR
+    """
     from node.history.stored import stored_decoder
     from node.storage_items import item_stats
 
@@ -71,7 +74,10 @@ def get(
     limit: Limit = 100,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show a stored value, or the entries of a map: openledger db get PALLET ITEM [KEY ...]."""
+    """Show a stored value, or the entries of a map: openledger db get PALLET ITEM [KEY ...].
+
+    Example: openledger db get balances accounts --data DIR --limit 20
+    """
     from node.history.stored import stored_decoder
     from node.storage_items import entries
 
@@ -95,7 +101,10 @@ def get(
 
 @app.command()
 def verify(data: Data, as_json: JsonFlag = False) -> None:
-    """Check every record: values, index, state roots of all kept heights, blocks; exit 1 if bad."""
+    """Check every record: values, index, state roots of all kept heights, blocks; exit 1 if bad.
+
+    Example: openledger db verify --data DIR
+    """
     from node.config import DataDirectory
     from runtime.state.audit import audit
 
@@ -126,6 +135,8 @@ def rebuild(data: Data, as_json: JsonFlag = False) -> None:
 
     What cannot be rebuilt is said: old data is then kept from a later height on.  When values of
     the state are lost, nothing is changed for good: import a snapshot or restore a backup.
+
+    Example: openledger db rebuild --data DIR
     """
     from node.config import DataDirectory
     from runtime.state.audit import rebuild as rebuild_state
@@ -147,7 +158,10 @@ def export(
     snapshot: Annotated[Path, typer.Argument(help="The directory to make.")],
     as_json: JsonFlag = False,
 ) -> None:
-    """Write a snapshot of the state at the head, with what proves it, into a new directory."""
+    """Write a snapshot of the state at the head, with what proves it, into a new directory.
+
+    Example: openledger db export --data DIR snapshot
+    """
     from node.snapshots import export_snapshot
 
     with _opened(data) as store:
@@ -175,7 +189,10 @@ def import_(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Begin a node's state from a snapshot of its chain, which is checked completely."""
+    """Begin a node's state from a snapshot of its chain, which is checked completely.
+
+    Example: openledger db import --data NEW --chain chain.toml snapshot
+    """
     from genesis.chain_spec import genesis_block
     from node.config import DataDirectory
     from node.snapshots import import_snapshot

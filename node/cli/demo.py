@@ -36,7 +36,10 @@ def demo(
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="All rows, however long it takes.")] = False,
 ) -> None:
-    """Contributors, training, answers, attribution, payouts, receipts: run it and see."""
+    """Contributors, training, answers, attribution, payouts, receipts: run it and see.
+
+    Example: openledger demo --data rows.jsonl
+    """
     from rich.console import Console
 
     from node.demo.report import print_report

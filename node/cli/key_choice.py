@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from node.errors import KeystoreError
-from node.keystore import Keystore, read_password, unlock_file
+from node.keystore import Keystore, account_in_file, read_password, unlock_file
 from runtime.keys import Keypair
 
 DEV_PREFIX = "dev:"
@@ -50,16 +51,49 @@ def password_for(name: str, password_file: Path | None, *, new: bool = False) ->
     return asked
 
 
+def new_password_for(name: str, password_file: Path | None) -> str:
+    """The new password of a key, from a file or the terminal; raises `KeystoreError`.
+
+    Not from OPENLEDGER_PASSWORD, which is the one that the key has.
+    """
+    if password_file is not None:
+        return read_password(password_file) or ""
+    if not os.isatty(0):
+        message = f"There is no new password for the key {name!r}."
+        raise KeystoreError(message, remedy="Give --new-password-file.")
+    asked: str = typer.prompt(
+        f"New password for {name}", hide_input=True, confirmation_prompt=True, err=True
+    )
+    return asked
+
+
 def choose_key(key: str, password_file: Path | None) -> Keypair:
     """The key pair that `--key` means; raises `KeystoreError`."""
     if key.startswith(DEV_PREFIX):
         return dev_keypair(key.removeprefix(DEV_PREFIX))
+    return unlock_file(_key_file(key), password_for(key, password_file))
+
+
+def _key_file(key: str) -> Path:
+    """The file of a key; raises `KeystoreError` if there is none."""
     path = Path(key) if os.sep in key or key.endswith(".json") else keystore().path(key)
     if not path.exists():
         message = f"There is no key {key!r}."
         remedy = "Make one with `openledger keys new NAME`; `openledger keys list` shows yours."
         raise KeystoreError(message, remedy=remedy)
-    return unlock_file(path, password_for(key, password_file))
+    return path
+
+
+def choose_account(key: str) -> bytes:
+    """The account of the key that `--key` means, which needs no password; raises `KeystoreError`.
+
+    64 hexadecimal digits are an account whose key is elsewhere.
+    """
+    if key.startswith(DEV_PREFIX):
+        return dev_keypair(key.removeprefix(DEV_PREFIX)).account
+    if re.fullmatch("[0-9a-f]{64}", key):
+        return bytes.fromhex(key)
+    return account_in_file(_key_file(key))
 
 
 def dev_keypair(name: str) -> Keypair:

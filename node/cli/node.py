@@ -93,7 +93,10 @@ def run_node(
     log_file: LogFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Run a node of a chain: decide blocks as a validator or follow, answer RPC, store content."""
+    """Run a node of a chain: decide blocks as a validator or follow, answer RPC, store content.
+
+    Example: openledger node --data DIR --chain chain.toml --key validator
+    """
     from node.config import DataDirectory, NodeConfig
     from node.consensus.keys import ValidatorKeys
     from node.http.messages import LOCAL_HOSTS
@@ -127,7 +130,10 @@ def run_dev(
     log_file: LogFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Run a one-validator development chain with funded accounts (dev:alice, dev:bob, ...)."""
+    """Run a one-validator development chain with funded accounts (dev:alice, dev:bob, ...).
+
+    Example: openledger dev --data .openledger/dev
+    """
     from genesis.chain_spec import DEV_ACCOUNTS, dev_spec
     from node.config import DataDirectory, NodeConfig
     from node.consensus.keys import ValidatorKeys
@@ -164,6 +170,8 @@ def init(
     """Prepare a data directory for a chain, and print the chain's genesis hash.
 
     Each --pallet is written into the directory's chain.toml, behind those of the chain spec.
+
+    Example: openledger init --data DIR --chain chain.toml
     """
     from genesis.chain_spec import ChainSpec, genesis_block
     from node.config import DataDirectory

@@ -44,12 +44,23 @@ TimeDriftMax = Annotated[
 
 
 @app.command("new")
-def new(name: NewName, directory: Directory = Path(), index: Index = INDEX_DEFAULT) -> None:
-    """Write a new pallet package whose tests are green."""
+def new(
+    name: NewName,
+    directory: Directory = Path(),
+    index: Index = INDEX_DEFAULT,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write a new pallet package whose tests are green.
+
+    Example: openledger pallet new guestbook
+    """
     from node.scaffold.pallet_package import check_name, write_package
 
     names = check_name(name)
     folder = write_package(directory, name, index)
+    if as_json:
+        print_json({"folder": str(folder), "pallet": names.pallet})
+        return
     print(f"Wrote the package {folder}. Next:")
     print(f"  cd {folder} && pip install --editable . && pytest")
     print(f"  openledger dev --pallet {names.pallet}")
@@ -64,7 +75,10 @@ def bench(
     time_drift_max: TimeDriftMax = TIME_DRIFT_MAX_DEFAULT,
     as_json: JsonFlag = False,
 ) -> None:
-    """Measure the calls of a pallet and write its weights.py."""
+    """Measure the calls of a pallet and write its weights.py.
+
+    Example: openledger pallet bench balances --output weights.py
+    """
     from node.weighing.drift import find_drift
     from node.weighing.fit import fit_calls
     from node.weighing.measure import measure_all

@@ -51,7 +51,10 @@ def query(
     at: At = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Read a storage item: openledger query PALLET ITEM [KEY ...]; without ITEM, list the items."""
+    """Read a storage item: openledger query PALLET ITEM [KEY ...]; without ITEM, list the items.
+
+    Example: openledger query balances accounts dev:alice --prove
+    """
     from node.client import NodeClient
 
     with NodeClient(node) as client:
@@ -96,7 +99,10 @@ def status(
     node: NodeUrl = DEFAULT_NODE_URL,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show the node's health and chain, or what became of an extrinsic."""
+    """Show the node's health and chain, or what became of an extrinsic.
+
+    Example: openledger status
+    """
     from node.client import NodeClient
 
     with NodeClient(node) as client:

@@ -21,7 +21,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 @app.command()
 def verify(files: Files, genesis: Genesis = "", as_json: AsJson = False) -> None:
-    """Check every link of each receipt; exit 1 if any fails."""
+    """Check every link of each receipt; exit 1 if any fails.
+
+    Example: openledger receipt verify receipt.json
+    """
     trusted = parse_genesis(genesis)
     results = [verify_file(path, trusted) for path in files]
     failed = [path for path, result in zip(files, results, strict=True) if isinstance(result, str)]
@@ -41,9 +44,15 @@ def verify(files: Files, genesis: Genesis = "", as_json: AsJson = False) -> None
 
 
 @app.command()
-def show(file: Path, genesis: Genesis = "") -> None:
-    """Verify one receipt and print each link in a sentence."""
+def show(file: Path, genesis: Genesis = "", as_json: AsJson = False) -> None:
+    """Verify one receipt and print each link in a sentence.
+
+    Example: openledger receipt show receipt.json
+    """
     verified = verify_receipt(read_receipt(file), parse_genesis(genesis))
+    if as_json:
+        print(json.dumps(summary([file], [verified]), indent=1))
+        return
     for number, step in enumerate(verified.steps, 1):
         print(f"{number}. {step.sentence}")
     print(f"chain {verified.genesis_hash.hex()}")

@@ -100,7 +100,10 @@ def add_key(
     keys: KeysFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Make an API key for an account and print it, once."""
+    """Make an API key for an account and print it, once.
+
+    Example: openledger serve keys add --account alice --label laptop
+    """
     from node.api.keys import ApiKeys
 
     payer = _account(account)
@@ -111,7 +114,10 @@ def add_key(
 
 @keys_app.command("list")
 def list_keys(data: Data = DEFAULT_DATA, keys: KeysFile = None, as_json: JsonFlag = False) -> None:
-    """List labels and accounts of all API keys."""
+    """List labels and accounts of all API keys.
+
+    Example: openledger serve keys list
+    """
     from node.api.keys import ApiKeys
 
     entries = ApiKeys(keys or data / KEYS_FILE).entries()
@@ -125,7 +131,10 @@ def list_keys(data: Data = DEFAULT_DATA, keys: KeysFile = None, as_json: JsonFla
 def remove_key(
     label: str, data: Data = DEFAULT_DATA, keys: KeysFile = None, as_json: JsonFlag = False
 ) -> None:
-    """Remove all API keys with a label."""
+    """Remove all API keys with a label.
+
+    Example: openledger serve keys remove laptop
+    """
     from node.api.keys import ApiKeys
 
     removed = ApiKeys(keys or data / KEYS_FILE).remove(label)

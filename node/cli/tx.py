@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli.key_choice import KeyOption, PasswordFile, account_of, choose_key
+from node.cli.key_choice import (
+    KeyOption,
+    PasswordFile,
+    account_of,
+    choose_account,
+    choose_key,
+)
 from node.cli.output import (
     DEFAULT_NODE_URL,
     JsonFlag,
@@ -18,12 +24,16 @@ from node.cli.output import (
 from node.cli.query import pallet_name
 from node.errors import ConfigError
 from runtime.extrinsic import PERIOD_BLOCKS_MAX
+from runtime.storage import PREFIX_BYTES
 from runtime.types import OPEN
 
 if TYPE_CHECKING:
+    from node.client import NodeClient
+    from node.submission import Rehearsal
     from runtime.calls import CallDefinition
     from runtime.executive import Runtime
 
+EXIT_WOULD_FAIL = 1
 ERA_BLOCKS_MAX = PERIOD_BLOCKS_MAX - 1
 PalletName = Annotated[str | None, typer.Argument(help="Pallet, e.g. Balances.")]
 CallName = Annotated[str | None, typer.Argument(help="Call, e.g. transfer.")]
@@ -37,6 +47,9 @@ EraBlocks = Annotated[
     ),
 ]
 Fee = Annotated[bool, typer.Option("--fee", help="Say what it would cost now; send nothing.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what it would do now; sign and send nothing.")
+]
 Tip = Annotated[int, typer.Option(help=f"Paid to the block's proposer; 1 OPEN is {OPEN}.", min=0)]
 
 
@@ -51,12 +64,16 @@ def submit(
     era: EraBlocks = None,
     timeout_s: Timeout = 30,
     fee: Fee = False,
+    dry_run: DryRun = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Send a call and wait for its block: openledger tx PALLET CALL --argument value ...
 
     Amounts may be written as 2.5OPEN, accounts as the name of a key or dev:bob, records and tuples
-    as JSON.  Without CALL, the calls of the node's runtime are listed.
+    as JSON.  Without CALL, the calls of the node's runtime are listed.  With --fee or --dry-run
+    nothing is signed, and --key needs no password.
+
+    Example: openledger tx balances transfer --receiver dev:bob --amount 2.5OPEN --dry-run
     """
     from node.cli.arguments import options_of, typed_arguments
     from node.client import NodeClient
@@ -70,12 +87,15 @@ def submit(
         definition = _find(definitions, call)
         options = options_of(context.args)
         arguments = typed_arguments(definition.arguments.items, options, account_of)
-        keypair = choose_key(key, password_file)
         value = definition.arguments.record(**arguments)
         if fee:
-            cost = {"fee": client.fee(value, keypair.account)}
+            cost = {"fee": client.fee(value, choose_account(key))}
             (print_json if as_json else print_fields)(cost)
             return
+        if dry_run:
+            _print_rehearsal(client, client.rehearse(value, choose_account(key), tip=tip), as_json)
+            return
+        keypair = choose_key(key, password_file)
         inclusion = client.submit(
             value, keypair, tip=tip, era_blocks=era_blocks, timeout_s=timeout_s
         )
@@ -90,6 +110,34 @@ def submit(
     )
     for event in inclusion.events:
         print_fields({f"{event.pallet}.{event.name}": event.fields})
+
+
+def _print_rehearsal(client: NodeClient, rehearsal: Rehearsal, as_json: bool) -> None:
+    """Print what a call would do, with storage items by their names; exit 1 if it would fail."""
+    decoder = client.decoder_at(None)
+    names = decoder.names_by_prefix()
+    storage = [
+        {"item": names.get(key[:PREFIX_BYTES], "?"), "key": key, "before": before, "after": after}
+        for key, (before, after) in rehearsal.storage.items()
+    ]
+    fields = {
+        "ok": rehearsal.ok,
+        "fee": rehearsal.fee,
+        "units": rehearsal.units,
+        "units_used": rehearsal.units_used,
+        "error_name": rehearsal.error_name,
+        "error": rehearsal.error,
+        "remedy": rehearsal.remedy,
+    }
+    if as_json:
+        print_json(fields | {"events": rehearsal.events, "storage": storage})
+    else:
+        print_fields({name: value for name, value in fields.items() if value != ""})
+        for event in rehearsal.events:
+            print_fields({f"{event.pallet}.{event.name}": event.fields})
+        print_table(("changes", "key"), [(each["item"], each["key"]) for each in storage])
+    if not rehearsal.ok:
+        raise typer.Exit(EXIT_WOULD_FAIL)
 
 
 def _era_blocks(text: str | None) -> int | None:

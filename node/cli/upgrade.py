@@ -23,6 +23,8 @@ def try_upgrade(
     """Carry out the upgrade to the installed version on a snapshot, and print what it changes.
 
     Nothing is written.  Afterwards every stored value must decode, and every invariant must hold.
+
+    Example: openledger try-upgrade --snapshot snapshots/1200
     """
     from genesis.chain_spec import ChainSpec
     from genesis.compose import compose_runtime

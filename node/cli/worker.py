@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from genesis.embedded_model import EMBEDDED_MODEL
 from node.cli.key_choice import KeyOption, PasswordFile, choose_key
-from node.cli.output import DEFAULT_NODE_URL, NodeUrl
+from node.cli.output import DEFAULT_NODE_URL, JsonFlag, NodeUrl, print_json
 from node.cli.processes import stop_on_signals
 
 app = typer.Typer(no_args_is_help=True, help="Train adapters and attribute answers, for a fee.")
@@ -41,8 +42,12 @@ def run(
     password_file: PasswordFile = None,
     once: Annotated[bool, typer.Option(help="Do what there is to do, then stop.")] = False,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    as_json: JsonFlag = False,
 ) -> None:
-    """Bond, take training jobs, train, attribute ended epochs; until stopped."""
+    """Bond, take training jobs, train, attribute ended epochs; until stopped.
+
+    Example: openledger worker run --key worker --node http://127.0.0.1:9944
+    """
     import os
 
     from node.client import NodeClient
@@ -58,5 +63,8 @@ def run(
         base_models=tuple(base_model or [EMBEDDED_MODEL]),
         servers=tuple(server or ()),
     )
+    if as_json:
+        print_json({"account": keypair.account, "work": str(work), "node": node})
+        sys.stdout.flush()
     with NodeClient(node) as client, Worker(client, keypair, settings, stop) as worker_process:
         worker_process.run(once=once)

@@ -8,9 +8,18 @@ from pathlib import Path
 
 import nacl.pwhash.argon2id
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from node.errors import KeystoreError
-from node.keystore import DerivationCost, Keystore, read_password, unlock_file
+from node.keystore import (
+    DerivationCost,
+    Keystore,
+    read_password,
+    seed_of_words,
+    seed_words,
+    unlock_file,
+)
 
 CHEAP = DerivationCost(
     nacl.pwhash.argon2id.OPSLIMIT_MIN, nacl.pwhash.argon2id.MEMLIMIT_MIN
@@ -85,7 +94,7 @@ def test_a_missing_or_damaged_file_is_a_typed_error(keystore: Keystore) -> None:
         "",
         "[]",
         "{}",
-        json.dumps(document | {"version": 2}),
+        json.dumps(document | {"version": 1}),
         json.dumps(document | {"memory_bytes": 2**40}),
         json.dumps(document | {"salt": "00"}),
         json.dumps(document | {"extra": 1}),
@@ -96,13 +105,85 @@ def test_a_missing_or_damaged_file_is_a_typed_error(keystore: Keystore) -> None:
             keystore.unlock("alice", "1")
 
 
-def test_an_edited_account_is_noticed(keystore: Keystore) -> None:
-    """A file that names another account than its seed has is refused."""
+@pytest.mark.parametrize(
+    "edit", [{"account": "00" * 32}, {"name": "bob"}, {"operations": 2}, {"sealed_seed": "00" * 72}]
+)
+def test_an_edited_file_does_not_open(keystore: Keystore, edit: dict[str, object]) -> None:
+    """Every field is authenticated with the seed."""
     path = keystore.keep("alice", "1", SEED).path
     document = json.loads(path.read_text())
-    path.write_text(json.dumps(document | {"account": "00" * 32}))
-    with pytest.raises(KeystoreError, match="another account"):
+    path.write_text(json.dumps(document | edit))
+    with pytest.raises(KeystoreError, match="the file was edited"):
         keystore.unlock("alice", "1")
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o601])
+def test_a_file_that_others_may_use_is_refused(keystore: Keystore, mode: int) -> None:
+    """With the command that mends it; listing it needs no secret and works."""
+    path = keystore.keep("alice", "1", SEED).path
+    path.chmod(mode)
+    with pytest.raises(KeystoreError, match="chmod 600"):
+        keystore.unlock("alice", "1")
+    assert [entry.name for entry in keystore.entries()] == ["alice"]
+
+
+def test_a_password_can_be_changed(keystore: Keystore) -> None:
+    """The old one does not open the key any more; a wrong one changes nothing."""
+    keystore.keep("alice", "old", SEED)
+    with pytest.raises(KeystoreError):
+        keystore.change_password("alice", "guess", "new")
+    with pytest.raises(KeystoreError, match="empty"):
+        keystore.change_password("alice", "old", "")
+    keystore.change_password("alice", "old", "new")
+    assert keystore.export("alice", "new") == SEED
+    with pytest.raises(KeystoreError):
+        keystore.unlock("alice", "old")
+
+
+def test_encrypted_files_go_from_one_keystore_to_another(
+    keystore: Keystore, tmp_path: Path
+) -> None:
+    """A copy is private, never over another file, and opens with its password under any name."""
+    keystore.keep("alice", "1", SEED)
+    copied = keystore.copy("alice", tmp_path / "alice.json")
+    assert stat.S_IMODE(copied.path.stat().st_mode) == 0o600
+    with pytest.raises(KeystoreError, match="cannot be written"):
+        keystore.copy("alice", tmp_path / "alice.json")
+    other = Keystore(tmp_path / "other", cost=CHEAP)
+    with pytest.raises(KeystoreError, match="does not open"):
+        other.take("carol", copied.path, "guess")
+    assert other.take("carol", copied.path, "1").account == copied.account
+    assert other.export("carol", "1") == SEED
+
+
+def test_words_are_those_of_bip_39() -> None:
+    """Against the standard's own vectors for 32 bytes of entropy."""
+    vectors = {
+        "00" * 32: "abandon " * 23 + "art",
+        "ff" * 32: "zoo " * 23 + "vote",
+        "7f" * 32: "legal winner thank year wave sausage worth useful "
+        "legal winner thank year wave sausage worth useful "
+        "legal winner thank year wave sausage worth title",
+        "68a79eaca2324873eacc50cb9c6eca8cc68ea5d936f98787c60c7ebc74e6ce7c": "hamster diagram "
+        "private dutch cause delay private meat slide toddler razor book happy fancy gospel tennis "
+        "maple dilemma loan word shrug inflict delay length",
+    }
+    for entropy, words in vectors.items():
+        assert seed_words(bytes.fromhex(entropy)) == words
+        assert seed_of_words(f"  {words.upper()} \n").hex() == entropy
+
+
+@given(st.binary(min_size=32, max_size=32), st.integers(0, 23))
+def test_words_lead_back_to_their_seed_only(seed: bytes, place: int) -> None:
+    """A word that is exchanged is noticed in all but a few cases, and never repeated."""
+    words = seed_words(seed).split()
+    assert seed_of_words(" ".join(words)) == seed
+    with pytest.raises(KeystoreError, match="23"):
+        seed_of_words(" ".join(words[:place] + words[place + 1 :]))
+    words[place] = "openledger"
+    with pytest.raises(KeystoreError) as caught:
+        seed_of_words(" ".join(words))
+    assert "openledger" not in str(caught.value)
 
 
 def test_the_password_comes_from_a_file_or_the_environment(
