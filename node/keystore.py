@@ -183,6 +183,13 @@ def seed_of_words(words: str) -> bytes:
 _WORDS = Mnemonic("english")
 
 
+def check_private(path: Path) -> None:
+    """Raise `KeystoreError` for a key file that others than its owner may read or write."""
+    if path.stat().st_mode & _OTHERS:
+        message = f"Others than its owner may use {path}."
+        raise KeystoreError(message, remedy=f"Make it private: chmod 600 {path}.")
+
+
 def account_in_file(path: Path) -> bytes:
     """The account that a key file names, not opened; raises `KeystoreError` for other files."""
     return _read_file(path).account
@@ -225,9 +232,7 @@ def _authenticated(document: dict[str, Any]) -> bytes:
 
 def _open_seed(path: Path, password: str) -> bytes:
     file = _read_file(path)
-    if path.stat().st_mode & _OTHERS:
-        message = f"Others than its owner may use {path}."
-        raise KeystoreError(message, remedy=f"Make it private: chmod 600 {path}.")
+    check_private(path)
     nonce, sealed = file.sealed_seed[:_NONCE_BYTES], file.sealed_seed[_NONCE_BYTES:]
     try:
         return crypto_aead_xchacha20poly1305_ietf_decrypt(

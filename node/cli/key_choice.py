@@ -71,10 +71,10 @@ def choose_key(key: str, password_file: Path | None) -> Keypair:
     """The key pair that `--key` means; raises `KeystoreError`."""
     if key.startswith(DEV_PREFIX):
         return dev_keypair(key.removeprefix(DEV_PREFIX))
-    return unlock_file(_key_file(key), password_for(key, password_file))
+    return unlock_file(key_file(key), password_for(key, password_file))
 
 
-def _key_file(key: str) -> Path:
+def key_file(key: str) -> Path:
     """The file of a key; raises `KeystoreError` if there is none."""
     path = Path(key) if os.sep in key or key.endswith(".json") else keystore().path(key)
     if not path.exists():
@@ -93,7 +93,7 @@ def choose_account(key: str) -> bytes:
         return dev_keypair(key.removeprefix(DEV_PREFIX)).account
     if re.fullmatch("[0-9a-f]{64}", key):
         return bytes.fromhex(key)
-    return account_in_file(_key_file(key))
+    return account_in_file(key_file(key))
 
 
 def dev_keypair(name: str) -> Keypair:

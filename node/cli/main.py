@@ -13,6 +13,7 @@ import typer
 from node.cli import (
     admin,
     client,
+    config,
     db,
     demo,
     keys,
@@ -53,6 +54,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(db.app, name="db")
 app.add_typer(localnet.app, name="localnet")
 app.add_typer(admin.app, name="admin")
+app.add_typer(config.app, name="config")
 
 app.add_typer(pallet.app, name="pallet")
 app.add_typer(receipt.app, name="receipt")

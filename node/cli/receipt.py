@@ -15,6 +15,7 @@ from runtime.errors import OpenLedgerError
 app = typer.Typer(no_args_is_help=True, help="Verify and show receipts, offline.")
 
 Files = Annotated[list[Path], typer.Argument(help="Receipt files.")]
+File = Annotated[Path, typer.Argument(help="Receipt file.")]
 Genesis = Annotated[str, typer.Option(help="Hash (hex) of the chain you trust; recommended.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -44,7 +45,7 @@ def verify(files: Files, genesis: Genesis = "", as_json: AsJson = False) -> None
 
 
 @app.command()
-def show(file: Path, genesis: Genesis = "", as_json: AsJson = False) -> None:
+def show(file: File, genesis: Genesis = "", as_json: AsJson = False) -> None:
     """Verify one receipt and print each link in a sentence.
 
     Example: openledger receipt show receipt.json

@@ -129,7 +129,10 @@ def list_keys(data: Data = DEFAULT_DATA, keys: KeysFile = None, as_json: JsonFla
 
 @keys_app.command("remove")
 def remove_key(
-    label: str, data: Data = DEFAULT_DATA, keys: KeysFile = None, as_json: JsonFlag = False
+    label: Annotated[str, typer.Argument(help="The label that the keys were made with.")],
+    data: Data = DEFAULT_DATA,
+    keys: KeysFile = None,
+    as_json: JsonFlag = False,
 ) -> None:
     """Remove all API keys with a label.
 

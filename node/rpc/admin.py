@@ -72,14 +72,19 @@ class AdminMethods:
         return True
 
 
+def check_socket_path(path: Path) -> None:
+    """Raise `ConfigError` for a path that the kernel takes for no UNIX socket."""
+    if len(os.fsencode(path)) > PATH_BYTES_MAX:
+        message = f"The path of the admin socket, {path}, has more than {PATH_BYTES_MAX} bytes."
+        raise ConfigError(message, remedy="Choose a --data directory with a shorter path.")
+
+
 def open_admin_listener(path: Path) -> trio.SocketListener:
     """Listen on a UNIX socket that its owner alone may use; raises `ConfigError`.
 
     A file that is left of a killed node goes: the data directory is locked, so nobody listens.
     """
-    if len(os.fsencode(path)) > PATH_BYTES_MAX:
-        message = f"The path of the admin socket, {path}, has more than {PATH_BYTES_MAX} bytes."
-        raise ConfigError(message, remedy="Choose a --data directory with a shorter path.")
+    check_socket_path(path)
     listening = socket.socket(socket.AF_UNIX)
     try:
         path.unlink(missing_ok=True)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
-from genesis.chain_spec import development_keypair
+from genesis.chain_spec import DEV_ACCOUNTS, dev_spec, development_keypair
 from node.cli.arguments import options_of, typed_arguments, typed_value
+from node.cli.main import app
 from node.errors import ConfigError
+from node.keystore import DerivationCost, Keystore, seed_words
 from pallets.balances.pallet import Balances
 from runtime.codec import codec_of
 from runtime.types import OPEN, Amount, Hash
@@ -157,6 +161,121 @@ def test_keys_are_kept_and_used(dev_node: Any, openledger: Run, tmp_path: Path) 
     assert spent.returncode == 0, spent.stderr
     wrong = openledger("keys", "export", "carol", **{**home, "OPENLEDGER_PASSWORD": "guess"})
     assert "does not open" in fails(wrong)
+
+
+def test_keys_travel_as_words_and_files(
+    openledger: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New --words, mnemonic, import of words and files, export, show, change-password."""
+    home = {"OPENLEDGER_HOME": str(tmp_path / "home"), **PASSWORD}
+    made = json.loads(openledger("keys", "new", "carol", "--words", "--json", **home).stdout)
+    words = json.loads(openledger("keys", "mnemonic", "carol", "--json", **home).stdout)["words"]
+    assert made["words"] == " ".join(words)
+    assert len(words) == 24
+    monkeypatch.setattr(sys, "stdin", io.StringIO(made["words"] + "\n"))
+    copied = json.loads(openledger("keys", "import", "dave", "--json", **home).stdout)
+    assert copied["account"] == made["account"]
+    file = str(tmp_path / "carol.json")
+    assert openledger("keys", "export", "carol", "--file", file, **home).returncode == 0
+    taken = openledger("keys", "import", "erin", "--file", file, "--json", **home)
+    assert json.loads(taken.stdout)["account"] == made["account"]
+    new_password = tmp_path / "new"
+    new_password.write_text("another\n")
+    change = ("keys", "change-password", "erin", "--new-password-file", str(new_password))
+    assert openledger(*change, **home).returncode == 0
+    shown = json.loads(openledger("keys", "show", "erin", "--json", **home).stdout)
+    assert shown["account"] == made["account"]
+    assert "does not open" in fails(openledger("keys", "export", "erin", **home))
+
+
+def test_no_secret_is_ever_logged_or_shown(
+    start_node: Callable[..., Any], openledger: Run, tmp_path: Path
+) -> None:
+    """Not in the log of a node at the lowest level, nor in an error, nor in a repr."""
+    keystore = Keystore(tmp_path / "keys", cost=DerivationCost(1, 8192))
+    seed = DEV_ACCOUNTS["validator"]
+    entry = keystore.keep("validator", "a secret password", seed)
+    password = tmp_path / "password"
+    password.write_text("a secret password\n")
+    dev_spec().save(tmp_path / "spec.toml")
+    options = ("--key", str(entry.path), "--password-file", str(password), "--p2p-port", "0")
+    chain = ("--chain", str(tmp_path / "spec.toml"), "--log-level", "debug")
+    node = start_node(start=("node", *options, *chain))
+    with node.client() as client:
+        client.wait_height(2)
+        client.try_many("author_submitExtrinsic", [["zz"], ["00"]])
+    assert node.stop() == 0
+    guess = openledger("tx", "system", "remark", "--data", "00", *options[:2], **PASSWORD)
+    keypair = keystore.unlock("validator", "a secret password")
+    seen = node.log.read_text() + guess.stdout + guess.stderr + repr((entry, keystore, keypair))
+    assert "height" in seen
+    for secret in (seed.hex(), "a secret password", seed_words(seed)):
+        assert secret not in seen
+
+
+def test_a_dry_run_says_what_would_happen(dev_node: Any, openledger: Run) -> None:
+    """Result, fee, events and storage; 1 for a call that would fail; no password is needed."""
+    node = ("--node", dev_node.url, "--dry-run")
+    call = ("tx", "balances", "transfer", "--receiver", "dev:bob")
+    good = openledger(*call, "--amount", "1OPEN", *node, "--json")
+    rehearsed = json.loads(good.stdout)
+    assert (good.returncode, rehearsed["ok"]) == (0, True)
+    assert "Balances.accounts" in {each["item"] for each in rehearsed["storage"]}
+    bad = openledger(*call, "--amount", "9_999_999_999OPEN", *node)
+    assert bad.returncode == 1
+    assert "Balances.Insufficient" in bad.stdout
+    poor = openledger(*call, "--amount", "1", "--key", "07" * 32, *node)
+    assert "fee and tip" in fails(poor)
+
+
+def test_a_configuration_is_checked_before_the_start(
+    dev_node: Any, openledger: Run, tmp_path: Path
+) -> None:
+    """What is fit, and each thing that is not, with its remedy."""
+    spec, data = tmp_path / "spec.toml", str(tmp_path / "node")
+    dev_spec().save(spec)
+    key = Keystore(tmp_path / "keys", cost=DerivationCost(1, 8192)).new("v", "1").path
+    fit = openledger("config", "check", "--data", data, "--chain", str(spec), "--key", str(key))
+    assert fit.returncode == 0, fit.stdout
+    key.chmod(0o644)
+    (tmp_path / "node").mkdir()
+    (tmp_path / "node" / "thesis.txt").touch()
+    port = dev_node.url.rpartition(":")[2]
+    unfit = openledger(
+        "config", "check", "--data", data, "--key", str(key), "--rpc-port", port, "--json"
+    )
+    assert unfit.returncode == 1
+    found = {each["name"]: each for each in json.loads(unfit.stdout)}
+    failed = {name for name, each in found.items() if not each["ok"]}
+    assert failed == {"chain spec", "data directory", "key", f"port {port}"}
+    assert all(found[name]["remedy"] for name in failed)
+    running = openledger("config", "check", "--data", str(dev_node.data), "--chain", str(spec))
+    assert running.returncode == 0, running.stdout
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Every command with its words."""
+
+    def walk(command: Any, words: str) -> Iterator[tuple[str, Any]]:
+        inner = getattr(command, "commands", None)
+        if inner is None:
+            yield words, command
+        else:
+            for name, each in inner.items():
+                yield from walk(each, f"{words} {name}")
+
+    return walk(typer.main.get_command(app), "openledger")
+
+
+@pytest.mark.parametrize(("words", "command"), list(commands()))
+def test_every_command_explains_itself(words: str, command: Any) -> None:
+    """--help begins with a sentence and ends with an example of this command; --json is there."""
+    text = command.help or ""
+    assert text.split("\n\n")[0].rstrip().endswith((".", "...", "].")), text
+    assert f"Example: {words}" in text
+    options = {option for parameter in command.params for option in parameter.opts}
+    assert "--json" in options
+    assert all(getattr(each, "help", "") for each in command.params if "--help" not in each.opts)
 
 
 def account_of(name: str) -> bytes | None:
