@@ -1,0 +1,94 @@
+"""What operators use: alarms and dashboards name metrics that exist, and every alarm is explained."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import httpx
+import pytest
+import typer
+from prometheus_client import CollectorRegistry, generate_latest
+
+from node.cli.main import app
+from node.p2p.metrics import NetworkMetrics
+from tests.node.conftest import RunningNode
+
+ROOT = Path(__file__).resolve().parents[2]
+RULES = ROOT / "ops" / "prometheus" / "rules.yml"
+DASHBOARD = ROOT / "ops" / "grafana" / "openledger.json"
+ALARMS = ROOT / "docs" / "operate" / "alarms.md"
+_METRIC = re.compile(r"\bopenledger_[a-z0-9_]+")
+_SERIES = re.compile(r"_(total|bucket|sum|count|created)$")
+
+
+@pytest.fixture(scope="module")
+def families(dev_node: RunningNode) -> set[str]:
+    """The metrics that a node has, alone and among others."""
+    registry = CollectorRegistry()
+    NetworkMetrics(registry)
+    with httpx.Client(trust_env=False) as http:
+        text = http.get(f"{dev_node.url}/metrics").text + generate_latest(registry).decode()
+    return {_SERIES.sub("", name) for name in re.findall(r"# TYPE (openledger_\w+)", text)}
+
+
+@pytest.mark.parametrize("file", [RULES, DASHBOARD, ALARMS])
+def test_every_metric_that_is_named_exists(file: Path, families: set[str]) -> None:
+    """A renamed metric would silence an alarm for ever."""
+    named = {_SERIES.sub("", name) for name in _METRIC.findall(file.read_text())}
+    assert named
+    assert named <= families
+
+
+def test_every_metric_is_on_the_dashboard(families: set[str]) -> None:
+    """What nobody sees need not be measured; what is dropped shows in the kinds of messages."""
+    text = DASHBOARD.read_text()
+    expressions = [
+        target["expr"] for panel in json.loads(text)["panels"] for target in panel["targets"]
+    ]
+    seen = {_SERIES.sub("", name) for each in expressions for name in _METRIC.findall(each)}
+    assert families - seen <= {"openledger_p2p_dropped"}
+
+
+def test_every_alarm_is_explained() -> None:
+    """A section for each, with what it means and what to do."""
+    alarms = re.findall(r"alert: (\w+)", RULES.read_text())
+    sections = dict(
+        re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", ALARMS.read_text(), re.MULTILINE | re.DOTALL)
+    )
+    assert set(alarms) == set(sections)
+    assert all("Do:" in text for text in sections.values())
+
+
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "docs" / "operate").glob("*.md")), ids=lambda file: file.stem
+)
+def test_every_command_of_the_pages_is_there(file: Path) -> None:
+    """Each `openledger` command with its options: what a page says can be typed."""
+    text = file.read_text().replace("\\\n", " ")
+    for line in re.findall(
+        r"^(?:    |\$ )?(?:sudo -u \w+ )?(openledger [a-z].*)$", text, re.MULTILINE
+    ):
+        words = shlex.split(line.partition("#")[0])[1:]
+        command = typer.main.get_command(app)
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]  # type: ignore[attr-defined] # a group
+        assert not hasattr(command, "commands"), line
+        known = {option for parameter in command.params for option in parameter.opts}
+        used = {word.partition("=")[0] for word in words if word.startswith("--")}
+        if command.name != "tx":
+            assert used <= known, line
+
+
+def test_the_unit_starts_commands_that_are_there() -> None:
+    """The options of the systemd unit are those of the command line."""
+    unit = (ROOT / "ops" / "systemd" / "openledger.service").read_text().replace("\\\n", " ")
+    for name, line in re.findall(r"^ExecStart(Pre)?=\S+/openledger (.*)$", unit, re.MULTILINE):
+        words = shlex.split(line)
+        command = typer.main.get_command(app)
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]  # type: ignore[attr-defined] # a group
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known, name
