@@ -113,6 +113,7 @@ async def _serve(
                 network = Connected(around.network, sync)
                 port = await nursery.start(around.network.run)
                 nursery.start_soon(sync.run)
+                nursery.start_soon(around.run)
                 _log.info("network", port=port, identity=around.network.identity.hex())
             parts = NodeParts(
                 chain, mempool, admission, content, network, metrics, directory, account

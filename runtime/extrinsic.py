@@ -197,11 +197,15 @@ def check_extrinsic(raw: bytes, genesis_hash: bytes, calls: CallCodec) -> Checke
     return claimed
 
 
-def not_signed() -> InvalidTransaction:
+class NotSigned(InvalidTransaction):
+    """The signature does not hold, whatever state the chain is in."""
+
+
+def not_signed() -> NotSigned:
     """The error of an extrinsic whose signature does not hold."""
     message = "The extrinsic's signature does not hold on this chain."
     remedy = "Sign it with the account's key for this genesis hash."
-    return InvalidTransaction(message, remedy=remedy)
+    return NotSigned(message, remedy=remedy)
 
 
 def is_inherent(raw: bytes) -> bool:

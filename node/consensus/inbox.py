@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 
 import trio
 
@@ -10,6 +10,8 @@ from consensus.engine import Event, MessageReceived
 
 MESSAGES_MAX = 4_096
 """Messages that wait; more are dropped, and sent again by the protocol (R4)."""
+MESSAGES_PER_PEER_MAX = 512
+"""Of one peer: who floods crowds out itself."""
 
 
 class Inbox:
@@ -18,6 +20,7 @@ class Inbox:
     def __init__(self) -> None:
         self._events: deque[Event] = deque()
         self._messages: deque[MessageReceived] = deque()
+        self._counts: Counter[bytes] = Counter()
         self._arrived = trio.Event()
 
     def put(self, event: Event) -> None:
@@ -27,8 +30,10 @@ class Inbox:
 
     def put_message(self, message: MessageReceived) -> None:
         """Add a message of a peer, unless too many wait."""
-        if len(self._messages) < MESSAGES_MAX:
+        waiting = self._counts[message.peer]
+        if len(self._messages) < MESSAGES_MAX and waiting < MESSAGES_PER_PEER_MAX:
             self._messages.append(message)
+            self._counts[message.peer] = waiting + 1
             self._arrived.set()
 
     async def get(self) -> Event:
@@ -38,4 +43,10 @@ class Inbox:
             await self._arrived.wait()
         # A checkpoint even if something waits: the other tasks must have their turn.
         await trio.lowlevel.checkpoint()
-        return self._events.popleft() if self._events else self._messages.popleft()
+        if self._events:
+            return self._events.popleft()
+        message = self._messages.popleft()
+        self._counts[message.peer] -= 1
+        if not self._counts[message.peer]:
+            del self._counts[message.peer]
+        return message

@@ -22,12 +22,15 @@ from node.p2p.reputation import Misbehaviour
 from runtime.block import EXTRINSIC_BYTES_MAX
 from runtime.codec import codec_of
 from runtime.errors import InvalidTransaction
+from runtime.extrinsic import NotSigned
 from runtime.keys import Keypair
 from runtime.types import Max
 
 GOSSIP_EXTRINSICS_MAX = 256
 """The most extrinsics of one message."""
 GOSSIP_BYTES_MAX = 512 * 1024
+GOSSIP_INTERVAL_S = 0.02
+"""Extrinsics that are admitted in this time are passed on together."""
 _EXTRINSICS = codec_of(
     Annotated[tuple[Annotated[bytes, Max(EXTRINSIC_BYTES_MAX)], ...], Max(GOSSIP_EXTRINSICS_MAX)]
 )
@@ -52,6 +55,9 @@ class ChainNetwork:
         self.network = Network(config, chain, identity, self, metrics)
         self._waiting = waiting
         self._submit: Submit | None = None
+        self._new: list[bytes] = []
+        """Admitted since extrinsics were last passed on; as many as the mempool admits."""
+        self._has_new = trio.Event()
         self._driver: Driver | None = None
         self._sync: BlockSync | None = None
         self._snapshots: SnapshotServer | None = None
@@ -79,8 +85,19 @@ class ChainNetwork:
         self.network.report(peer, Misbehaviour.INVALID)
 
     def pass_on(self, raw: bytes) -> None:
-        """Send an extrinsic that was just admitted to all peers."""
-        self.network.broadcast(Kind.EXTRINSICS, _EXTRINSICS.encode((raw,)))
+        """Send an extrinsic that was just admitted to all peers, with those that come next."""
+        self._new.append(raw)
+        self._has_new.set()
+
+    async def run(self) -> None:
+        """Pass on what is admitted until cancelled."""
+        while True:
+            await self._has_new.wait()
+            await trio.sleep(GOSSIP_INTERVAL_S)
+            self._has_new = trio.Event()
+            new, self._new = self._new, []
+            for payload in _batches(new):
+                self.network.broadcast(Kind.EXTRINSICS, payload)
 
     # Handlers
 
@@ -100,6 +117,10 @@ class ChainNetwork:
         for raw in extrinsics:
             try:
                 await self._submit(raw)
+            except NotSigned:
+                # Nobody's head makes it valid: the peer did not check what it passes on.
+                self.network.report(peer, Misbehaviour.INVALID)
+                return
             except (InvalidTransaction, NodeError) as error:
                 # The peer may know another head than this node: not its fault.
                 _log.debug("not admitted", peer=peer.hex(), reason=error.message)
