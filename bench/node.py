@@ -1,11 +1,11 @@
-"""The RPC's bar, as a ratio within one run: calls per second over a raw echo of the same bytes.
+"""The node's bars: the RPC beside a raw echo of the same bytes, and finality of four validators.
 
     python -m bench.node --json
 
 A development node in a process of its own answers `state_getStorage` of an account, block
 production, journal and all; then, and again, `bench.echo` answers as many bytes to the same
 requests.  The client keeps its connections and parses nothing but lengths, so that it waits for the
-server.  Run it on an idle machine.
+server.  `bench/finality.py` says how finality is measured.  Run it on an idle machine.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
+from bench import finality
 from bench.report import report
 from genesis.chain_spec import development_keypair
 from pallets.balances.pallet import Balances
@@ -128,7 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The RPC's bar, as a ratio within one run.")
     parser.add_argument("--json", action="store_true", help="one JSON object on the last line")
     parser.parse_args()
-    report("node", figures())
+    report("node", {**figures(), **finality.figures()})
 
 
 if __name__ == "__main__":
