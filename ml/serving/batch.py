@@ -76,6 +76,8 @@ class _Answer:
     """A request in a slot."""
 
     ticket: Ticket
+    number: int
+    """Its place in the order of arrival, in which prompts are computed."""
     slot: int
     pages: list[int]
     hashes: list[bytes]
@@ -122,6 +124,7 @@ class AnswerBatch:
         self._answers: list[_Answer | None] = [None] * limits.slot_count
         width = page_count_of(base.shape.positions_max)
         self._pages = torch.full((limits.slot_count, width), IDLE_PAGE, device=device)
+        self._started_count = 0
         self.counters = BatchCounters()
 
     @property
@@ -150,7 +153,10 @@ class AnswerBatch:
         self._slab.place(slot, ticket.row)
         computed_count = shared_count * PAGE_TOKENS
         self.counters.shared_tokens += computed_count
-        self._answers[slot] = _Answer(ticket, slot, pages + own, hashes, computed_count)
+        self._started_count += 1
+        self._answers[slot] = _Answer(
+            ticket, self._started_count, slot, pages + own, hashes, computed_count
+        )
         return True
 
     def step(self) -> None:
@@ -187,7 +193,7 @@ class AnswerBatch:
         """The next chunks within the step's budget, those of one shape together."""
         groups: defaultdict[tuple[int, int], list[_Answer]] = defaultdict(list)
         budget = self._limits.prompt_tokens_per_step
-        for answer in self._running():
+        for answer in sorted(self._running(), key=lambda each: each.number):
             if answer.remaining_count and budget > 0:
                 count = min(answer.remaining_count, self._limits.chunk_tokens)
                 groups[answer.computed_count, page_count_of(count)].append(answer)

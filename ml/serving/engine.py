@@ -165,10 +165,11 @@ class Engine:
 
     def close(self) -> None:
         """End both threads; requests that are not done fail with `EngineStopped`."""
-        for ticket in self._admission.close():
-            self._drop(ticket, _stopped())
+        self._drop_waiting(_stopped())
         if self._stepper is not None:
             self._stepper.join()
+        # Once more for a request that the last step put back: the loader may wait for its memory.
+        self._drop_waiting(_stopped())
         self._loader.join()
         self._batch.fail_all(_stopped())
 
@@ -210,6 +211,11 @@ class Engine:
             self._shelf.release(ticket.row)
             ticket.row = None
 
+    def _drop_waiting(self, error: ServingError) -> None:
+        """Take no more requests, and fail those that do not run."""
+        for ticket in self._admission.close():
+            self._drop(ticket, error)
+
     def _drop(self, ticket: Ticket, error: ServingError) -> None:
         self._release(ticket)
         ticket.fail(error)
@@ -221,8 +227,7 @@ class Engine:
                 self.step()
         except Exception as error:  # noqa: BLE001 # whoever waits must hear of any fault
             failure = EngineStopped(f"The engine failed: {error!r}.", remedy="Start it again.")
-            for ticket in self._admission.close():
-                self._drop(ticket, failure)
+            self._drop_waiting(failure)
             self._batch.fail_all(failure)
 
     def _load(self) -> None:

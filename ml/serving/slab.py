@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from ml.serving.layout import RANKS, Part, RowLayout
@@ -71,7 +72,10 @@ class Slab:
         self._layout = layout
 
         def room(*sizes: int) -> torch.Tensor:
-            return torch.zeros(slot_count, *sizes, device=device)
+            # numpy's zeros take no memory before they are written, torch's do at once: most slots
+            # never hold the largest rank.
+            zeros = np.zeros((slot_count, *sizes), dtype=np.float32)
+            return torch.from_numpy(zeros).to(device)
 
         self._parts = [
             [

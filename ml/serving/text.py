@@ -15,32 +15,44 @@ class TextAssembler:
     """
 
     def __init__(self, decode: Callable[[Sequence[int]], str], stops: Sequence[str]) -> None:
-        """Use `decode` for all tokens of the answer; end before the first of `stops`."""
+        """Use `decode` for some last tokens of the answer; end before the first of `stops`."""
         self._decode = decode
         self._stops = stops
         self._tokens: list[int] = []
-        self._sent_count = 0
+        """Since the last but one place at which the text was whole: one more piece than is needed
+        for the bytes, because a tokenizer may treat the first token it is given differently."""
+        self._known_count = 0
+        """How many of them are in the text."""
+        self._held = ""
+        """Text that may be the beginning of a stop string."""
         self.stopped = False
 
     def add(self, token: int) -> str:
         """Take the next token and return the text that is now certain."""
         self._tokens.append(token)
-        text = self._decode(self._tokens)
-        found = [position for stop in self._stops if (position := text.find(stop)) >= 0]
+        piece = self._new_text()
+        if piece.endswith(REPLACEMENT):
+            return ""
+        del self._tokens[: self._known_count]
+        self._known_count = len(self._tokens)
+        self._held += piece
+        found = [position for stop in self._stops if (position := self._held.find(stop)) >= 0]
         if found:
             self.stopped = True
-            return self._advance(text[: min(found)])
-        certain = text.rstrip(REPLACEMENT)
-        return self._advance(certain[: len(certain) - _held_back_count(certain, self._stops)])
+            return self._held[: min(found)]
+        return self._release(len(self._held) - _held_back_count(self._held, self._stops))
 
     def finish(self) -> str:
         """The text that was held back, when no token follows."""
-        return "" if self.stopped else self._advance(self._decode(self._tokens))
+        return "" if self.stopped else self._held + self._new_text()
 
-    def _advance(self, text: str) -> str:
-        piece = text[self._sent_count :]
-        self._sent_count += len(piece)
-        return piece
+    def _new_text(self) -> str:
+        known = self._decode(self._tokens[: self._known_count])
+        return self._decode(self._tokens)[len(known) :]
+
+    def _release(self, count: int) -> str:
+        certain, self._held = self._held[:count], self._held[count:]
+        return certain
 
 
 def _held_back_count(text: str, stops: Sequence[str]) -> int:

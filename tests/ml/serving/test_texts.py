@@ -3,6 +3,8 @@
 from contextlib import closing
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ml.errors import ModelUnusable
 from ml.serving.errors import AdapterMissing, RequestRefused
@@ -128,3 +130,33 @@ def test_what_may_become_a_stop_string_is_held_back():
     assert [assembler.add(byte) for byte in b"xabxab"] == ["x", "", "", "abx", "", ""]
     assert assembler.add(ord("c")) == ""
     assert assembler.stopped
+
+
+@given(st.binary(max_size=40), st.lists(st.text("ab", min_size=1, max_size=3), max_size=2))
+def test_pieces_are_the_whole_text(data, stops):
+    """Whatever the bytes, the pieces are the text up to the first stop string, and no more."""
+    assembler = TextAssembler(lambda tokens: bytes(tokens).decode(errors="replace"), stops)
+    text = ""
+    for byte in data:
+        text += assembler.add(byte)
+        if assembler.stopped:
+            break
+    text += assembler.finish()
+    whole = data.decode(errors="replace")
+    ends = [place for stop in stops if (place := whole.find(stop)) >= 0]
+    assert assembler.stopped == bool(ends)
+    assert text == whole[: min(ends, default=len(whole))]
+
+
+def test_long_answers_cost_no_more_for_each_token():
+    """Only the last tokens are decoded again."""
+    longest = 0
+
+    def decode(tokens):
+        nonlocal longest
+        longest = max(longest, len(tokens))
+        return bytes(tokens).decode()
+
+    assembler = TextAssembler(decode, ())
+    assert "".join(assembler.add(ord("a")) for _ in range(100)) == "a" * 100
+    assert longest <= 2
