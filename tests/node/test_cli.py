@@ -260,6 +260,26 @@ def test_a_configuration_is_checked_before_the_start(
     assert running.returncode == 0, running.stdout
 
 
+def test_a_chain_is_begun_by_several_parties(openledger: Run, tmp_path: Path) -> None:
+    """Draft, an entry of each, and a chain spec that `init` takes with the same genesis hash."""
+    draft, spec = str(tmp_path / "draft.toml"), str(tmp_path / "chain.toml")
+    made = openledger("genesis", "new", "ours", "--output", draft, "--json")
+    entries = []
+    for name in ("alice", "bob"):
+        entries.append(str(tmp_path / f"{name}.toml"))
+        added = openledger(
+            "genesis", "add-validator", "--draft", draft, "--moniker", name,
+            "--bond", "20000OPEN", "--key", f"dev:{name}", "--output", entries[-1], "--json",
+        )  # fmt: skip
+        assert json.loads(added.stdout)["draft_hash"] == json.loads(made.stdout)["draft_hash"]
+    collect = ("genesis", "collect", "--draft", draft, *entries)
+    collected = json.loads(openledger(*collect, "--output", spec, "--json").stdout)
+    assert collected["validators"] == 2
+    started = openledger("init", "--data", str(tmp_path / "node"), "--chain", spec, "--json")
+    assert json.loads(started.stdout)["genesis_hash"] == collected["genesis_hash"]
+    assert "not there yet" in fails(openledger(*collect, "--output", spec))
+
+
 def commands() -> Iterator[tuple[str, Any]]:
     """Every command with its words."""
 
