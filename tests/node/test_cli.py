@@ -231,7 +231,7 @@ def test_a_dry_run_says_what_would_happen(dev_node: Any, openledger: Run) -> Non
     bad = openledger(*call, "--amount", "9_999_999_999OPEN", *node)
     assert bad.returncode == 1
     assert "Balances.Insufficient" in bad.stdout
-    poor = openledger(*call, "--amount", "1", "--key", "07" * 32, *node)
+    poor = openledger(*call, "--amount", "1", "--key", "09" * 32, *node)
     assert "fee and tip" in fails(poor)
 
 
