@@ -25,7 +25,7 @@ from genesis.chain_spec import (
     Parameters,
 )
 from genesis.toml_records import InvalidChainSpec, read_record, write_record
-from genesis.validators import SpecValidator, spec_validator
+from genesis.validators import SpecValidator, prove_keys, spec_validator
 from runtime.codec import codec_of
 from runtime.hashing import ZERO_HASH, hasher
 from runtime.keys import Keypair, verify
@@ -113,7 +113,8 @@ def make_entry(draft: Draft, moniker: str, keypair: Keypair, bond: int) -> Entry
         message = f"The bond of {moniker!r} is {bond}, and the chain's least is "
         message += f"{draft.parameters.bond_min}."
         raise InvalidChainSpec(message, remedy="Bond more, or agree on another draft.")
-    validator = spec_validator(keypair.account, bond, keypair, key_gen(keypair.seed))
+    keys, proofs = prove_keys(keypair, key_gen(keypair.seed), ZERO_HASH, keypair.account)
+    validator = spec_validator(keypair.account, bond, keys, proofs)
     entry = Entry(moniker, draft.hash(), bytes(64), validator)
     return replace(entry, signature=keypair.sign(entry.payload()))
 

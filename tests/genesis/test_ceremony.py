@@ -11,8 +11,8 @@ from genesis.allocation import InvalidAllocation
 from genesis.ceremony import Draft, Entry, collect, make_entry, new_draft
 from genesis.chain_spec import genesis_block
 from genesis.toml_records import InvalidChainSpec
-from genesis.validators import spec_validator
-from runtime.hashing import hash_text
+from genesis.validators import SpecValidator, prove_keys, spec_validator
+from runtime.hashing import ZERO_HASH, hash_text
 from runtime.keys import Keypair
 from runtime.types import OPEN
 
@@ -61,6 +61,12 @@ def test_an_entry_cannot_be_changed() -> None:
             collect(DRAFT, [entry])
 
 
+def validator_of(key: Keypair, vote: Keypair, bls_secret: bytes, bond: int = BOND) -> SpecValidator:
+    """A validator with keys of several parties, all of which prove them."""
+    keys, proofs = prove_keys(vote, bls_secret, ZERO_HASH, key.account)
+    return spec_validator(key.account, bond, keys, proofs)
+
+
 def signed(entry: Entry, key: Keypair) -> Entry:
     """The entry with its account's signature."""
     return replace(entry, signature=key.sign(entry.payload()))
@@ -70,7 +76,7 @@ def test_keys_of_others_are_refused() -> None:
     """An account that signs an entry must have every key in it."""
     mine, key = entries()[0], KEYS[0]
     theirs = entries()[1].validator
-    rogue = spec_validator(key.account, BOND, key, key_gen(KEYS[1].seed))
+    rogue = validator_of(key, key, key_gen(KEYS[1].seed))
     for trouble, validator in (
         ("vote key", replace(mine.validator, vote_key=theirs.vote_key)),
         # The vote key signs both keys.
@@ -86,7 +92,7 @@ def test_keys_of_others_are_refused() -> None:
 def test_nobody_is_in_it_twice() -> None:
     """Not under one account, one key or one name; and a chain has a validator."""
     first, second, _ = entries()
-    shared = spec_validator(KEYS[1].account, BOND, KEYS[0], key_gen(KEYS[1].seed))
+    shared = validator_of(KEYS[1], KEYS[0], key_gen(KEYS[1].seed))
     for what, again in (
         ("account", first),
         ("vote key", signed(replace(second, validator=shared), KEYS[1])),
@@ -102,7 +108,7 @@ def test_bonds_have_bounds() -> None:
     """Not below the chain's least, and not more than the bucket has."""
     with pytest.raises(InvalidChainSpec, match="least"):
         make_entry(DRAFT, "poor", KEYS[0], OPEN)
-    poor = spec_validator(KEYS[0].account, OPEN, KEYS[0], key_gen(KEYS[0].seed))
+    poor = validator_of(KEYS[0], KEYS[0], key_gen(KEYS[0].seed), OPEN)
     with pytest.raises(InvalidChainSpec, match="bonds too little"):
         collect(DRAFT, [signed(replace(entries()[0], validator=poor), KEYS[0])])
     greedy = make_entry(DRAFT, "greedy", KEYS[0], 10**9 * OPEN)
