@@ -29,8 +29,8 @@ from genesis.chain_spec import development_keypair
 from pallets.balances.pallet import Balances
 
 CONNECTIONS = 8
-ROUNDS = 7
-ROUND_S = 1.0
+ROUNDS = 21
+ROUND_S = 0.4
 RECEIVE_BYTES = 64 * 1024
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = b"content-length: "

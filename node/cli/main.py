@@ -16,6 +16,7 @@ from node.cli import (
     config,
     db,
     demo,
+    genesis,
     keys,
     light,
     localnet,
@@ -56,6 +57,7 @@ app.add_typer(db.app, name="db")
 app.add_typer(localnet.app, name="localnet")
 app.add_typer(admin.app, name="admin")
 app.add_typer(config.app, name="config")
+app.add_typer(genesis.app, name="genesis")
 
 app.add_typer(validator.app, name="validator")
 app.add_typer(pallet.app, name="pallet")

@@ -43,6 +43,8 @@ PORT_MAX = 65_535
 RECEIVE_BYTES = 64 * 1024
 WRITE_BYTES = 1024 * 1024
 QUERY_FIELDS_MAX = 64
+CLOCK_TICK_S = 0.1
+"""How often the clocks of all connections are looked at."""
 HEADS_MAX = 512
 """Heads of answers that are kept: most answers are as long as some before them."""
 HOSTS_MAX = 64
@@ -61,7 +63,7 @@ class _Load:
     """What all connections of one server hold together."""
 
     def __init__(self) -> None:
-        self.connections = 0
+        self.connections: dict[_Connection, None] = {}
         self.by_address: Counter[str] = Counter()
         self.sockets = 0
         self.body_bytes = 0
@@ -92,18 +94,29 @@ async def serve(listeners: list[trio.SocketListener], site: Site, talk: Talk | N
 
     async def handle(stream: trio.SocketStream) -> None:
         address = _address_of(stream)
-        load.connections += 1
+        connection = _Connection(stream, site, load, talk)
+        load.connections[connection] = None
         load.by_address[address] += 1
         try:
-            refusal = _refusal(load, address, site.limits)
-            await _Connection(stream, site, load, talk).run(refusal)
+            await connection.run(_refusal(load, address, site.limits))
         finally:
-            load.connections -= 1
+            del load.connections[connection]
             load.by_address[address] -= 1
             if not load.by_address[address]:
                 del load.by_address[address]
 
-    await trio.serve_listeners(handle, listeners)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_watch_clocks, load)
+        await trio.serve_listeners(handle, listeners)
+
+
+async def _watch_clocks(load: _Load) -> None:
+    """Cut off whoever takes longer than it may, within `CLOCK_TICK_S`."""
+    while True:
+        await trio.sleep(CLOCK_TICK_S)
+        now_s = trio.current_time()
+        for connection in load.connections:
+            connection.check_clock(now_s)
 
 
 def _address_of(stream: trio.SocketStream) -> str:
@@ -121,7 +134,7 @@ def _address_of(stream: trio.SocketStream) -> str:
 
 def _refusal(load: _Load, address: str, limits: Limits) -> HttpError | None:
     """Why a new connection may not stay, if so."""
-    if load.connections > limits.connections_max:
+    if len(load.connections) > limits.connections_max:
         return _too_busy()
     if address and load.by_address[address] > limits.connections_per_address_max:
         message = f"{address} has as many connections to this server as it may."
@@ -161,8 +174,8 @@ class _Phase(Enum):
 class _Connection:
     """One client: exchanges follow each other until either side closes.
 
-    There is one clock, which is set anew for each phase of an exchange: a scope for each would cost
-    as much as all the rest.
+    Each phase of an exchange has its time.  One task looks after the clocks of all connections: a
+    scope or a deadline for each phase would cost as much as all the rest.
     """
 
     def __init__(
@@ -178,6 +191,8 @@ class _Connection:
         self._is_head = False
         self._phase = _Phase.IDLE
         self._clock = trio.CancelScope()
+        self._until_s = math.inf
+        """When the phase has to be over."""
         self._protocol = h11.Connection(
             h11.SERVER, max_incomplete_event_size=site.limits.head_bytes_max
         )
@@ -214,9 +229,15 @@ class _Connection:
             return await self._end_late()
         raise _Disconnected
 
+    def check_clock(self, now_s: float) -> None:
+        """Cancel what takes longer than it may."""
+        if now_s > self._until_s:
+            self._until_s = math.inf
+            self._clock.cancel()
+
     def _begin(self, phase: _Phase, timeout_s: float) -> None:
         self._phase = phase
-        self._clock.deadline = trio.current_time() + timeout_s
+        self._until_s = trio.current_time() + timeout_s
 
     async def _end_late(self) -> bool:
         """Say that the time is up, if anybody waits for that; raises `_Disconnected`."""
@@ -438,10 +459,10 @@ class _Connection:
         """Send every chunk; False when that failed, and the connection has to be cut."""
         try:
             # A chunk takes as long as it takes to compute: only writing it has a limit.
-            self._clock.deadline = math.inf
+            self._until_s = math.inf
             async for chunk in chunks:
                 await self._write(self._protocol.send(h11.Data(data=chunk)))
-                self._clock.deadline = math.inf
+                self._until_s = math.inf
         except (_Disconnected, trio.BrokenResourceError, trio.ClosedResourceError):
             return False
         except Exception:  # noqa: BLE001 -- the head is sent: cutting the stream is all that is left

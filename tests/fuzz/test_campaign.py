@@ -19,13 +19,15 @@ from tests.fuzz import (
     mutation,
     proofs,
     reference_cbor,
+    rpc,
     wire,
 )
 from tests.fuzz.campaign import Finding, campaign, main
 from tests.fuzz.multiproofs import Multiproofs
 
 FUZZERS = {
-    each.__name__.rsplit(".")[-1]: each for each in (decoder, extrinsics, handshakes, proofs, wire)
+    each.__name__.rsplit(".")[-1]: each
+    for each in (decoder, extrinsics, handshakes, proofs, rpc, wire)
 }
 
 

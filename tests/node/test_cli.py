@@ -231,7 +231,7 @@ def test_a_dry_run_says_what_would_happen(dev_node: Any, openledger: Run) -> Non
     bad = openledger(*call, "--amount", "9_999_999_999OPEN", *node)
     assert bad.returncode == 1
     assert "Balances.Insufficient" in bad.stdout
-    poor = openledger(*call, "--amount", "1", "--key", "07" * 32, *node)
+    poor = openledger(*call, "--amount", "1", "--key", "09" * 32, *node)
     assert "fee and tip" in fails(poor)
 
 
@@ -258,6 +258,26 @@ def test_a_configuration_is_checked_before_the_start(
     assert all(found[name]["remedy"] for name in failed)
     running = openledger("config", "check", "--data", str(dev_node.data), "--chain", str(spec))
     assert running.returncode == 0, running.stdout
+
+
+def test_a_chain_is_begun_by_several_parties(openledger: Run, tmp_path: Path) -> None:
+    """Draft, an entry of each, and a chain spec that `init` takes with the same genesis hash."""
+    draft, spec = str(tmp_path / "draft.toml"), str(tmp_path / "chain.toml")
+    made = openledger("genesis", "new", "ours", "--output", draft, "--json")
+    entries = []
+    for name in ("alice", "bob"):
+        entries.append(str(tmp_path / f"{name}.toml"))
+        added = openledger(
+            "genesis", "add-validator", "--draft", draft, "--moniker", name,
+            "--bond", "20000OPEN", "--key", f"dev:{name}", "--output", entries[-1], "--json",
+        )  # fmt: skip
+        assert json.loads(added.stdout)["draft_hash"] == json.loads(made.stdout)["draft_hash"]
+    collect = ("genesis", "collect", "--draft", draft, *entries)
+    collected = json.loads(openledger(*collect, "--output", spec, "--json").stdout)
+    assert collected["validators"] == 2
+    started = openledger("init", "--data", str(tmp_path / "node"), "--chain", spec, "--json")
+    assert json.loads(started.stdout)["genesis_hash"] == collected["genesis_hash"]
+    assert "not there yet" in fails(openledger(*collect, "--output", spec))
 
 
 def commands() -> Iterator[tuple[str, Any]]:
