@@ -4,11 +4,13 @@ DATA ?=
 FULL ?=
 INPUTS ?= 100000
 SEED ?= 0
+KILLS ?= 20
+HOSTILE ?=
 BIN := .venv/bin
 DEMO_OPTIONS := $(if $(DATA),--data $(DATA)) $(if $(FULL),--full)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz coverage lint format weights lock clean
+.PHONY: help setup demo test fuzz soak coverage lint format weights lock clean
 
 help: ## Print this help.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -27,6 +29,9 @@ fuzz: setup ## Fuzz everything that strangers can send (tests/fuzz); INPUTS=N ea
 		$(BIN)/python -m tests.fuzz.$$fuzzer --inputs $(INPUTS) --seed $(SEED) || exit 1; done
 	@$(BIN)/python -m tests.fuzz.certificates --inputs $$(($(INPUTS) / 10)) --seed $(SEED)
 	@$(BIN)/python -m tests.fuzz.chains --inputs $$(($(INPUTS) / 50)) --seed $(SEED)
+
+soak: setup ## Kill validators of a real network (KILLS=N), or attack one (HOSTILE=1), and count what is lost.
+	@$(BIN)/python -m bench.soak $(if $(HOSTILE),--hostile,--kills $(KILLS) --seed $(SEED))
 
 coverage: setup ## Fail where a branch of the runtime's core is not covered by its tests.
 	@$(BIN)/python -m pytest -q tests/runtime tests/genesis/test_rehearsal.py --cov=runtime \

@@ -9,6 +9,13 @@ started again, while transfers are submitted to all.  At the end:
     double_signatures   proofs of faults that any node saw, and validators that are out of the set
     lost, doubled       acknowledged transfers that are in no block, or moved money twice
     restart_s_max       the longest time from a start to the first signature
+
+    python -m bench.soak --hostile --json
+
+The same network undisturbed, and then with `bench/hostile.py` against one of the validators:
+
+    block_time_ratio    the time of a block under attack over the time before
+    memory_mib          by how much the attacked node has grown meanwhile
 """
 
 from __future__ import annotations
@@ -16,6 +23,7 @@ from __future__ import annotations
 import argparse
 import random
 import re
+import subprocess
 import sys
 import tempfile
 import threading
@@ -37,6 +45,8 @@ from runtime.extrinsic import sign_extrinsic
 SENDERS = ("alice", "bob", "user", "builder")
 RECEIVER = bytes([7]) * 32
 """Nobody's account: what is in it was sent there."""
+WARM_BLOCKS = 5
+MEASURED_BLOCKS = 40
 PAUSE_S_MAX = 2.0
 """The longest time from one kill to the next."""
 SIGNED = re.compile(r'^openledger_consensus_signed_total\{kind="notarize"\} (\S+)', re.MULTILINE)
@@ -154,6 +164,59 @@ def conclude(network: LocalNetwork, traffic: Traffic, result: SoakResult) -> Non
     result.doubled = len(included) - len(set(included)) + max(0, received - submitted(network))
 
 
+def under_attack(directory: Path) -> dict[str, float]:
+    """Compare a network with itself while one of its nodes is attacked."""
+    with local_network(directory) as network:
+        network.wait_for_height(WARM_BLOCKS)
+        target = network.node(network.names[0])
+        pid = network.running[target.name].pid
+        before_s, before_kib = block_seconds(network), memory_kib(pid)
+        with network.client(target.name) as client:
+            genesis = client.call("chain_getHeader", 0)
+        attacker = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "bench.hostile"),
+                f"--p2p-port={target.p2p_port}",
+                f"--rpc-port={target.rpc_port}",
+                f"--genesis={genesis['id']}",
+                f"--rules={genesis['fields']['beacon']}",
+            ]
+        )
+        try:
+            during_s = block_seconds(network)
+            grown_kib = memory_kib(pid) - before_kib
+            attacks = attacker.poll() is None
+        finally:
+            attacker.kill()
+            attacker.wait()
+        agreed = len(network.block_ids(min(network.heights()))) == 1
+    return {
+        "block_s_before": before_s,
+        "block_s_during": during_s,
+        "block_time_ratio": during_s / before_s,
+        "memory_mib": grown_kib / 1_024,
+        "holds": attacks and agreed,
+    }
+
+
+def block_seconds(network: LocalNetwork) -> float:
+    """The mean time of a block, over the next ones, by their time stamps."""
+    first = max(network.heights())
+    network.wait_for_height(first + MEASURED_BLOCKS)
+    with network.client(network.names[1]) as client:
+        times = [
+            int(client.call("chain_getHeader", height)["fields"]["time_ms"])
+            for height in (first, first + MEASURED_BLOCKS)
+        ]
+    return (times[1] - times[0]) / MEASURED_BLOCKS / 1_000
+
+
+def memory_kib(pid: int) -> int:
+    """The resident memory of a process."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0])
+
+
 def submitted(network: LocalNetwork) -> int:
     """The transfers that the chain took: the senders' nonces, of which each counts once."""
     with network.client(network.names[0]) as client:
@@ -188,12 +251,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--hostile", action="store_true")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="openledger-soak-") as folder:
-        result = soak(chosen.kills, chosen.seed, Path(folder))
-    report("soak", asdict(result) | {"holds": result.holds})
-    if not result.holds:
+        if chosen.hostile:
+            figures = under_attack(Path(folder))
+        else:
+            result = soak(chosen.kills, chosen.seed, Path(folder))
+            figures = asdict(result) | {"holds": result.holds}
+    report("soak", figures)
+    if not figures["holds"]:
         sys.exit(1)
 
 
