@@ -30,6 +30,7 @@ from runtime.codec import Codec, codec_of
 from runtime.events import EventRecord
 from runtime.executive import Runtime
 from runtime.extrinsic import Era, sign_extrinsic
+from runtime.hashing import ZERO_HASH
 from runtime.keys import Keypair, pallet_account
 from runtime.merkle import list_path, list_root, sum_path, sum_root
 from runtime.state import snapshot, tables
@@ -40,6 +41,7 @@ from runtime.storage import Map
 from runtime.testing import Pool, SeededDraws, Values
 from runtime.wire import blobs, manifest, receipts, records, rows, state_proof
 from runtime.wire.receipts import ListPath, StateEntry, SumPath
+from runtime.wire.session_keys import SessionKeys
 from runtime.wire.validators import Validator, ValidatorSet
 from tests.consensus import light_chain
 
@@ -317,10 +319,18 @@ def blob_files() -> Iterator[bytes]:
         yield blobs.encode_blob([b"item %d" % number for number in range(count)])
 
 
+def session_key_payloads() -> Iterator[bytes]:
+    """What a validator's keys sign to prove themselves, before block 0 and after it."""
+    keys = SessionKeys(vote_key=b"v" * 32, bls_key=b"b" * 48)
+    for genesis_hash in (ZERO_HASH, b"g" * 32):
+        yield keys.payload(genesis_hash, b"a" * 32)
+
+
 SPECIMENS: dict[str, Callable[[], Iterator[bytes]]] = {
     "extrinsics": signed_extrinsics,
     "hash domains": hash_domains,
     "keys": keys_and_accounts,
+    "session keys": session_key_payloads,
     "state proofs": state_proofs,
     "multiproofs": multiproofs,
     "store": store_records,
