@@ -153,9 +153,9 @@ class Answering:
         progress = Progress()
         with explained():
             events = await self._compute(partial(self._engine.stream, order.generation))
-        yield ""
-        try:
-            with closing(events):
+        with closing(events):
+            yield ""
+            try:
                 while progress.finish is None:
                     with explained():
                         event = await self._compute(partial(next, events))
@@ -164,11 +164,11 @@ class Answering:
                         await self._record(order, progress)
                     if event.text:
                         yield event.text
-        except (GeneratorExit, trio.Cancelled):
-            if order.request.stream and progress.output_tokens and progress.receipt is None:
-                with trio.move_on_after(RECORD_TIMEOUT_S, shield=True):
-                    await self._record(order, progress)
-            raise
+            except (GeneratorExit, trio.Cancelled):
+                if order.request.stream and progress.output_tokens and progress.receipt is None:
+                    with trio.move_on_after(RECORD_TIMEOUT_S, shield=True):
+                        await self._record(order, progress)
+                raise
         yield progress.finished()
 
     async def _compute(self, work: Callable[[], T]) -> T:
