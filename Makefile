@@ -6,11 +6,13 @@ INPUTS ?= 100000
 SEED ?= 0
 KILLS ?= 20
 HOSTILE ?=
+SEEDS ?= 5000
+LONG ?=
 BIN := .venv/bin
 DEMO_OPTIONS := $(if $(DATA),--data $(DATA)) $(if $(FULL),--full)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz soak coverage lint format weights lock clean
+.PHONY: help setup demo test fuzz sim soak coverage lint format weights lock clean
 
 help: ## Print this help.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -25,13 +27,19 @@ test: setup ## Run the tests.
 	@$(BIN)/python -m pytest
 
 fuzz: setup ## Fuzz everything that strangers can send (tests/fuzz); INPUTS=N each, SEED=S.
-	@for fuzzer in decoder extrinsics proofs rpc wire handshakes; do \
+	@for fuzzer in decoder extrinsics proofs rpc wire handshakes consensus; do \
 		$(BIN)/python -m tests.fuzz.$$fuzzer --inputs $(INPUTS) --seed $(SEED) || exit 1; done
 	@$(BIN)/python -m tests.fuzz.certificates --inputs $$(($(INPUTS) / 10)) --seed $(SEED)
 	@$(BIN)/python -m tests.fuzz.chains --inputs $$(($(INPUTS) / 50)) --seed $(SEED)
 
 soak: setup ## Kill validators of a real network (KILLS=N), or attack one (HOSTILE=1), and count what is lost.
 	@$(BIN)/python -m bench.soak $(if $(HOSTILE),--hostile,--kills $(KILLS) --seed $(SEED))
+
+sim: setup ## Simulate consensus with faults and liars; SEEDS=N; LONG=1 also breaks every rule, to see it found.
+	@$(BIN)/python -m consensus.sim --seeds $(SEEDS)
+	@$(BIN)/python -m consensus.sim --seeds $$(($(SEEDS) / 10)) --byzantine forks
+	@$(BIN)/python -m consensus.sim --exhaustive $(if $(LONG),2,1)
+	@$(if $(LONG),$(BIN)/python -m consensus.sim --mutants)
 
 coverage: setup ## Fail where a branch of the runtime's core is not covered by its tests.
 	@$(BIN)/python -m pytest -q tests/runtime tests/genesis/test_rehearsal.py --cov=runtime \

@@ -21,6 +21,7 @@ from consensus.engine import (
     TimerFired,
 )
 from consensus.leader import leader_index
+from consensus.log import Record
 from consensus.messages import Entry, Message, Proposal
 from consensus.rules import TimeOuts
 from consensus.scheme import Scheme
@@ -75,7 +76,7 @@ class HandDriven:
         """Who leads a round."""
         return leader_index(self.scheme.weights, self.seed, self.height, round_)
 
-    def begin(self, records: Iterable[object] = (), signed: Iterable[Vote] = ()) -> list[Effect]:
+    def begin(self, records: Iterable[Record] = (), signed: Iterable[Vote] = ()) -> list[Effect]:
         """Begin the height."""
         began = HeightBegan(self.height, PARENT, FOUR, self.seed, tuple(records), tuple(signed))
         return self.on(began)

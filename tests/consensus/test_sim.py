@@ -129,16 +129,7 @@ def test_a_crash_keeps_what_was_flushed():
         disk.begin_log()
         disk.append(b"new")
         disk.crash(random)
-        assert disk._flushed[:4] in {
-            b"flus",
-            b"new",
-            b"ne",
-            b"n",
-            b"",
-            b"\0\0\0",
-            b"n\0\0",
-            b"ne\0",
-        }
+        assert disk._flushed.startswith(b"flushed") or len(disk._flushed) <= len(b"new")
 
 
 def test_a_campaign_is_the_sum_of_its_seeds():

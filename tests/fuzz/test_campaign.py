@@ -13,6 +13,7 @@ from runtime import cbor
 from runtime.state import multiproof, proof
 from tests.fuzz import (
     chains,
+    consensus,
     decoder,
     extrinsics,
     handshakes,
@@ -27,7 +28,7 @@ from tests.fuzz.multiproofs import Multiproofs
 
 FUZZERS = {
     each.__name__.rsplit(".")[-1]: each
-    for each in (decoder, extrinsics, handshakes, proofs, rpc, wire)
+    for each in (consensus, decoder, extrinsics, handshakes, proofs, rpc, wire)
 }
 
 
@@ -257,3 +258,17 @@ def test_mutations_stay_within_their_bound():
     random = Random(1)
     seeds = [bytes(mutation.INPUT_BYTES_MAX), b"a"]
     assert max(len(mutation.mutate(random, seeds)) for _ in range(2_000)) <= 8_192
+
+
+def test_the_consensus_fuzzer_finds_a_log_without_checksums(monkeypatch):
+    """A record that was changed is not one that was written."""
+    monkeypatch.setattr("consensus.log._checksum", lambda _: bytes(32))
+    with pytest.raises(Finding, match="never written"):
+        campaign("consensus", consensus.make(), inputs=5_000, seed=1)
+
+
+def test_the_consensus_fuzzer_finds_an_engine_without_signatures(monkeypatch):
+    """A decision whose signatures nobody made is not one."""
+    monkeypatch.setattr("consensus.scheme.Scheme.verify_certificate", lambda *_: (0, 1, 2))
+    with pytest.raises(Finding, match="no quorum"):
+        campaign("consensus", consensus.make(), inputs=20_000, seed=1)
