@@ -225,7 +225,16 @@ def _ready(url: str, genesis_hash: bytes, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"url": url, "genesis_hash": genesis_hash.hex()}), flush=True)
     else:
-        print(f"OpenLedger node ready at {url}", flush=True)
+        print(f"OpenLedger node ready at {url}")
+        print_fields(
+            {
+                "  JSON-RPC": url,
+                "  WebSocket": url.replace("http", "ws", 1),
+                "  readiness": f"{url}/ready",
+                "  metrics": f"{url}/metrics",
+            }
+        )
+        sys.stdout.flush()
 
 
 @contextlib.contextmanager

@@ -32,7 +32,9 @@ def entry(
 ) -> None:
     """Print the [[validators]] entry of a chain spec: keys, bond, and the proofs of the keys.
 
-    Each party of a new chain makes its own and gives it to whoever puts the chain spec together.
+    For a chain spec that is written by hand; several parties use `openledger genesis`.
+
+    Example: openledger validator entry --key validator --bond 100000
     """
     from genesis.toml_records import write_record
     from genesis.validators import spec_validator
@@ -58,6 +60,8 @@ def set_keys(
 
     They count from the next election on.  Bond and stand for election with Staking.bond and
     Staking.validate.
+
+    Example: openledger validator set-keys --key validator
     """
     from node.client import NodeClient
     from node.consensus.keys import ValidatorKeys
