@@ -61,6 +61,22 @@ def test_one_of_four_may_be_killed_and_comes_back(tmp_path: Path) -> None:
         assert all(len(network.block_ids(each)) == 1 for each in range(common + 1))
 
 
+def test_a_validator_without_its_signer_file_observes_before_it_signs(tmp_path: Path) -> None:
+    """W6: it cannot know what its keys have signed, until the network is past all of that."""
+    with local_network(tmp_path) as network:
+        network.wait_for_height(3)
+        name = "validator-2"
+        network.kill(name)
+        (network.node(name).data / "signer").unlink()
+        network.start(name)
+        log = network.node(name).log
+        wait_until(lambda: 'event="signing again"' in log.read_text(), "it signs again")
+        assert "the signer only observes" in log.read_text()
+        network.wait_for_blocks(3)
+        with network.client("validator") as client:
+            assert len(client.read("Session", "current").validators) == 4
+
+
 def test_two_of_four_down_stop_the_chain_and_nothing_else(tmp_path: Path) -> None:
     """The rest answers and decides nothing; with a third one everything goes on."""
     with local_network(tmp_path) as network:
