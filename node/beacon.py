@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from consensus.bls import BLS
-from node.consensus.keys import ValidatorKeys
+from node.consensus.signing import BlockKeys
 from runtime.errors import InvalidBlock
 from runtime.hashing import hash_beacon
 
@@ -27,9 +27,9 @@ class Beacon:
     proof: bytes
 
 
-def make_beacon(keys: ValidatorKeys, genesis_hash: bytes, height: int, parent: bytes) -> Beacon:
+def make_beacon(keys: BlockKeys, genesis_hash: bytes, height: int, parent: bytes) -> Beacon:
     """The beacon of `height`, after the `parent` beacon."""
-    proof = keys.sign_share(_payload(genesis_hash, height, parent))
+    proof = keys.sign_beacon(genesis_hash, height, parent)
     return Beacon(hash_beacon(parent + proof), proof)
 
 
@@ -37,11 +37,12 @@ def check_beacon(
     beacon: Beacon, bls_key: bytes, genesis_hash: bytes, height: int, parent: bytes
 ) -> None:
     """Raise `InvalidBlock` unless the owner of `bls_key` made this beacon after `parent`."""
-    signed = BLS.verify(bls_key, _payload(genesis_hash, height, parent), beacon.proof)
+    signed = BLS.verify(bls_key, beacon_payload(genesis_hash, height, parent), beacon.proof)
     if not signed or hash_beacon(parent + beacon.proof) != beacon.value:
         message = f"The beacon of block {height} is not its proposer's."
         raise InvalidBlock(message, remedy="Do not accept blocks from where this one came.")
 
 
-def _payload(genesis_hash: bytes, height: int, parent: bytes) -> bytes:
+def beacon_payload(genesis_hash: bytes, height: int, parent: bytes) -> bytes:
+    """What a proposer signs; no vote or share has a payload of this domain."""
     return hash_beacon(genesis_hash + height.to_bytes(_HEIGHT_BYTES, "big") + parent)

@@ -20,7 +20,7 @@ from consensus.errors import InvalidCertificate
 from genesis.chain_spec import ChainSpec, genesis_block, is_genesis_of
 from node.beacon import Beacon, check_beacon, make_beacon
 from node.config import DataDirectory
-from node.consensus.keys import ValidatorKeys
+from node.consensus.signing import BlockKeys
 from node.errors import ConfigError, NotFound, StorageMigrating
 from node.history.decoder import SpecDecoder
 from node.history.stored import keep_metadata, stored_metadata
@@ -88,7 +88,7 @@ class Candidate:
 class Chain:
     """An open chain; use `Chain.open`, and `close` it in the end."""
 
-    def __init__(self, store: Store, spec: ChainSpec, keys: ValidatorKeys | None) -> None:
+    def __init__(self, store: Store, spec: ChainSpec, keys: BlockKeys | None) -> None:
         """Take over an open store; commits block 0 to an empty one.
 
         Without `keys` the node only follows, and builds no block.
@@ -125,7 +125,7 @@ class Chain:
         cls,
         directory: DataDirectory,
         spec: ChainSpec,
-        keys: ValidatorKeys | None,
+        keys: BlockKeys | None,
         retention: Retention | None = None,
     ) -> Self:
         """Open or create the chain of a data directory; raises `StoreError`, `ConfigError`."""

@@ -25,6 +25,7 @@ from node.http.messages import LOCAL_HOSTS
 from node.p2p.network import NetworkConfig
 from runtime.state.store import Retention
 
+HASH_BYTES = 32
 STATE_HEIGHTS_DEFAULT = 10_000
 """For how many heights a node that is told nothing can read and prove old values."""
 SIGNER_BYTES_MAX = 64 * 1024
@@ -136,6 +137,18 @@ class DataDirectory:
             message = f"The data directory {self.root} cannot be made: {error.strerror}."
             remedy = "Choose a folder that this user may write to."
             raise ConfigError(message, remedy=remedy) from error
+
+
+def parse_hash(text: str) -> bytes:
+    """Read 64 hexadecimal digits; raises `ConfigError`."""
+    try:
+        value = bytes.fromhex(text)
+    except ValueError:
+        value = b""
+    if len(value) != HASH_BYTES:
+        message = f"{text!r} is not a hash."
+        raise ConfigError(message, remedy="Give 64 hexadecimal digits.")
+    return value
 
 
 @dataclass(frozen=True, slots=True)

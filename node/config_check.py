@@ -19,7 +19,7 @@ from genesis.chain_spec import ChainSpec, genesis_block
 from node.config import DataDirectory
 from node.errors import ConfigError, PortInUse
 from node.keystore import account_in_file, check_private
-from node.rpc.admin import check_socket_path
+from node.unix_sockets import check_socket_path
 from runtime.errors import OpenLedgerError
 
 DISK_BYTES_MIN = 5 * 1024**3

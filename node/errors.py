@@ -6,6 +6,7 @@ OpenLedgerError                      a sentence and a remedy (`runtime.errors`)
      |- BenchmarkError               a pallet's benchmark cases cannot be run
      |- PortInUse                    another process listens there already
      |- KeystoreError                a key file is missing, damaged, or the password is wrong
+     |- SignerUnavailable            the signer process does not answer
      |- ContentError                 the content store refuses
      |   |- ContentMissing           nobody has put this hash here
      |   |- ContentTooLarge          the blob or the quota is too large
@@ -55,6 +56,10 @@ class PortInUse(NodeError):
 
 class KeystoreError(NodeError):
     """A key file is missing or damaged, or the password does not open it."""
+
+
+class SignerUnavailable(NodeError):
+    """The signer process is not there, or does not sign for this chain."""
 
 
 class ContentError(NodeError):

@@ -16,11 +16,10 @@ from node.admission import Admission, readmit
 from node.chain import Chain
 from node.config import DataDirectory, NodeConfig
 from node.consensus.execution import Execution
-from node.consensus.keys import ValidatorKeys
 from node.consensus.network import ChainNetwork
 from node.consensus.peers import NoPeers
 from node.consensus.snapshot_sharing import SnapshotServer, keep_snapshots
-from node.consensus.start import open_driver
+from node.consensus.start import NodeKeys, open_driver
 from node.consensus.state_sync import needs_state, sync_state
 from node.consensus.sync import BlockSync
 from node.content import ContentStore
@@ -35,10 +34,10 @@ from node.p2p.handshake import ChainIdentity
 from node.p2p.identity import load_identity
 from node.p2p.metrics import NetworkMetrics
 from node.p2p.network import NetworkConfig
-from node.rpc.admin import open_admin_listener
 from node.rpc.network import Alone, Connected, NetworkView
 from node.rpc.server import NodeParts, serve_admin, serve_public
 from node.snapshots import write_snapshot
+from node.unix_sockets import open_unix_listener
 from node.verifier import Verifier, VerifierProcess
 from runtime.errors import StoreError
 
@@ -52,7 +51,7 @@ def run(
     config: NodeConfig,
     directory: DataDirectory,
     spec: ChainSpec,
-    keys: ValidatorKeys | None,
+    keys: NodeKeys | None,
     announce: Announce,
 ) -> None:
     """Run a node until SIGINT or SIGTERM; raises a typed error if it cannot start or go on."""
@@ -79,7 +78,7 @@ async def _serve(
     config: NodeConfig,
     directory: DataDirectory,
     chain: Chain,
-    keys: ValidatorKeys | None,
+    keys: NodeKeys | None,
     content: ContentStore,
     verifiers: VerifierProcess,
     announce: Announce,
@@ -96,7 +95,7 @@ async def _serve(
     driver = open_driver(chain, directory, keys, execution, peers)
     _watch(metrics, chain, mempool, content)
     listeners = await open_listeners(config.rpc_host, config.rpc_port)
-    admin = open_admin_listener(directory.admin_socket)
+    admin = open_unix_listener(directory.admin_socket)
     url = _url(config.rpc_host, bound_port(listeners))
     hosts = config.allowed_hosts | {config.rpc_host}
     account = None if keys is None else keys.account

@@ -25,6 +25,7 @@ from node.cli import (
     query,
     receipt,
     serve,
+    signer,
     tx,
     upgrade,
     validator,
@@ -57,6 +58,7 @@ app.add_typer(db.app, name="db")
 app.add_typer(localnet.app, name="localnet")
 app.add_typer(admin.app, name="admin")
 app.add_typer(config.app, name="config")
+app.add_typer(signer.app, name="signer")
 app.add_typer(genesis.app, name="genesis")
 
 app.add_typer(validator.app, name="validator")

@@ -18,6 +18,7 @@ from node.cli.output import JsonFlag, print_fields, print_json
 
 if TYPE_CHECKING:
     from genesis.chain_spec import ChainSpec
+    from node.consensus.start import NodeKeys
     from node.p2p.network import NetworkConfig
 
 DEFAULT_RPC_PORT = 9944
@@ -81,6 +82,14 @@ ValidatorKey = Annotated[
         metavar="KEY",
     ),
 ]
+SignerSocket = Annotated[
+    Path | None,
+    typer.Option(
+        "--signer",
+        help="The socket of `openledger signer run`, instead of --key.",
+        metavar="PATH",
+    ),
+]
 LogLevel = Annotated[str, typer.Option(help="debug, info, warning or error.")]
 LogFile = Annotated[Path | None, typer.Option(help="Write logs here instead of stderr.")]
 
@@ -88,6 +97,7 @@ LogFile = Annotated[Path | None, typer.Option(help="Write logs here instead of s
 def run_node(
     data: Data,
     key: ValidatorKey = None,
+    signer: SignerSocket = None,
     chain: Spec = None,
     password_file: PasswordFile = None,
     rpc_port: RpcPort = DEFAULT_RPC_PORT,
@@ -111,6 +121,7 @@ def run_node(
     """
     from node.config import Checkpoint, DataDirectory, NodeConfig
     from node.consensus.keys import ValidatorKeys
+    from node.consensus.remote_signer import RemoteSigner
     from node.http.messages import LOCAL_HOSTS
     from node.logs import configure_logs
     from node.service import run
@@ -129,7 +140,13 @@ def run_node(
         content_quota_bytes=content_quota_gib * GIB,
         retention=Retention(retain_heights or None, retain_blocks or None),
     )
-    keys = None if key is None else ValidatorKeys.from_keypair(choose_key(key, password_file))
+    keys: NodeKeys | None = None
+    if key is not None and signer is not None:
+        raise typer.BadParameter("Give --key or --signer, not both.")
+    if signer is not None:
+        keys = RemoteSigner(signer)
+    elif key is not None:
+        keys = ValidatorKeys.from_keypair(choose_key(key, password_file))
     run(config, directory, spec, keys, lambda url, genesis: _ready(url, genesis, as_json))
 
 

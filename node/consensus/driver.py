@@ -52,7 +52,8 @@ from node.consensus.execution import Execution
 from node.consensus.inbox import Inbox
 from node.consensus.log_file import LogFile
 from node.consensus.peers import Peers
-from node.consensus.signer_file import FileSigner
+from node.consensus.signing import CautiousSigner
+from node.errors import SignerUnavailable
 from runtime.state.store import Store
 
 BLOCK_INTERVAL_MIN_S = 0.1
@@ -73,7 +74,7 @@ class Driver:
     execution: Execution
     peers: Peers
     log: LogFile
-    signer: FileSigner | None
+    signer: CautiousSigner | None
     """None for a node that only follows."""
     heartbeat_s: float
     inbox: Inbox = field(default_factory=Inbox)
@@ -159,8 +160,8 @@ class Driver:
     async def _sign(self, statement: Statement) -> Event:
         vote = None
         if self.signer is not None:
-            payload = self.scheme_of(self.chain.validators).payload(statement)
-            vote = await trio.to_thread.run_sync(self.signer.sign, statement, payload)
+            validators_hash = self.scheme_of(self.chain.validators).validators_hash
+            vote = await trio.to_thread.run_sync(self.signer.sign, statement, validators_hash)
         if vote is None:
             return SignRefused(statement)
         self.execution.metrics.signed.labels(statement.kind.name.lower()).inc()
@@ -176,7 +177,13 @@ class Driver:
     async def _build(self, wanted: BuildBlock, scope: trio.CancelScope) -> None:
         with scope:
             await self._wait_for_reason()
-            candidate = await self.execution.build(wanted.height)
+            candidate = None
+            while candidate is None and self.chain.head.height < wanted.height:
+                try:
+                    candidate = await self.execution.build(wanted.height)
+                except SignerUnavailable as error:
+                    _log.error("no block", reason=error.message)
+                    await trio.sleep(BLOCK_INTERVAL_MIN_S)
             if candidate is not None:
                 self.inbox.put(BlockBuilt(wanted.height, candidate.block_id, candidate.encoded))
 

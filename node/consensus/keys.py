@@ -8,6 +8,7 @@ from typing import Self
 from consensus.bls import BLS, key_gen
 from consensus.votes import Statement, Vote, sign_vote
 from genesis.validators import prove_keys
+from node.beacon import beacon_payload
 from runtime.keys import Keypair
 from runtime.wire.session_keys import KeyProofs, SessionKeys
 
@@ -37,6 +38,10 @@ class ValidatorKeys:
     def sign_share(self, payload: bytes) -> bytes:
         """Return the 96-byte BLS signature of a payload."""
         return BLS.sign(self._bls_secret, payload)
+
+    def sign_beacon(self, genesis_hash: bytes, height: int, parent: bytes) -> bytes:
+        """Return the proof of the beacon of a height after the `parent` beacon, 96 bytes."""
+        return self.sign_share(beacon_payload(genesis_hash, height, parent))
 
     def sign_vote(self, statement: Statement, payload: bytes) -> Vote:
         """Return the vote for a statement; whether it may be signed is the signer's to know."""

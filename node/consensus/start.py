@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeAlias
 
 import structlog
 
@@ -20,9 +21,13 @@ from node.consensus.identity import identify
 from node.consensus.keys import ValidatorKeys
 from node.consensus.log_file import LogFile
 from node.consensus.peers import Peers
+from node.consensus.remote_signer import RemoteSigner
 from node.consensus.signer_file import FileSigner
+from node.consensus.signing import CautiousSigner
 from runtime.wire.validators import ValidatorSet
 
+NodeKeys: TypeAlias = ValidatorKeys | RemoteSigner
+"""The keys of a node's validator: its own, or those of a signer process."""
 SCHEMES_MAX = 4
 """Validator sets whose scheme is kept."""
 ROUND_MARGIN_MS = 1_500
@@ -33,7 +38,7 @@ _log = structlog.get_logger("consensus")
 def open_driver(
     chain: Chain,
     directory: DataDirectory,
-    keys: ValidatorKeys | None,
+    keys: NodeKeys | None,
     execution: Execution,
     peers: Peers,
 ) -> Driver:
@@ -92,19 +97,25 @@ def open_log(path: Path) -> tuple[LogFile, bool]:
         return LogFile.open(path), False
 
 
+def file_signer(directory: DataDirectory, keys: ValidatorKeys) -> FileSigner:
+    """The signer whose file is in a data directory; raises `ConfigError`, `SignerStateError`."""
+    stored = directory.read_signer()
+    state = SignerState.new() if stored is None else SignerState.decode(stored)
+    return FileSigner(keys, directory.signer, directory.root, state)
+
+
 def open_signer(
-    chain: Chain, directory: DataDirectory, keys: ValidatorKeys, log: LogFile, *, log_is_whole: bool
-) -> FileSigner:
+    chain: Chain, directory: DataDirectory, keys: NodeKeys, log: LogFile, *, log_is_whole: bool
+) -> CautiousSigner:
     """Open the signer of a validator; raises `SignerStateError` where waiting cannot help.
 
     If what the keys have signed is not known, it only observes for a while (W6); a chain of one
     validator has nobody to observe.
     """
-    stored = directory.read_signer()
-    state = SignerState.new() if stored is None else SignerState.decode(stored)
-    signer = FileSigner(keys, directory.signer, directory.root, state)
+    held = file_signer(directory, keys) if isinstance(keys, ValidatorKeys) else keys
+    signer = CautiousSigner(held, chain.genesis_hash)
     records = log.records_of(chain.head.height + 1)
-    missing = stored is None and chain.head.height > 0
+    missing = not held.remembered() and chain.head.height > 0
     if not (missing or not log_is_whole or not signer.knows(records)):
         return signer
     what = "is missing" if missing else "is older than the log, or the log is damaged"

@@ -6,14 +6,10 @@ node's process, and no address, token or header makes anybody else an operator.
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypedDict
 
 import structlog
-import trio
 
 from node.chain import Chain
 from node.config import DataDirectory
@@ -28,9 +24,6 @@ ADMIN_HOST = "openledger-admin"
 """What clients say in the `Host` header; a browser cannot reach a UNIX socket, and says no such."""
 ADMIN_TIMEOUT_S = 3_600.0
 """For one order: a snapshot of a large state takes its time."""
-CONNECTIONS_WAITING_MAX = 16
-PATH_BYTES_MAX = 107
-"""Of a UNIX socket's path, by the kernel's structure."""
 _log = structlog.get_logger("admin")
 
 
@@ -70,30 +63,3 @@ class AdminMethods:
         _log.warning("stopping", reason="admin_stop")
         self._stop()
         return True
-
-
-def check_socket_path(path: Path) -> None:
-    """Raise `ConfigError` for a path that the kernel takes for no UNIX socket."""
-    if len(os.fsencode(path)) > PATH_BYTES_MAX:
-        message = f"The path of the admin socket, {path}, has more than {PATH_BYTES_MAX} bytes."
-        raise ConfigError(message, remedy="Choose a --data directory with a shorter path.")
-
-
-def open_admin_listener(path: Path) -> trio.SocketListener:
-    """Listen on a UNIX socket that its owner alone may use; raises `ConfigError`.
-
-    A file that is left of a killed node goes: the data directory is locked, so nobody listens.
-    """
-    check_socket_path(path)
-    listening = socket.socket(socket.AF_UNIX)
-    try:
-        path.unlink(missing_ok=True)
-        # The mode of the unbound socket is the one that its file is made with.
-        os.fchmod(listening.fileno(), 0o600)
-        listening.bind(str(path))
-        listening.listen(CONNECTIONS_WAITING_MAX)
-        return trio.SocketListener(trio.socket.from_stdlib_socket(listening))
-    except OSError as error:
-        listening.close()
-        message = f"The admin socket {path} cannot be made: {error.strerror}."
-        raise ConfigError(message, remedy="Choose a --data directory on a local disk.") from error

@@ -12,7 +12,7 @@ import pytest
 
 from node.admin_client import AdminClient
 from node.errors import ConfigError, NodeUnreachable, RpcFailed
-from node.rpc.admin import open_admin_listener
+from node.unix_sockets import open_unix_listener
 from tests.node.conftest import Finished, RunningNode
 
 
@@ -65,7 +65,7 @@ def test_a_path_that_is_too_long_is_a_typed_error(tmp_path: Path) -> None:
     """The kernel's limit is said in a sentence, on both sides."""
     long = tmp_path / ("x" * 90) / "admin"
     with pytest.raises(ConfigError, match="107 bytes"):
-        open_admin_listener(long)
+        open_unix_listener(long)
     with pytest.raises(NodeUnreachable), AdminClient(tmp_path) as admin:
         admin.call("admin_stop")
 

@@ -109,10 +109,12 @@ def test_a_signed_block_is_kept_over_a_crash(
     with monkeypatch.context() as patch:
         sign = FileSigner.sign
 
-        def sign_some(self: FileSigner, statement: Statement, payload: bytes) -> Vote | None:
+        def sign_some(
+            self: FileSigner, statement: Statement, genesis: bytes, validators: bytes
+        ) -> Vote | None:
             if len(signed) == votes and method == "before signing":
                 raise PowerCut
-            vote = sign(self, statement, payload)
+            vote = sign(self, statement, genesis, validators)
             assert vote is not None
             signed.append(vote)
             if len(signed) > votes:
