@@ -16,11 +16,19 @@ from pallets.offences.pallet import Offences
 from pallets.offences.types import PUNISHMENTS_MAX, Punishment
 from pallets.pots import TREASURY
 from pallets.staking.pallet import STAKE, Staking
+from runtime.admission import NORMAL_UNITS_MAX
 from runtime.arithmetic import apply_ppb
+from runtime.block import BLOCK_UNITS_MAX
 from runtime.codec import codec_of
 from runtime.errors import InvalidBlock
 from runtime.extrinsic import encode_inherent
-from runtime.wire.offences import OFFERED_AS, OffenceKind, OfferedEvidence
+from runtime.fees import EXTRINSIC_UNITS
+from runtime.wire.offences import (
+    EVIDENCE_BYTES_MAX,
+    OFFERED_AS,
+    OffenceKind,
+    OfferedEvidence,
+)
 from runtime.wire.validators import WEIGHT_UNIT, ValidatorSet
 from tests.pallets.chain import Chain, spec
 
@@ -249,6 +257,12 @@ def test_what_proves_nothing_costs_its_fee_only():
     ):
         chain.fails(REPORTER, report(evidence), "Offences.ProvesNothing")
     assert len(accounts(chain)) == 4
+
+
+def test_a_block_has_room_for_the_largest_evidence():
+    """Its weight is that of the dearest form, and still that of one operational call."""
+    largest = report(bytes(EVIDENCE_BYTES_MAX)).weight()
+    assert NORMAL_UNITS_MAX < largest.units + EXTRINSIC_UNITS <= BLOCK_UNITS_MAX
 
 
 def test_the_reporters_part_is_capped():
