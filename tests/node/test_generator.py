@@ -258,6 +258,7 @@ def test_metadata_that_lies_is_refused(path: tuple[Any, ...], value: Any) -> Non
         generate(changed(path, value))
 
 
+@settings(deadline=None)
 @given(
     st.text(max_size=200) | st.sampled_from(['"', '"""', "\\", 'x\\"""', "a\n\nb", EVIL, '""""'])
 )
