@@ -181,7 +181,9 @@ class Engine:
             waiting=self._admission.waiting_count,
             adapters_resident=self._residents.count,
             adapters_resident_bytes=self._residents.used_bytes,
-            adapters_found_in={str(tier): count for tier, count in self._shelf.found_in.items()},
+            adapters_found_in={
+                str(tier): count for tier, count in dict(self._shelf.found_in).items()
+            },
             adapters_unwritten=self._shelf.unwritten_count,
             batch=asdict(self._batch.counters),
         )
