@@ -110,14 +110,18 @@ def _run_exhaustive(options: argparse.Namespace) -> int:
     from consensus.sim.exhaustive import explore
 
     begun = time.perf_counter()
-    states = 0
+    states = transitions = 0
     for found in explore(options.exhaustive):
         states += found.states
+        transitions += found.transitions
         if found.problem is not None:
             print(f"leaders {found.leaders}: {found.problem}")
             return 1
     seconds = time.perf_counter() - begun
-    print(f"{states} states of {options.exhaustive} rounds, no violation, {seconds:.0f} s")
+    print(
+        f"{states} states and {transitions} transitions of {options.exhaustive} rounds, "
+        f"no violation, {seconds:.0f} s"
+    )
     return 0
 
 

@@ -66,6 +66,7 @@ def test_two_certificates_convict_who_signed_both():
     one = NODE.certificate(F, 4, A)
     statement = Statement(X, 1, 4, None)
     other = NODE.scheme.certify(statement, {n: NODE.vote_for(n, statement) for n in (0, 2, 3)})
+    assert other is not None
     evidence = Evidence(FOUR.hash(), certificates=CertificatePair(one, other))
     verdict = _judge(evidence)
     assert verdict.offence is OffenceKind.NULLIFY_FINALIZE

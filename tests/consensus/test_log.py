@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from consensus import log
 from consensus.errors import LogError
-from consensus.log import KeptBlock, LogWriter, recover
+from consensus.log import KeptBlock, LogWriter, Record, recover
 from tests.consensus.hand_driven import A, F, HandDriven, N, X, id_of
 
 NODE = HandDriven(height=7)
-RECORDS = (
+RECORDS: tuple[Record, ...] = (
     KeptBlock(id_of(A), A),
     NODE.vote(0, N, 1, A),
     NODE.certificate(N, 1, A),
@@ -32,14 +32,21 @@ def _written(flushes):
     return frames
 
 
+def _recover(data):
+    """What a log holds that is not empty."""
+    recovered = recover(data)
+    assert recovered is not None
+    return recovered
+
+
 def test_a_whole_log_is_read_again():
     """Height, records and length are those that were written; writing goes on behind them."""
     frames = _written({2, 4})
-    recovered = recover(b"".join(frames))
+    recovered = _recover(b"".join(frames))
     assert (recovered.height, recovered.records) == (7, RECORDS)
     assert recovered.valid_bytes == sum(map(len, frames))
     more = LogWriter(7, len(RECORDS)).frame(RECORDS[1])
-    assert recover(b"".join(frames) + more).records == (*RECORDS, RECORDS[1])
+    assert _recover(b"".join(frames) + more).records == (*RECORDS, RECORDS[1])
     assert recover(b"") is None
 
 
@@ -92,7 +99,7 @@ def test_what_is_left_of_another_height_is_told_apart():
     """Records of a height before, behind those of this one, are of no use and no damage."""
     old = b"".join(_written({3}))
     new = LogWriter(8).frame(RECORDS[1])
-    recovered = recover(new + old)
+    recovered = _recover(new + old)
     assert (recovered.height, recovered.records) == (8, RECORDS[1:2])
 
 

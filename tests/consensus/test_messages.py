@@ -9,6 +9,7 @@ from consensus.messages import (
     BlockRequest,
     Decided,
     Entry,
+    Message,
     MessageKind,
     Status,
     decode_message,
@@ -20,7 +21,7 @@ from tests.consensus.hand_driven import A, F, HandDriven, N, X, id_of
 
 NODE = HandDriven(0)
 ENTRY = Entry(NODE.certificate(N, 1, A), (NODE.certificate(X, 2),))
-MESSAGES = [
+MESSAGES: list[Message] = [
     NODE.vote(0, F, 1, A),
     NODE.certificate(X, 2),
     NODE.proposal(3, A, ENTRY),

@@ -127,9 +127,10 @@ def test_r1_a_forgotten_block_is_built_again():
     node = leading(2)
     node.begin()
     node.on(BlockBuilt(1, A_ID, A))
+    rules = node.engine._rules
+    assert rules is not None
     for number in range(10, 10 + BLOCKS_MAX + 1):
-        block = make_block(number)
-        node.engine._rules._facts.add_block(block)
+        rules._facts.add_block(make_block(number))
     effects = node.receive(node.certificate(X, 1))
     assert of_type(effects, BuildBlock)
     assert broadcast(effects, Proposal)[0].block == A

@@ -169,6 +169,7 @@ def test_a_wrong_share_is_found_although_it_is_signed():
     signature = MEMBERS[7].keypair.sign(signed_payload(payload, wrong))
     votes[7] = replace(votes[7], share=wrong, signature=signature)
     certificate = SCHEME.certify(FINAL, votes)
+    assert certificate is not None
     SCHEME.verify_certificate(certificate)
     assert SCHEME.bad_shares(certificate) == (votes[7],)
     assert SCHEME.is_bad_share(7, FINAL, wrong)
