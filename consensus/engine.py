@@ -33,7 +33,7 @@ class HeightBegan:
     validators: ValidatorSet
     """Those of this height."""
     seed: bytes
-    """From which the leaders follow: the beacon of two heights before (R0)."""
+    """From which the leaders follow: the beacon of the parent (R0)."""
     records: tuple[Record, ...] = ()
     """After a start: the log's records of this height."""
     signed: tuple[Vote, ...] = ()
