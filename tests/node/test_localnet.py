@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -99,6 +100,37 @@ def test_two_of_four_down_stop_the_chain_and_nothing_else(tmp_path: Path) -> Non
         network.wait_for_blocks(3)
         with network.client("validator-3") as client:
             assert client.call("author_pendingCount") == 0
+
+
+def test_half_of_the_validators_out_of_reach_stop_the_chain_until_they_are_back(
+    tmp_path: Path,
+) -> None:
+    """Two processes stand still: nobody decides; when they go on, so does the same chain."""
+    with local_network(tmp_path) as network:
+        network.wait_for_height(3)
+        away = ("validator-3", "validator-4")
+        for name in away:
+            os.kill(network.running[name].pid, signal.SIGSTOP)
+        reachable = [name for name in network.names if name not in away]
+        before = [network.height(name) or 0 for name in reachable]
+        with network.client("validator") as client:
+            raw = sign_extrinsic(
+                Balances.transfer.Call(BOB.account, OPEN),
+                ALICE,
+                genesis_hash=client.genesis_hash,
+                spec_version=1,
+                nonce=0,
+            )
+            client.call("author_submitExtrinsic", raw.hex())
+        other = network.client("validator-2")
+        wait_until(lambda: other.call("author_pendingCount") == 1, "it is passed on")
+        other.close()
+        assert max(network.height(name) or 0 for name in reachable) <= max(before) + 1
+        for name in away:
+            os.kill(network.running[name].pid, signal.SIGCONT)
+        network.wait_for_blocks(3)
+        common = min(network.heights())
+        assert all(len(network.block_ids(each)) == 1 for each in range(common + 1))
 
 
 def test_a_node_without_a_key_follows(tmp_path: Path) -> None:
