@@ -50,6 +50,9 @@ def open_driver(
     signer = None
     if keys is not None:
         signer = open_signer(chain, directory, keys, log, log_is_whole=is_whole)
+        if chain.validators.index_of(keys.account) is None:
+            # It may be elected later; until then it follows like a node without a key.
+            _log.warning("not a validator now", account=keys.account.hex())
     scheme_of = schemes(chain.genesis_hash)
     timeouts = timeouts_of(chain.spec.block_time_ms)
     return Driver(

@@ -29,7 +29,7 @@ from runtime.codec import decode, encode
 from runtime.dispatch import ExtrinsicResult
 from runtime.errors import DecodeError, DefinitionError, InvalidBlock, InvalidTransaction
 from runtime.extrinsic import CheckedExtrinsic, Era, WrongOrigin, sign_extrinsic
-from runtime.fees import EXTRINSIC_UNITS
+from runtime.fees import EXTRINSIC_UNITS, FREE
 from runtime.keys import Keypair
 from runtime.merkle import list_root
 from runtime.outcome import BlockOutcome
@@ -433,6 +433,7 @@ def test_the_fee_is_known_before_it_is_paid() -> None:
     """Without a pallet named Fees there is none."""
     chain = Chain()
     assert chain.runtime.fee(chain.state, chain.sign(transfer())) == 0
+    assert chain.runtime.schedule(chain.state) == FREE
 
 
 @pytest.mark.parametrize("name", ["look", "try_to_look"])

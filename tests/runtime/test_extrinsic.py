@@ -15,9 +15,11 @@ from runtime.errors import DecodeError, InvalidTransaction
 from runtime.extrinsic import (
     CheckedExtrinsic,
     Era,
+    NotSigned,
     check_extrinsic,
     check_inherent,
     sign_extrinsic,
+    unsigned_extrinsic,
 )
 from runtime.hashing import hash_extrinsic
 from runtime.keys import Keypair
@@ -175,3 +177,11 @@ def test_a_malformed_inherent_is_rejected(plain: Any) -> None:
     """Whatever has not the form of an inherent."""
     with pytest.raises(DecodeError, match="An inherent is malformed"):
         check_inherent(encode(plain), CallCodec({}, 1))
+
+
+def test_an_unsigned_extrinsic_is_as_long_as_a_signed_one() -> None:
+    """For asking what it would cost: its signature holds for nobody."""
+    unsigned = unsigned_extrinsic(CALL, KEYPAIR.account, spec_version=1, nonce=3)
+    assert len(unsigned) == len(signed())
+    with pytest.raises(NotSigned):
+        check(unsigned)

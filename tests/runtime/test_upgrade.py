@@ -206,8 +206,10 @@ def test_nothing_is_settled_before_migrations_are_done(monkeypatch: pytest.Monke
     state, fees = old_state(), Fees()
     runtime = Runtime(System(), Balances(), fees, second_ledger(), spec_version=2, name="ledger")
     while not run_block(runtime, state).events:
+        assert runtime.is_migrating(state)
         with runtime.reading(state):
             assert fees.settled.get() == 0
+    assert not runtime.is_migrating(state)
     with runtime.reading(state):
         assert fees.settled.get() == 1
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from runtime.calls import HeldCallCodec
 from runtime.codec import SequenceCodec, codec_of
+from runtime.errors import DefinitionError, DispatchError
 from runtime.testing import Pool, SeededDraws, Values
 from runtime.testing.checks import balances_sum_to_issuance, issuance_never_rises
 from runtime.testing.processes import main
@@ -177,3 +178,36 @@ def test_a_process_prints_its_root(capsys: pytest.CaptureFixture[str]) -> None:
     """What `agree_across_processes` reads."""
     main(["tests.runtime.planted_bugs:INNOCENT", b"seed".hex(), "3"])
     assert len(bytes.fromhex(capsys.readouterr().out.strip())) == 32
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """Two numbers in order, or none that can be."""
+
+    low: U8
+    high: U8
+
+    def __post_init__(self) -> None:
+        """Raise `DispatchError` unless the numbers are in order."""
+        if self.low >= self.high:
+            raise DispatchError("Not in order.", remedy="Swap them.")
+
+
+@dataclass(frozen=True)
+class Impossible:
+    """A record that nothing makes."""
+
+    number: U8
+
+    def __post_init__(self) -> None:
+        """Raise `DispatchError`."""
+        raise DispatchError("Impossible.", remedy="None.")
+
+
+def test_a_record_that_wants_more_than_its_fields_is_drawn_until_it_has_it() -> None:
+    """Its fields are drawn together again; what hardly any values make is said to be so."""
+    values = Values(SeededDraws(b"ordered"), Pool())
+    drawn_values = [values.of(codec_of(Ordered)) for _ in range(20)]
+    assert all(value.low < value.high for value in drawn_values)
+    with pytest.raises(DefinitionError, match="Impossible"):
+        values.of(codec_of(Impossible))
