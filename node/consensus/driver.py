@@ -44,7 +44,7 @@ from consensus.engine import (
     StartTimer,
     TimerFired,
 )
-from consensus.messages import Decided, Message
+from consensus.messages import BlockReply, Decided, Message
 from consensus.simplex import SchemeOf
 from consensus.votes import Statement
 from node.chain import Chain
@@ -58,8 +58,8 @@ from runtime.state.store import Store
 
 BLOCK_INTERVAL_MIN_S = 0.1
 """Between two blocks: what arrives meanwhile shares one block and its fsyncs."""
-ANSWER_INTERVAL_S = 0.5
-"""A peer is sent the same block again only after this long."""
+ANSWER_INTERVAL_S = 0.2
+"""Between two blocks that a peer is sent for asking; block sync has a lane of its own."""
 PEERS_ANSWERED_MAX = 1_024
 _log = structlog.get_logger("consensus")
 
@@ -80,7 +80,8 @@ class Driver:
     inbox: Inbox = field(default_factory=Inbox)
     _ahead: dict[int, MessageReceived] = field(default_factory=dict)
     """Decided blocks whose turn comes later."""
-    _answered: dict[bytes, tuple[int, float]] = field(default_factory=dict)
+    _answered: dict[bytes, float] = field(default_factory=dict)
+    """When each peer was last sent a block."""
     _last_block_s: float = 0.0
     _timer: trio.CancelScope = field(default_factory=trio.CancelScope)
     _building: trio.CancelScope = field(default_factory=trio.CancelScope)
@@ -144,6 +145,8 @@ class Driver:
         match effect:
             case Broadcast():
                 self.peers.broadcast(effect.message)
+            case Send(message=BlockReply()) if not self._may_answer(effect.peer):
+                pass
             case Send():
                 self.peers.send(effect.peer, effect.message)
             case SendDecided():
@@ -230,16 +233,19 @@ class Driver:
 
     def _send_decided(self, peer: bytes, height: int) -> None:
         """R8: tell a peer that is behind what was decided."""
-        now_s = trio.current_time()
-        last = self._answered.get(peer)
-        if last is not None and last[0] == height and now_s < last[1] + ANSWER_INTERVAL_S:
-            return
-        decided = decided_block(self.chain.store, height)
+        decided = decided_block(self.chain.store, height) if self._may_answer(peer) else None
         if decided is not None:
-            if len(self._answered) >= PEERS_ANSWERED_MAX:
-                self._answered.clear()
-            self._answered[peer] = (height, now_s)
             self.peers.send(peer, decided)
+
+    def _may_answer(self, peer: bytes) -> bool:
+        """Whether a peer may be sent a block now: a short question has a long answer."""
+        now_s = trio.current_time()
+        if now_s < self._answered.get(peer, 0.0) + ANSWER_INTERVAL_S:
+            return False
+        if len(self._answered) >= PEERS_ANSWERED_MAX:
+            self._answered.clear()
+        self._answered[peer] = now_s
+        return True
 
 
 def decided_block(store: Store, height: int) -> Decided | None:
