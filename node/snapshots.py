@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +20,10 @@ from consensus.cryptography import key_scheme
 from consensus.decision import Decision
 from consensus.light import verify_header
 from genesis.chain_spec import is_genesis_of
-from node.config import DataDirectory
+from node.config import Checkpoint, DataDirectory
 from node.errors import ConfigError
 from node.files import sync_directory, write_atomically
+from node.light_blocks import validators_of
 from runtime.block import Header
 from runtime.codec import codec_of
 from runtime.errors import InvalidProof, StoreError
@@ -150,11 +152,13 @@ def read_snapshot(directory: Path) -> Snapshot:
 
 
 def import_snapshot(
-    directory: Path, data: DataDirectory, genesis: Header, validators: ValidatorSet
+    directory: Path, data: DataDirectory, genesis: Header, trusted: ValidatorSet | Checkpoint
 ) -> Head:
     """Make the state of a data directory that has none yet from a snapshot of its chain.
 
-    `genesis` is what the chain spec gives under this runtime; see `is_genesis_of`.  Raises
+    `genesis` is what the chain spec gives under this runtime; see `is_genesis_of`.  `trusted` is
+    the set that decided the snapshot's block, or that block itself: then its own state, which its
+    header names, says who decided it.  Raises
     `ConfigError`, `DecodeError`, `InvalidCertificate`, `InvalidProof`, `StoreError`; then the data
     directory is as it was.
     """
@@ -166,15 +170,18 @@ def import_snapshot(
     if not is_genesis_of(first, genesis):
         message = f"The snapshot {directory} is of another chain ({manifest.genesis_hash.hex()})."
         raise InvalidProof(message, remedy="Give a snapshot of this chain, or another --data.")
-    # Block 0 has no votes: it is what the chain spec leads to, or, under newer code, not provable.
-    if header != genesis:
-        certificate = Decision.decode(manifest.commit).certificate
-        verify_header(header, commit_of(certificate), validators, first.id())
-        key_scheme(validators, first.id()).verify_certificate(certificate)
+    if isinstance(trusted, Checkpoint):
+        if (header.height, header.id()) != (trusted.height, trusted.block_id):
+            message = f"The snapshot is of block {header.height} ({header.id().hex()})."
+            raise InvalidProof(message, remedy="Compare height and id with people you trust.")
+    else:
+        _check_decided(manifest, genesis, trusted)
     partial = data.root / "state.partial"
     shutil.rmtree(partial, ignore_errors=True)
     try:
         head = restore(partial, manifest, read_chunks(directory, manifest))
+        if isinstance(trusted, Checkpoint):
+            _check_decided(manifest, genesis, _validators_in(partial, header))
         if data.state.exists():
             data.state.rmdir()
         partial.rename(data.state)
@@ -185,6 +192,26 @@ def import_snapshot(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return head
+
+
+def _check_decided(manifest: Manifest, genesis: Header, validators: ValidatorSet) -> None:
+    """Raise `InvalidCertificate` unless `validators` decided the snapshot's block."""
+    # Block 0 has no votes: it is what the chain spec leads to, or, under newer code, not provable.
+    if manifest.header == genesis:
+        return
+    certificate = Decision.decode(manifest.commit).certificate
+    verify_header(manifest.header, commit_of(certificate), validators, manifest.genesis_hash)
+    key_scheme(validators, manifest.genesis_hash).verify_certificate(certificate)
+
+
+def _validators_in(state: Path, header: Header) -> ValidatorSet:
+    """Who decided a block, as its own state says; raises `InvalidProof`."""
+    with closing(Store.open(state, create=False)) as store:
+        validators = validators_of(store, header.validators_hash)
+    if validators is None:
+        message = f"The state of block {header.height} does not know who decided it."
+        raise InvalidProof(message, remedy="Give another snapshot.")
+    return validators
 
 
 def _chunk_path(directory: Path, index: int) -> Path:

@@ -187,6 +187,13 @@ def import_(
             "--chain", help="Chain spec; needed for a new directory.", metavar="SPEC.toml"
         ),
     ] = None,
+    trust: Annotated[
+        str | None,
+        typer.Option(
+            help="The snapshot's block, where others than the chain spec's validators decided it.",
+            metavar="HEIGHT:ID",
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Begin a node's state from a snapshot of its chain, which is checked completely.
@@ -194,13 +201,14 @@ def import_(
     Example: openledger db import --data NEW --chain chain.toml snapshot
     """
     from genesis.chain_spec import genesis_block
-    from node.config import DataDirectory
+    from node.config import Checkpoint, DataDirectory
     from node.snapshots import import_snapshot
 
     directory = DataDirectory(data)
     spec = directory.load_spec(chain)
     genesis = genesis_block(spec)[0].header
-    head = import_snapshot(snapshot, directory, genesis, spec.validator_set())
+    trusted = spec.validator_set() if trust is None else Checkpoint.parse(trust)
+    head = import_snapshot(snapshot, directory, genesis, trusted)
     fields = {"height": head.height, "block": head.block_id, "state_root": head.state_root}
     (print_json if as_json else print_fields)(fields)
 

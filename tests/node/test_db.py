@@ -16,7 +16,7 @@ from consensus.decision import Decision
 from consensus.errors import InvalidCertificate
 from genesis.chain_spec import ChainSpec, development_keypair, genesis_block
 from node.client import NodeClient
-from node.config import DataDirectory
+from node.config import Checkpoint, DataDirectory
 from node.errors import ConfigError, RpcFailed
 from node.snapshots import import_snapshot, read_manifest, read_snapshot
 from pallets.balances.pallet import Balances
@@ -210,3 +210,16 @@ def test_wrong_snapshots_are_refused(data: Path, tmp_path: Path) -> None:
     chunk.write_bytes(values)
     newer = replace(computed, spec_version=2, state_root=bytes(32))
     import_snapshot(source, directory, newer, validators)
+
+
+def test_a_trusted_block_says_who_decided_it(data: Path, tmp_path: Path) -> None:
+    """Where the validators have changed since genesis, the operator names the block instead."""
+    source = _snapshot_of(data)
+    spec = ChainSpec.load(data / "chain.toml")
+    genesis, header = genesis_block(spec)[0].header, read_manifest(source).header
+    directory = DataDirectory(tmp_path / "new")
+    directory.begin(spec)
+    with pytest.raises(InvalidProof, match="is of block"):
+        import_snapshot(source, directory, genesis, Checkpoint(header.height, bytes(32)))
+    trusted = Checkpoint(header.height, header.id())
+    assert import_snapshot(source, directory, genesis, trusted).height == header.height
