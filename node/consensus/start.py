@@ -122,7 +122,7 @@ def open_signer(
     if not (missing or not log_is_whole or not signer.knows(records)):
         return signer
     what = "is missing" if missing else "is older than the log, or the log is damaged"
-    if len(chain.validators.validators) == 1:
+    if [each.account for each in chain.validators.validators] == [keys.account]:
         raise SignerStateError(
             f"The signer file {what}: this node cannot know what its keys have signed.",
             remedy="Restore it beside the state, or begin a new chain in an empty directory.",
