@@ -35,6 +35,7 @@ from bench.powercut_writer import KEYS, Boundary, Promises, write_blocks
 from bench.report import report
 from consensus.errors import LogError, SignerStateError
 from consensus.votes import Vote
+from genesis.allocation import InvalidAllocation
 from genesis.pallet_packages import PalletPackageError
 from genesis.toml_records import InvalidChainSpec
 from node.chain import Chain
@@ -57,6 +58,7 @@ TYPED = (
     SignerStateError,
     DecodeError,
     ConfigError,
+    InvalidAllocation,
     InvalidChainSpec,
     PalletPackageError,
 )
