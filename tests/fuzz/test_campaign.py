@@ -16,6 +16,7 @@ from tests.fuzz import (
     chains,
     consensus,
     decoder,
+    evidence,
     extrinsics,
     handshakes,
     mutation,
@@ -30,7 +31,7 @@ from tests.fuzz.multiproofs import Multiproofs
 
 FUZZERS = {
     each.__name__.rsplit(".")[-1]: each
-    for each in (consensus, decoder, extrinsics, handshakes, proofs, rpc, snapshots, wire)
+    for each in (consensus, decoder, evidence, extrinsics, handshakes, proofs, rpc, snapshots, wire)
 }
 
 
@@ -294,3 +295,19 @@ def test_a_chunk_that_is_not_compared_is_found(monkeypatch):
     monkeypatch.setattr(snapshot, "hash_snapshot_chunk", lambda _data: AnyHash())
     with pytest.raises(Finding, match="does not name"):
         campaign("snapshots", step, inputs=20_000, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("place", "mistake"),
+    [
+        ("consensus.evidence._verify", lambda *_: 0),
+        ("consensus.scheme.Scheme.is_bad_share", lambda *_: True),
+        ("consensus.scheme.Scheme.verify_certificate", lambda *_: (0, 1, 2, 3)),
+    ],
+)
+def test_evidence_that_is_not_verified_is_found(monkeypatch, place, mistake):
+    """Votes, shares and certificates: each would convict somebody honest."""
+    step = evidence.make()
+    monkeypatch.setattr(place, mistake)
+    with pytest.raises(Finding, match="honest validator is convicted"):
+        campaign("evidence", step, inputs=20_000, seed=1)
