@@ -27,7 +27,7 @@ test: setup ## Run the tests.
 	@$(BIN)/python -m pytest
 
 fuzz: setup ## Fuzz everything that strangers can send (tests/fuzz); INPUTS=N each, SEED=S.
-	@for fuzzer in decoder extrinsics proofs rpc wire handshakes consensus; do \
+	@for fuzzer in decoder extrinsics proofs rpc wire handshakes consensus evidence snapshots; do \
 		$(BIN)/python -m tests.fuzz.$$fuzzer --inputs $(INPUTS) --seed $(SEED) || exit 1; done
 	@$(BIN)/python -m tests.fuzz.certificates --inputs $$(($(INPUTS) / 10)) --seed $(SEED)
 	@$(BIN)/python -m tests.fuzz.chains --inputs $$(($(INPUTS) / 50)) --seed $(SEED)

@@ -4,7 +4,8 @@ The signer's file is independent of the log and of the state: whatever happens t
 statement is signed where there was one.  Statements are signed in the order of (height, round,
 step); within a round a proposal comes before N, and N before X or F (R7).  The last few votes are
 kept with their signatures, so that a vote which was signed and did not reach the log before a crash
-is not lost.
+is not lost.  A checksum ends the file: a changed bit in a height would else be an earlier place,
+and what was signed since could be signed otherwise.
 """
 
 from __future__ import annotations
@@ -15,13 +16,18 @@ from typing import Annotated
 from consensus.errors import SignerStateError
 from consensus.votes import Statement, Vote, VoteKind, conflict
 from runtime.codec import codec_of
+from runtime.errors import DecodeError
+from runtime.hashing import hasher
 from runtime.types import U8, Max
 
-SIGNER_STATE_VERSION = 2
+SIGNER_STATE_VERSION = 3
+CHECKSUM_BYTES = 8
 VOTES_MAX = 8
 """The votes a signer remembers: more than are signed between two flushes of the log."""
 STEPS = {VoteKind.PROPOSE: 0, VoteKind.NOTARIZE: 1, VoteKind.NULLIFY: 2, VoteKind.FINALIZE: 2}
 """The place of each kind in the one order of a round (R7)."""
+
+_checksum = hasher(b"signer state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,11 @@ class SignerState:
     @classmethod
     def decode(cls, data: bytes) -> SignerState:
         """Return the state of a file's bytes; raises `DecodeError` or `SignerStateError`."""
-        state = codec_of(SignerState).decode(data)
+        body, checksum = data[:-CHECKSUM_BYTES], data[-CHECKSUM_BYTES:]
+        if _checksum(body)[:CHECKSUM_BYTES] != checksum:
+            remedy = "Move it away: the validator observes until it is safe to sign again."
+            raise DecodeError("The signer file is damaged.", remedy=remedy)
+        state = codec_of(SignerState).decode(body)
         if state.version != SIGNER_STATE_VERSION:
             raise SignerStateError(
                 f"The signer file has version {state.version}, and this node writes version "
@@ -50,7 +60,8 @@ class SignerState:
 
     def encode(self) -> bytes:
         """The canonical bytes of the signer's file."""
-        return codec_of(SignerState).encode(self)
+        body = codec_of(SignerState).encode(self)
+        return body + _checksum(body)[:CHECKSUM_BYTES]
 
     def at_height(self, height: int) -> tuple[Vote, ...]:
         """The remembered votes of a height."""

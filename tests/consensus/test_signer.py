@@ -86,11 +86,15 @@ def test_finalizing_against_the_own_notarization_is_refused():
 
 
 def test_damaged_and_newer_files_are_refused():
-    """A file cut short, or of another version, is never read as something else."""
+    """A file cut short, with any bit changed, or of another version, is never read otherwise."""
     state = SignerState.new().with_vote(_vote(VoteKind.NOTARIZE, 1, b"a" * 32))
     data = state.encode()
     assert SignerState.decode(data) == state
-    for bad in (b"", data[:-1], data + b"\x00"):
+    flipped = [
+        (int.from_bytes(data, "big") ^ 1 << bit).to_bytes(len(data), "big")
+        for bit in range(8 * len(data))
+    ]
+    for bad in (b"", data[:-1], data + b"\x00", *flipped):
         with pytest.raises(DecodeError):
             SignerState.decode(bad)
     newer = SignerState(SIGNER_STATE_VERSION + 1, ())

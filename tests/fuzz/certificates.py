@@ -13,10 +13,9 @@ has no type:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass, replace
-from enum import IntEnum
+from dataclasses import replace
 from random import Random
-from typing import Any, Protocol
+from typing import Protocol
 
 from py_arkworks_bls12381 import G1Point
 
@@ -45,7 +44,7 @@ from tests.consensus.light_chain import (
     set_of,
 )
 from tests.fuzz.campaign import Finding, Step, main
-from tests.fuzz.mutation import change_list, flipped, mutate, pick
+from tests.fuzz.mutation import changed_one, pick
 
 HONEST, LIARS = (1, 2, 3, 4, 5), (6, 7, 8, 9)
 FEW_LIARS = (8, 9)
@@ -53,8 +52,6 @@ FEW_LIARS = (8, 9)
 ALL = (*HONEST, *LIARS)
 HEIGHTS = 12
 FORK_HEIGHT = 5
-ENCODED = 0.4
-"""The part of the inputs whose bytes are changed; of the rest it is parts."""
 REFUSALS = (
     DecodeError,
     InvalidCertificate,
@@ -114,7 +111,7 @@ class _Certificates:
 
     def step(self, random: Random) -> bool:
         """A certificate has votes that were cast only, enough of them, and one encoding."""
-        certificate = _changed_one(random, self._specimens, self._encodings, Certificate)
+        certificate = changed_one(random, self._specimens, self._encodings, Certificate)
         voters = self._scheme.verify_certificate(certificate)
         if certificate.shares:
             self._scheme.bad_shares(certificate)
@@ -146,7 +143,7 @@ class _Commits:
 
     def step(self, random: Random) -> bool:
         """A commit is the sum of exactly its voters' shares, and they are a quorum."""
-        commit = _changed_one(random, self._specimens, self._encodings, Commit)
+        commit = changed_one(random, self._specimens, self._encodings, Commit)
         verify_commit(commit, self._validators, _GENESIS)
         if commit not in self._specimens:
             raise Finding("a commit that nobody made", commit.encode())
@@ -167,7 +164,7 @@ class _Steps:
         if random.random() < 0.3:
             block = _made_up(random, FEW_LIARS)
         else:
-            block = _changed_one(random, self._blocks, self._encodings, LightBlock)
+            block = changed_one(random, self._blocks, self._encodings, LightBlock)
         reached = verify_step(trusted, block, _CHAIN.policy, now_ms(HEIGHTS))
         height = reached.header.height
         if height >= HEIGHTS or reached != _CHAIN.state(height):
@@ -193,7 +190,7 @@ class _Attacks:
 
     def step(self, random: Random) -> bool:
         """Whoever is convicted signed both sides."""
-        attack = _changed_one(random, self._specimens, self._encodings, LightClientAttack)
+        attack = changed_one(random, self._specimens, self._encodings, LightClientAttack)
         if random.random() < 0.2:
             own = _CHAIN.block(FORK_HEIGHT, signers=_CHAIN_SIGNERS)
             attack = LightClientAttack.of(own, _made_up(random, LIARS))
@@ -266,39 +263,6 @@ def _claimed_proof(validator: Validator) -> bytes:
         if member(number).bls_key == validator.bls_key:
             return possession(number)
     return possession(9)
-
-
-def _changed_one(
-    random: Random, specimens: Sequence[Any], encodings: Sequence[bytes], kind: Any
-) -> Any:
-    """A specimen whose bytes or parts are changed, decoded; raises `DecodeError`."""
-    if random.random() < ENCODED:
-        return kind.decode(mutate(random, encodings))
-    value = pick(random, specimens)
-    for _ in range((0, 1, 1, 1, 2, 3)[int(random.random() * 6)]):
-        value = _changed(random, value, pick(random, specimens))
-    return kind.decode(value.encode())
-
-
-def _changed(random: Random, value: Any, other: Any) -> Any:
-    """A value with one part changed, or taken from another of its type."""
-    if is_dataclass(value) and type(value) is type(other) and random.random() < 0.9:
-        name = pick(random, fields(value)).name
-        part = _changed(random, getattr(value, name), getattr(other, name))
-        return replace(value, **{name: part})  # type: ignore[type-var] # of whatever type it is
-    if isinstance(value, tuple) and isinstance(other, tuple) and value:
-        items = list(value)
-        change_list(random, items, other, lambda: _changed(random, items[0], items[-1]))
-        return tuple(items)
-    return other if random.random() < 0.4 else _near(random, value, other)
-
-
-def _near(random: Random, value: Any, other: Any) -> Any:
-    if isinstance(value, IntEnum):
-        return pick(random, list(type(value)))
-    if isinstance(value, int):
-        return max(0, value + pick(random, (-1, 1)))
-    return flipped(random, value) if isinstance(value, bytes) and value else other
 
 
 if __name__ == "__main__":

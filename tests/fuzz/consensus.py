@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from itertools import combinations
 from random import Random
 
+from consensus import signer
 from consensus.engine import Effect, Finalize, Sign
 from consensus.errors import LogError, SignerStateError
 from consensus.log import LogWriter, Record, recover
@@ -25,7 +26,7 @@ from consensus.messages import (
     decode_message,
     encode_message,
 )
-from consensus.signer import SignerState
+from consensus.signer import CHECKSUM_BYTES, SignerState
 from consensus.sim.invariants import is_decided
 from consensus.votes import Certificate, Vote, conflict
 from runtime.errors import DecodeError
@@ -127,8 +128,11 @@ class Logs:
         return True
 
     def step_signer(self, random: Random) -> bool:
-        """Change the bytes of a signer's file."""
+        """Change the bytes of a signer's file, half of the time under a good checksum."""
         data = mutate(random, self._files)
+        if random.random() < 0.5:
+            body = data[:-CHECKSUM_BYTES]
+            data = body + signer._checksum(body)[:CHECKSUM_BYTES]
         try:
             state = SignerState.decode(data)
         except (DecodeError, SignerStateError):

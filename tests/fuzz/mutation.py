@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass, replace
+from enum import IntEnum
 from random import Random
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 INPUT_BYTES_MAX = 8_192
+ENCODED = 0.4
+"""The part of the inputs of `changed_one` whose bytes are changed; of the rest it is parts."""
 _HEADS = bytes(
     [
         *(0x00, 0x17, 0x18, 0x19, 0x1A, 0x1B, 0x1F, 0x20, 0x38, 0x3B),
@@ -58,6 +62,39 @@ def change_list(
         del items[at:]
     else:
         items[at : at + 1] = [changed()]
+
+
+def changed_one(
+    random: Random, specimens: Sequence[Any], encodings: Sequence[bytes], kind: Any
+) -> Any:
+    """A specimen whose bytes or parts are changed, decoded; raises `DecodeError`."""
+    if random.random() < ENCODED:
+        return kind.decode(mutate(random, encodings))
+    value = pick(random, specimens)
+    for _ in range((0, 1, 1, 1, 2, 3)[int(random.random() * 6)]):
+        value = _changed(random, value, pick(random, specimens))
+    return kind.decode(value.encode())
+
+
+def _changed(random: Random, value: Any, other: Any) -> Any:
+    """A value with one part changed, or taken from another of its type."""
+    if is_dataclass(value) and type(value) is type(other) and random.random() < 0.9:
+        name = pick(random, fields(value)).name
+        part = _changed(random, getattr(value, name), getattr(other, name))
+        return replace(value, **{name: part})  # type: ignore[type-var] # of whatever type it is
+    if isinstance(value, tuple) and isinstance(other, tuple) and value:
+        items = list(value)
+        change_list(random, items, other, lambda: _changed(random, items[0], items[-1]))
+        return tuple(items)
+    return other if random.random() < 0.4 else _near(random, value, other)
+
+
+def _near(random: Random, value: Any, other: Any) -> Any:
+    if isinstance(value, IntEnum):
+        return pick(random, list(type(value)))
+    if isinstance(value, int):
+        return max(0, value + pick(random, (-1, 1)))
+    return flipped(random, value) if isinstance(value, bytes) and value else other
 
 
 def generate(random: Random, depth: int = 0) -> bytes:

@@ -10,17 +10,20 @@ import pytest
 from node.p2p import frames, handshake, messages
 from node.p2p.errors import HandshakeForged
 from runtime import cbor
-from runtime.state import multiproof, proof
+from runtime.state import multiproof, proof, snapshot
+from runtime.state.snapshot import SnapshotTree
 from tests.fuzz import (
     chains,
     consensus,
     decoder,
+    evidence,
     extrinsics,
     handshakes,
     mutation,
     proofs,
     reference_cbor,
     rpc,
+    snapshots,
     wire,
 )
 from tests.fuzz.campaign import Finding, campaign, main
@@ -28,7 +31,7 @@ from tests.fuzz.multiproofs import Multiproofs
 
 FUZZERS = {
     each.__name__.rsplit(".")[-1]: each
-    for each in (consensus, decoder, extrinsics, handshakes, proofs, rpc, wire)
+    for each in (consensus, decoder, evidence, extrinsics, handshakes, proofs, rpc, snapshots, wire)
 }
 
 
@@ -272,3 +275,39 @@ def test_the_consensus_fuzzer_finds_an_engine_without_signatures(monkeypatch):
     monkeypatch.setattr("consensus.scheme.Scheme.verify_certificate", lambda *_: (0, 1, 2))
     with pytest.raises(Finding, match="no quorum"):
         campaign("consensus", consensus.make(), inputs=20_000, seed=1)
+
+
+def test_a_snapshot_whose_root_is_not_compared_is_found(monkeypatch):
+    """A peer could give a node any state."""
+    monkeypatch.setattr(SnapshotTree, "check", lambda self: self._pairs)
+    with pytest.raises(Finding, match="not of its header"):
+        campaign("snapshots", snapshots.make(), inputs=5_000, seed=1)
+
+
+def test_a_chunk_that_is_not_compared_is_found(monkeypatch):
+    """What a peer sends is blamed on its chunk, before all of them are there."""
+    step = snapshots.make()
+
+    class AnyHash(bytes):
+        def __ne__(self, other: object) -> bool:
+            return False
+
+    monkeypatch.setattr(snapshot, "hash_snapshot_chunk", lambda _data: AnyHash())
+    with pytest.raises(Finding, match="does not name"):
+        campaign("snapshots", step, inputs=20_000, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("place", "mistake"),
+    [
+        ("consensus.evidence._verify", lambda *_: 0),
+        ("consensus.scheme.Scheme.is_bad_share", lambda *_: True),
+        ("consensus.scheme.Scheme.verify_certificate", lambda *_: (0, 1, 2, 3)),
+    ],
+)
+def test_evidence_that_is_not_verified_is_found(monkeypatch, place, mistake):
+    """Votes, shares and certificates: each would convict somebody honest."""
+    step = evidence.make()
+    monkeypatch.setattr(place, mistake)
+    with pytest.raises(Finding, match="honest validator is convicted"):
+        campaign("evidence", step, inputs=20_000, seed=1)
