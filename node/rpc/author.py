@@ -12,11 +12,13 @@ from node.rpc.parameters import PENDING_MAX, Extrinsic, Hash, PendingCount, Subs
 from node.rpc.results import ExtrinsicStatus, ExtrinsicUpdate, HashText, HexText
 from node.rpc.views import outcome_view
 from runtime.errors import DecodeError, InvalidTransaction
+from runtime.extrinsic import NotSigned
 from runtime.hashing import hash_extrinsic
 
 REFUSALS = (
     DecodeError,
     InvalidTransaction,
+    NotSigned,
     MempoolFull,
     NonceTaken,
     NonceTooHigh,

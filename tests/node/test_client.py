@@ -134,7 +134,7 @@ def test_refusals_are_typed(client: NodeClient) -> None:
         )
 
     assert refusal(b"\x00").kind == "DecodeError"
-    assert refusal(signed(0, bytes(32))).kind == "InvalidTransaction"
+    assert refusal(signed(0, bytes(32))).kind == "NotSigned"
     assert refusal(signed(10_000)).kind == "NonceTooHigh"
     client.submit(System.remark.Call(data=b"used"), keypair)
     stale = refusal(sign_extrinsic(

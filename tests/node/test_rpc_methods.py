@@ -115,7 +115,7 @@ def test_a_refused_submission_is_not_watched(client: NodeClient, socket: WebSock
     raw[-1] ^= 1
     for _ in range(20):
         refused = request(socket, "author_submitAndWatchExtrinsic", raw.hex())
-        assert refused["data"]["type"] == "InvalidTransaction"
+        assert refused["data"]["type"] == "NotSigned"
     assert request(socket, "author_unwatchExtrinsic", "1") is False
 
 
