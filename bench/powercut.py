@@ -112,7 +112,7 @@ class Campaign:
             image = self._image(files)
             with closing(Chain.open(image, image.load_spec(None), KEYS)) as chain:
                 for case in cases:
-                    self._put(image, {**files, **case.changes}, ("log", "signer", "tmp"))
+                    _put(image.root, {**files, **case.changes}, ("log", "signer", "tmp"))
                     self._judge(case, partial(self._check, chain, image, case))
         self._synced = files
 
@@ -145,18 +145,8 @@ class Campaign:
         shutil.rmtree(image, ignore_errors=True)
         image.mkdir()
         (image / "state").mkdir()
-        self._put(DataDirectory(image), files, files)
+        _put(image, files, files)
         return DataDirectory(image)
-
-    def _put(
-        self, image: DataDirectory, files: Mapping[str, bytes | None], names: Iterable[str]
-    ) -> None:
-        for name in names:
-            data = files.get(name)
-            if data is None:
-                (image.root / name).unlink(missing_ok=True)
-            else:
-                (image.root / name).write_bytes(data)
 
     def _judge(self, case: Case, start: Callable[[], int]) -> None:
         """Count what comes of a start."""
@@ -172,7 +162,8 @@ class Campaign:
             self._find(case, error)
         else:
             self.counts["recovered"] += 1
-            self.counts["behind"] += height < self.promises.height - 1
+            if case.damage == "flipped":
+                self.counts["behind"] += height < self.promises.height
 
     def _find(self, case: Case, error: Exception) -> None:
         self.counts["wrong"] += 1
@@ -199,6 +190,16 @@ class Campaign:
                 if signer.sign(other, chain.validators.hash()) is not None:
                     raise Wrong(f"A second vote is signed beside {vote.statement}.")
         return height
+
+
+def _put(directory: Path, files: Mapping[str, bytes | None], names: Iterable[str]) -> None:
+    """Make the named files what they are in `files`."""
+    for name in names:
+        data = files.get(name)
+        if data is None:
+            (directory / name).unlink(missing_ok=True)
+        else:
+            (directory / name).write_bytes(data)
 
 
 def _torn(lost: Case, name: str, before: bytes, after: bytes) -> Iterator[Case]:
