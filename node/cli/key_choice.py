@@ -103,6 +103,23 @@ def dev_keypair(name: str) -> Keypair:
     return development_keypair(name)
 
 
+ValidatorAccount = Annotated[
+    str | None,
+    typer.Option(
+        "--validator",
+        help="The account that --key signs for, if not its own: a name, or 64 digits.",
+        metavar="ACCOUNT",
+    ),
+]
+
+
+def named_account(text: str) -> bytes:
+    """The account that a name or hexadecimal digits mean; raises `ConfigError`."""
+    from node.config import parse_hash
+
+    return account_of(text) or parse_hash(text)
+
+
 def account_of(name: str) -> bytes | None:
     """The account of a development name or of a key in the keystore; None if there is none."""
     if name.startswith(DEV_PREFIX):

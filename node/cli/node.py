@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli.key_choice import PasswordFile, choose_key, dev_keypair
+from node.cli.key_choice import (
+    PasswordFile,
+    ValidatorAccount,
+    choose_key,
+    dev_keypair,
+    named_account,
+)
 from node.cli.output import JsonFlag, print_fields, print_json
 
 if TYPE_CHECKING:
@@ -97,6 +103,7 @@ LogFile = Annotated[Path | None, typer.Option(help="Write logs here instead of s
 def run_node(
     data: Data,
     key: ValidatorKey = None,
+    validator: ValidatorAccount = None,
     signer: SignerSocket = None,
     chain: Spec = None,
     password_file: PasswordFile = None,
@@ -146,7 +153,8 @@ def run_node(
     if signer is not None:
         keys = RemoteSigner(signer)
     elif key is not None:
-        keys = ValidatorKeys.from_keypair(choose_key(key, password_file))
+        account = None if validator is None else named_account(validator)
+        keys = ValidatorKeys.from_keypair(choose_key(key, password_file), account)
     run(config, directory, spec, keys, lambda url, genesis: _ready(url, genesis, as_json))
 
 

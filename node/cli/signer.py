@@ -8,7 +8,13 @@ from typing import Annotated
 
 import typer
 
-from node.cli.key_choice import KeyOption, PasswordFile, choose_key
+from node.cli.key_choice import (
+    KeyOption,
+    PasswordFile,
+    ValidatorAccount,
+    choose_key,
+    named_account,
+)
 from node.cli.output import JsonFlag, print_fields, print_json
 
 app = typer.Typer(help="Sign in a process apart from the node.", no_args_is_help=True)
@@ -24,6 +30,7 @@ def run(
     genesis: Annotated[str, typer.Option(help="The chain, by its genesis hash.", metavar="HASH")],
     socket: Annotated[Path, typer.Option(help="The UNIX socket to listen on.", metavar="PATH")],
     password_file: PasswordFile = None,
+    validator: ValidatorAccount = None,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
     as_json: JsonFlag = False,
 ) -> None:
@@ -40,7 +47,8 @@ def run(
 
     configure_logs(log_level, None)
     genesis_hash = parse_hash(genesis)
-    keys = ValidatorKeys.from_keypair(choose_key(key, password_file))
+    account = None if validator is None else named_account(validator)
+    keys = ValidatorKeys.from_keypair(choose_key(key, password_file), account)
     with locked_directory(data):
         signer = file_signer(DataDirectory(data), keys)
         fields = {"socket": str(socket), "account": keys.account, "genesis_hash": genesis_hash}

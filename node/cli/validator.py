@@ -20,6 +20,12 @@ AccountKey = Annotated[
         metavar="KEY",
     ),
 ]
+SessionKey = Annotated[
+    str | None,
+    typer.Option(
+        "--session", help="The key whose seed the node signs with, if another.", metavar="KEY"
+    ),
+]
 Bond = Annotated[int, typer.Option(help="The bond in OPEN; the account must be endowed.", min=1)]
 
 
@@ -53,15 +59,17 @@ def entry(
 def set_keys(
     key: AccountKey,
     password_file: PasswordFile = None,
+    session: SessionKey = None,
     node: NodeUrl = DEFAULT_NODE_URL,
     as_json: JsonFlag = False,
 ) -> None:
     """Register the keys with which `openledger node --key KEY` signs, with their proofs.
 
     They count from the next election on.  Bond and stand for election with Staking.bond and
-    Staking.validate.
+    Staking.validate.  With --session the account's own key need not be where the node is: start it
+    with `--key SESSION --validator ACCOUNT` after the election.
 
-    Example: openledger validator set-keys --key validator
+    Example: openledger validator set-keys --key validator --session hot
     """
     from node.client import NodeClient
     from node.consensus.keys import ValidatorKeys
@@ -69,7 +77,10 @@ def set_keys(
 
     keypair = choose_key(key, password_file)
     with NodeClient(node) as client:
-        keys, proofs = ValidatorKeys.from_keypair(keypair).prove(client.genesis_hash)
+        signing = ValidatorKeys.from_keypair(
+            keypair if session is None else choose_key(session, password_file), keypair.account
+        )
+        keys, proofs = signing.prove(client.genesis_hash)
         inclusion = client.submit(Session.set_keys.Call(keys=keys, proofs=proofs), keypair)
     (print_json if as_json else print_fields)(
         {"account": keypair.account, "height": inclusion.height, "keys": keys}

@@ -162,7 +162,7 @@ class Driver:
 
     async def _sign(self, statement: Statement) -> Event:
         vote = None
-        if self.signer is not None:
+        if self.signer is not None and self.signer.has_seat(self.chain.validators):
             validators_hash = self.scheme_of(self.chain.validators).validators_hash
             vote = await trio.to_thread.run_sync(self.signer.sign, statement, validators_hash)
         if vote is None:

@@ -22,9 +22,14 @@ class ValidatorKeys:
     _bls_secret: bytes = field(repr=False, compare=False)
 
     @classmethod
-    def from_keypair(cls, keypair: Keypair) -> Self:
-        """The keys of a validator that has one seed: it votes with its account's key."""
-        return cls(keypair.account, keypair, key_gen(keypair.seed))
+    def from_keypair(cls, keypair: Keypair, account: bytes | None = None) -> Self:
+        """The keys of one seed, which sign for `account`, or for the account of that seed."""
+        return cls(account or keypair.account, keypair, key_gen(keypair.seed))
+
+    @property
+    def vote_key(self) -> bytes:
+        """The public ed25519 key of its votes."""
+        return self.votes.account
 
     @property
     def bls_key(self) -> bytes:

@@ -8,7 +8,7 @@ one answer.  The socket's file has mode 0600: who may use it is who may stop the
     Request       = action, vote request | null, beacon request | null
     VoteRequest   = statement, validators hash
     BeaconRequest = height, parent beacon
-    Answer        = account, votes, vote | null, beacon proof | null
+    Answer        = account, vote key, votes, vote | null, beacon proof | null
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from node.unix_sockets import open_unix_listener
 from runtime.codec import codec_of
 from runtime.errors import DecodeError
 from runtime.hashing import ZERO_HASH
-from runtime.types import AccountId, BlockNumber, BlsSignature, Hash, Max
+from runtime.types import AccountId, BlockNumber, BlsSignature, Hash, Max, PublicKey
 
 FRAME_BYTES_MAX = 64 * 1024
 TIMEOUT_S = 10.0
@@ -83,6 +83,7 @@ class Answer:
     """Whose signer it is, what it remembers, and what was asked for; null: it is refused."""
 
     account: AccountId
+    vote_key: PublicKey
     votes: Annotated[tuple[Vote, ...], Max(VOTES_MAX)]
     vote: Vote | None = None
     beacon: BlsSignature | None = None
@@ -98,12 +99,18 @@ class RemoteSigner(Closing):
         self._socket: socket.socket | None = None
         answer = self._ask(Request(Action.INTRODUCE, ZERO_HASH))
         self._account = answer.account
+        self._vote_key = answer.vote_key
         self._votes = answer.votes
 
     @property
     def account(self) -> bytes:
         """The validator's."""
         return self._account
+
+    @property
+    def vote_key(self) -> bytes:
+        """The public key of its votes."""
+        return self._vote_key
 
     def close(self) -> None:
         """Leave the signer to others."""
@@ -204,7 +211,8 @@ class SignerServer:
                 beacon = self.keys.sign_beacon(self.genesis_hash, asked.height, asked.parent)
         elif request.action is not Action.INTRODUCE:
             _log.warning("another chain", genesis=request.genesis_hash.hex())
-        return Answer(self.keys.account, self.signer.remembered(), vote, beacon)
+        account, vote_key = self.keys.account, self.keys.vote_key
+        return Answer(account, vote_key, self.signer.remembered(), vote, beacon)
 
 
 def serve_signer(server: SignerServer, path: Path, announce: Callable[[], None]) -> None:

@@ -33,6 +33,11 @@ class FileSigner:
         """The validator's."""
         return self._keys.account
 
+    @property
+    def vote_key(self) -> bytes:
+        """The public key of its votes."""
+        return self._keys.vote_key
+
     def remembered(self) -> tuple[Vote, ...]:
         """The last votes, in the order in which they were signed."""
         return self._state.votes

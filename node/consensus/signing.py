@@ -9,6 +9,7 @@ import structlog
 from consensus.log import Record
 from consensus.signer import place
 from consensus.votes import Statement, Vote
+from runtime.wire.validators import ValidatorSet
 
 OBSERVED_HEIGHTS = 2
 """A key that may have signed at the network's head signs again this many heights later (W6)."""
@@ -33,6 +34,10 @@ class Signer(Protocol):
     def account(self) -> bytes:
         """The validator's."""
 
+    @property
+    def vote_key(self) -> bytes:
+        """The public key of its votes."""
+
     def remembered(self) -> tuple[Vote, ...]:
         """The last votes, in the order in which they were signed."""
 
@@ -51,6 +56,14 @@ class CautiousSigner:
         self._genesis_hash = genesis_hash
         self._observes_to: int | None = None
         self._is_observing = False
+
+    def has_seat(self, validators: ValidatorSet) -> bool:
+        """Whether these keys are the ones that a set has for the validator.
+
+        New keys count from an election on, and until then nothing is signed with them.
+        """
+        index = validators.index_of(self._signer.account)
+        return index is not None and validators.validators[index].vote_key == self._signer.vote_key
 
     def signed_at(self, height: int) -> tuple[Vote, ...]:
         """The remembered votes of a height."""

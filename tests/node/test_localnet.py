@@ -15,9 +15,11 @@ import pytest
 from bench.local_network import local_network, wait_until
 from genesis.chain_spec import DEV_BOND, development_keypair, local_spec
 from node.cli.main import main
+from node.consensus.keys import ValidatorKeys
 from node.errors import RpcFailed
 from node.localnet import start
 from pallets.balances.pallet import Balances
+from pallets.session.pallet import Session
 from runtime import OPEN
 from runtime.extrinsic import sign_extrinsic
 from runtime.upgrade import UpgradePlan
@@ -201,6 +203,37 @@ def test_a_validator_that_runs_twice_is_slashed(tmp_path: Path) -> None:
         finally:
             twin.stop()
         network.wait_for_blocks(3)
+
+
+def test_a_validator_rotates_its_keys(tmp_path: Path) -> None:
+    """New keys count from an election on; with the old ones a node signs until then, not after."""
+    spec = local_spec(4)
+    spec = replace(spec, parameters=replace(spec.parameters, session_blocks=8))
+    with local_network(tmp_path, spec) as network:
+        network.wait_for_height(1)
+        stash, hot = development_keypair("validator-4"), ValidatorKeys.from_keypair(BOB)
+        with network.client("validator") as client:
+            moved = ValidatorKeys.from_keypair(BOB, stash.account)
+            keys, proofs = moved.prove(client.genesis_hash)
+            client.submit(Session.set_keys.Call(keys=keys, proofs=proofs), stash)
+
+            def vote_keys() -> set[bytes]:
+                current = client.read("Session", "current")
+                return {each.vote_key for each in current.validators}
+
+            wait_until(lambda: hot.vote_key in vote_keys(), "the new keys are elected")
+        network.wait_for_blocks(3)  # three of four, and nobody is blamed for old keys
+        network.kill("validator-4")
+        node = network.node("validator-4")
+        rotated = [each for each in node.arguments if not each.startswith("--key=")]
+        arguments = (*rotated, "--key=dev:bob", "--validator=dev:validator-4")
+        network.nodes = [each for each in network.nodes if each is not node]
+        network.nodes = [*network.nodes, replace(node, arguments=arguments)]
+        network.start("validator-4")
+        network.kill("validator-3")
+        network.wait_for_blocks(4)  # three of four, with the rotated one among them
+        with network.client("validator") as client:
+            assert len(client.read("Session", "current").validators) == 4
 
 
 def test_an_upgrade_happens_at_its_height(tmp_path: Path) -> None:
