@@ -126,7 +126,9 @@ class Rules:
                     self._facts.add_block(record.block)
                     if record.block_id in self._facts.blocks:
                         self._facts.blocks[record.block_id].logged = True
-        self._facts.new.clear()
+        # Not all of them: the own vote alone may be a quorum, whose certificate no log has yet.
+        logged = [record for record in began.records if isinstance(record, Certificate)]
+        self._facts.new[:] = [each for each in self._facts.new if each not in logged]
         for vote in began.signed:
             if (vote.statement.kind, vote.statement.round) not in self._own:
                 self._remember(vote)
