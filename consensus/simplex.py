@@ -143,7 +143,8 @@ class Simplex:
             # R8: who asks is told what was decided; who only votes hears of it by certificate.
             if isinstance(message, Status | BlockRequest):
                 self._effects.append(SendDecided(peer, height))
-        elif not rules.decided:
+        elif not rules.decided or isinstance(message, BlockRequest):
+            # Who still needs the block has it from us while we commit it.
             try:
                 rules.take(peer, message)
             except (InvalidVote, InvalidCertificate) as error:

@@ -38,6 +38,7 @@ def test_seeds_hold(faults):
 @pytest.mark.parametrize(
     ("seed", "faults"),
     [
+        (17052, Faults.LAWFUL),  # a block that was slower than its votes was asked for in vain
         (4009, Faults.LAWFUL),  # an own vote that is a quorum made a certificate nobody logged
         (454, Faults.LAWFUL),  # a restarted node asked for F of a round it had left
         (1125, Faults.LAWFUL),  # the same after two rounds
