@@ -178,18 +178,19 @@ class Rules:
         round_ = proposal.vote.statement.round
         if max(self.round, 1) <= round_ <= ROUNDS_MAX:
             self._facts.add_proposal(proposal, self._leader(round_))
-        elif proposal.block is not None and self._is_certified(proposal.vote.statement):
-            # The votes for it were faster than the block itself.
-            if self._identify(proposal.block) == proposal.vote.statement.block_id:
-                self._facts.add_block(proposal.block)
+        elif self._is_late(proposal) and proposal.block is not None:
+            self._facts.add_block(proposal.block)
 
-    def _is_certified(self, proposed: Statement) -> bool:
-        """Whether a certificate of the round, or the deciding one, names the block."""
+    def _is_late(self, proposal: Proposal) -> bool:
+        """Whether a block comes after the votes for it: its round, or the height, is certified."""
+        proposed = proposal.vote.statement
         certificates = (self._facts.notarized.get(proposed.round), self._facts.finalized)
-        return any(
+        named = any(
             each is not None and each.statement.block_id == proposed.block_id
             for each in certificates
         )
+        block = proposal.block
+        return named and block is not None and self._identify(block) == proposed.block_id
 
     def keep_built(self, block_id: bytes, block: bytes) -> None:
         """The own block is there: it is valid."""
