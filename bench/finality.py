@@ -29,9 +29,10 @@ from runtime.types import OPEN
 
 EMPTY_BLOCKS = 30
 BURSTS = 12
-BURST_TRANSFERS = 500
-FULL_SHARE = 0.8
-"""A block with so much of a burst counts as one of 500 transfers."""
+BURST_TRANSFERS = 1_500
+"""Submitted at once: the first block takes what is there when it begins."""
+FULL_TRANSFERS = 400
+"""A block with so many transfers counts as one of 500."""
 SENDERS = 40
 FLOOD_TRANSFERS = 8_000
 REQUESTS = 250
@@ -144,7 +145,7 @@ def _bursts(network: LocalNetwork, senders: Senders, watch: Watch) -> list[float
     return [
         delay
         for height, delay in dict(watch.delays_ms).items()
-        if height > first and _transfers(network, height) >= FULL_SHARE * BURST_TRANSFERS
+        if height > first and _transfers(network, height) >= FULL_TRANSFERS
     ]
 
 
