@@ -13,7 +13,7 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,9 +31,10 @@ from node.api.errors import ApiError, InvalidRequest, Overloaded, Unavailable, U
 from node.api.escrow import Escrow
 from node.api.ledger import Ledger
 from node.api.requests import LANE, CompletionRequest
-from node.api.responses import Finished
+from node.api.responses import Finished, error_response
 from node.api.streams import Piece
 from node.errors import HttpError, NodeError
+from node.http.messages import Request, Response
 from node.workers.model_folders import fetch_folder
 from runtime.arithmetic import answer_fee
 from runtime.errors import DecodeError
@@ -270,3 +271,12 @@ def explained() -> Iterator[None]:
     except (ServingError, NodeError, DecodeError) as error:
         _log.warning("answer refused", error=error.message, remedy=error.remedy)
         raise Unavailable(error.message, remedy=error.remedy) from error
+
+
+async def answered(route: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
+    """Answer a request by its route; every expected error is an answer in OpenAI's shape."""
+    try:
+        with explained():
+            return await route(request)
+    except ApiError as error:
+        return error_response(error)

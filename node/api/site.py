@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 import trio
 
-from node.api.answering import Answering, explained
+from node.api.answering import Answering, answered
 from node.api.answers import Answer, AnswerLog
 from node.api.disclosure import (
     PAGE_ANSWERS_MAX,
@@ -24,13 +24,10 @@ from node.api.disclosure import (
     answers_target,
     check_request,
 )
-from node.api.errors import ApiError, InvalidRequest, NotDisclosed, UnknownModel
+from node.api.errors import InvalidRequest, NotDisclosed, UnknownModel
 from node.api.keys import ApiKeys, account_of_request
 from node.api.ledger import Ledger
 from node.api.requests import Shape, parse_completion
-from node.api.responses import (
-    error_response,
-)
 from node.api.streams import envelope_of, explain, streamed, whole
 from node.errors import HttpError
 from node.http.messages import Limits, Request, Response, Site
@@ -63,11 +60,7 @@ class Api:
 
     async def handle(self, request: Request) -> Response:
         """Answer one request; every expected error is an answer in OpenAI's shape."""
-        try:
-            with explained():
-                return await self._route(request)
-        except ApiError as error:
-            return error_response(error)
+        return await answered(self._route, request)
 
     async def _route(self, request: Request) -> Response:
         match request.method, request.path.strip("/").split("/"):

@@ -19,11 +19,11 @@ import trio
 
 from ml.serving.requests import FinishReason, GenerationRequest
 from ml.serving.texts import AnswerStream, TextEngine
-from node.api.answering import explained
-from node.api.errors import ApiError, Overloaded
+from node.api.answering import answered, explained
+from node.api.errors import Overloaded
 from node.api.keys import ApiKeys, account_of_request
 from node.api.requests import LANE, Shape
-from node.api.responses import error_response, usage_of
+from node.api.responses import usage_of
 from node.api.streams import Piece, envelope_of, explain, streamed, whole
 from node.errors import HttpError
 from node.http.messages import Limits, Request, Response, Site
@@ -85,11 +85,7 @@ class LoraApi:
 
     async def handle(self, request: Request) -> Response:
         """Answer one request; every expected error is an answer in OpenAI's shape."""
-        try:
-            with explained():
-                return await self._route(request)
-        except ApiError as error:
-            return error_response(error)
+        return await answered(self._route, request)
 
     async def _route(self, request: Request) -> Response:
         match request.method, request.path.strip("/").split("/"):
