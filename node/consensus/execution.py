@@ -20,7 +20,8 @@ from node.mempool import Mempool
 from node.metrics import Metrics
 from runtime.block import BLOCK_BYTES_MAX, BLOCK_EXTRINSICS_MAX, Block
 from runtime.codec import codec_of
-from runtime.errors import OpenLedgerError
+from runtime.dispatch import HALTING
+from runtime.errors import InvalidBlock, OpenLedgerError
 from runtime.extrinsic import CheckedExtrinsic
 
 CANDIDATES_MAX = 4
@@ -83,7 +84,10 @@ class Execution:
             return candidate
 
     async def check(self, wanted: CheckBlock) -> bool | None:
-        """Whether a block of the next height is valid; `None` if it is of another height."""
+        """Whether a block of the next height is valid; `None` if it is of another height.
+
+        Raises what says that this machine or its code is wrong (`runtime.dispatch.HALTING`).
+        """
         async with self._turn:
             if self.chain.head.height + 1 != wanted.height:
                 return None
@@ -94,6 +98,8 @@ class Execution:
                     self.chain.execute, wanted.block, self.mempool.get
                 )
             except OpenLedgerError as error:
+                if isinstance(error, HALTING) and not isinstance(error, InvalidBlock):
+                    raise
                 _log.warning("invalid block", height=wanted.height, reason=error.message)
                 return False
             if candidate.header.time_ms > _now_ms() + CLOCK_DRIFT_MAX_MS:

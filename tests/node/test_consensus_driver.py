@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from consensus.engine import BlockChecked, CheckBlock, Effect, Event, HeightBegan
 from consensus.errors import SignerStateError
 from consensus.signer import SignerState
 from consensus.votes import Statement, Vote
@@ -28,8 +30,15 @@ from node.metrics import Metrics
 from pallets.system.pallet import System
 from runtime.block import Block
 from runtime.codec import codec_of
-from runtime.errors import InvalidBlock, OpenLedgerError, StoreError
+from runtime.errors import (
+    DefinitionError,
+    InvalidBlock,
+    InvariantViolation,
+    OpenLedgerError,
+    StoreError,
+)
 from runtime.extrinsic import sign_extrinsic
+from runtime.state.store import Store
 
 KEYS = ValidatorKeys.from_keypair(development_keypair("validator"))
 USER = development_keypair("user")
@@ -214,6 +223,81 @@ def produce_once(directory: DataDirectory) -> None:
             await driver_of(chain, directory).run()
 
     trio.run(main)
+
+
+class AsksForChecks:
+    """An engine that wants some blocks of height 1 executed, and remembers what came of it."""
+
+    def __init__(self, blocks: Sequence[bytes]) -> None:
+        self._checks = tuple(CheckBlock(1, bytes([n]) * 32, each) for n, each in enumerate(blocks))
+        self.checked: list[bool] = []
+
+    def on(self, event: Event) -> tuple[Effect, ...]:
+        """Ask when the height begins, then listen."""
+        if isinstance(event, BlockChecked):
+            self.checked.append(event.valid)
+        return self._checks if isinstance(event, HeightBegan) else ()
+
+
+def check_blocks(directory: DataDirectory, engine: AsksForChecks, count: int) -> None:
+    """Run the driver until as many blocks were checked."""
+
+    async def main() -> None:
+        with closing(open_chain(directory)) as chain, trio.fail_after(30):
+            driver = driver_of(chain, directory)
+            driver.engine = engine
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(driver.run)
+                while len(engine.checked) < count:  # noqa: ASYNC110 -- it tells nobody
+                    await trio.sleep(0.01)
+                nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
+def a_block(directory: DataDirectory) -> bytes:
+    """A valid block 1, which is not committed."""
+    with closing(open_chain(directory)) as chain:
+        return chain.build((), time.time_ns() // 1_000_000).encoded
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        StoreError("The disk is full."),
+        InvariantViolation("A bug."),
+        DefinitionError("A pallet is wrong."),
+    ],
+)
+def test_what_is_wrong_with_this_machine_stops_the_node(
+    directory: DataDirectory, monkeypatch: pytest.MonkeyPatch, error: OpenLedgerError
+) -> None:
+    """A disk or a bug does not make a block invalid: the node stops instead of nullifying."""
+    block = a_block(directory)
+
+    def fail(*_arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Store, "prepare", fail)
+    engine = AsksForChecks([block])
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(type(error), match=error.message), flatten_subgroups=True
+    ):
+        check_blocks(directory, engine, count=1)
+    assert engine.checked == []
+
+
+def test_what_is_wrong_with_a_block_is_a_verdict(directory: DataDirectory) -> None:
+    """A header that claims too much, an extrinsic that is none, bytes that are no block."""
+    block = codec_of(Block).decode(a_block(directory))
+    wrong = [
+        Block(replace(block.header, state_root=bytes(32)), (), b"").encode(),
+        Block(block.header, (b"nonsense",), b"").encode(),
+        b"no block",
+    ]
+    engine = AsksForChecks(wrong)
+    check_blocks(directory, engine, count=len(wrong))
+    assert engine.checked == [False] * len(wrong)
 
 
 def test_a_tampered_block_is_not_executed(directory: DataDirectory) -> None:
