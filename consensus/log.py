@@ -49,24 +49,39 @@ Record: TypeAlias = Vote | Certificate | KeptBlock
 _TYPES: tuple[type[Record], ...] = (Vote, Certificate, KeptBlock)
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A record with its place in the log."""
+
+    height: int
+    sequence: int
+    durable: int
+    record: Record
+
+    def encode(self) -> bytes:
+        """The bytes to append."""
+        kind = _TYPES.index(type(self.record))
+        payload = bytes([kind]) + codec_of(type(self.record)).encode(self.record)
+        head = _HEAD.pack(MAGIC, len(payload), self.height, self.sequence, self.durable)
+        return head + _checksum(head + payload)[:CHECKSUM_BYTES] + payload
+
+
 class LogWriter:
-    """Frames the records of one height; the caller writes the bytes and says when they are safe."""
+    """Frames the records of one height; the caller writes them and says when they are safe."""
 
     def __init__(self, height: int, count: int = 0) -> None:
         """Go on after `count` records, all of which are on disk."""
         self.height = height
         self._count = self._durable = count
 
-    def frame(self, record: Record) -> bytes:
-        """The bytes to append for a record; raises `LogError` beyond the limit."""
+    def frame(self, record: Record) -> Frame:
+        """What to append for a record; raises `LogError` beyond the limit."""
         if self._count >= RECORDS_MAX:
             message = f"Height {self.height} has {RECORDS_MAX} records in the log."
             raise LogError(message, remedy="The network does not agree: ask its operators.")
-        kind = _TYPES.index(type(record))
-        payload = bytes([kind]) + codec_of(type(record)).encode(record)
-        head = _HEAD.pack(MAGIC, len(payload), self.height, self._count, self._durable)
+        frame = Frame(self.height, self._count, self._durable, record)
         self._count += 1
-        return head + _checksum(head + payload)[:CHECKSUM_BYTES] + payload
+        return frame
 
     def flushed(self) -> None:
         """Note that everything framed so far is on disk."""

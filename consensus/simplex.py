@@ -82,17 +82,18 @@ class Simplex:
 
     def on(self, event: Event) -> tuple[Effect, ...]:
         """Take one event and return what to do, in order."""
+        rules = self._rules
         if isinstance(event, HeightBegan):
-            self._begin(event)
-        elif self._rules is None:
+            rules = self._begin(event)
+        elif rules is None:
             return ()
         elif isinstance(event, MessageReceived):
-            self._receive(self._rules, event.peer, event.message)
-        elif not self._rules.decided:
-            self._step(self._rules, event)
-        return self._settled()
+            self._receive(rules, event.peer, event.message)
+        elif not rules.decided:
+            self._step(rules, event)
+        return self._settled(rules)
 
-    def _begin(self, began: HeightBegan) -> None:
+    def _begin(self, began: HeightBegan) -> Rules:
         self._rules = rules = Rules(
             began,
             self._account,
@@ -105,14 +106,14 @@ class Simplex:
         for peer, messages in buffered.items():
             for message in messages:
                 self._receive(rules, peer, message)
+        return rules
 
-    def _settled(self) -> tuple[Effect, ...]:
+    def _settled(self, rules: Rules) -> tuple[Effect, ...]:
         """Apply the rules, and take out what is to be done."""
-        rules = self._rules
-        if rules is None:
-            return ()
         if not rules.decided:
             rules.settle()
+        if not (self._effects or rules.effects):
+            return ()  # most votes that arrive change nothing
         effects = (*self._effects, *rules.effects)
         self._effects.clear()
         rules.effects.clear()

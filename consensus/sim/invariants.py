@@ -57,13 +57,16 @@ def faulty_weight_max(validators: ValidatorSet) -> int:
 
 
 def is_decided(
-    certificate: Certificate, validators: ValidatorSet, cryptography: TableCryptography
+    certificate: Certificate,
+    validators: ValidatorSet,
+    validators_hash: bytes,
+    cryptography: TableCryptography,
 ) -> bool:
     """Whether a certificate decides, and a commit can be made of it; nothing of `Scheme` in it."""
     voters = decode_bitmap(certificate.bitmap, validators)
     if voters is None or certificate.statement.kind is not VoteKind.FINALIZE:
         return False
-    payload = certificate.statement.payload(GENESIS_HASH, validators.hash())
+    payload = certificate.statement.payload(GENESIS_HASH, validators_hash)
     weight = 0
     for index, signature, share in zip(
         voters, certificate.signatures, certificate.shares, strict=True
@@ -79,10 +82,12 @@ def is_decided(
 
 
 def is_justified(
-    statement: Statement, validators: ValidatorSet, cryptography: TableCryptography
+    statement: Statement,
+    validators: ValidatorSet,
+    validators_hash: bytes,
+    cryptography: TableCryptography,
 ) -> bool:
     """Whether some entry allows to notarize a block in its round, by all that was ever signed."""
-    validators_hash = validators.hash()
 
     def is_certified(kind: VoteKind, round_: int, block_id: bytes | None) -> bool:
         payload = Statement(kind, statement.height, round_, block_id).payload(

@@ -38,7 +38,9 @@ class Watch:
         """Nothing has happened."""
         self._scenario = scenario
         self._cryptography = cryptography
-        self._sets = {each.hash(): each for each in scenario.validator_sets}
+        self._hashes = {id(each): each.hash() for each in scenario.validator_sets}
+        """By identity: the scenario keeps the sets."""
+        self._sets = {self._hashes[id(each)]: each for each in scenario.validator_sets}
         self._faulty = frozenset(validator(number, 1).account for number in scenario.faulty)
         self._signed: dict[tuple[int, int, int], list[Statement]] = {}
         """By validator's number, height and round."""
@@ -81,7 +83,9 @@ class Watch:
         earlier.append(statement)
         if statement.kind is VoteKind.NOTARIZE:
             self._check_leader(node, statement)
-            if not is_justified(statement, node.disk.head.validators, self._cryptography):
+            validators = node.disk.head.validators
+            validators_hash = self._hash_of(validators)
+            if not is_justified(statement, validators, validators_hash, self._cryptography):
                 self.violate(
                     Invariant.JUSTIFICATION,
                     f"node {node.place} notarizes {show_statement(statement)}",
@@ -95,7 +99,7 @@ class Watch:
         proposed = Statement(
             VoteKind.PROPOSE, statement.height, statement.round, statement.block_id
         )
-        payload = proposed.payload(GENESIS_HASH, head.validators.hash())
+        payload = proposed.payload(GENESIS_HASH, self._hash_of(head.validators))
         if not self._cryptography.has_signed(leader.vote_key, signed_payload(payload, None)):
             self.violate(
                 Invariant.LEADER, f"node {node.place} notarizes {show_statement(statement)}"
@@ -111,7 +115,8 @@ class Watch:
                 Invariant.VALIDITY,
                 f"node {node.place}: {show_statement(named)} decides {after.height}",
             )
-        if not is_decided(certificate, validators, self._cryptography):
+        validators_hash = self._hash_of(validators)
+        if not is_decided(certificate, validators, validators_hash, self._cryptography):
             self.violate(
                 Invariant.VALIDITY, f"node {node.place}: no quorum for {show_statement(named)}"
             )
@@ -168,6 +173,10 @@ class Watch:
         if weight <= faulty_weight_max(validators):
             what = f"only {[name_of(account) for account in convicted]}, weight {weight}"
             self.violate(Invariant.ACCOUNTABILITY, f"{what}, are convicted at height {height}")
+
+    def _hash_of(self, validators: ValidatorSet) -> bytes:
+        """The hash of a set of the scenario, which costs something to make."""
+        return self._hashes[id(validators)]
 
     def digest(self) -> str:
         """The hash of what was decided, in hexadecimal."""

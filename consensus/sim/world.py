@@ -79,12 +79,11 @@ class World:
         self._target = 0
         self._crashes = 0
         self.nodes = [self._node_at(place) for place in range(len(scenario.places))]
-        self._twins = {
-            (one, other)
-            for one, name in enumerate(scenario.places)
-            for other, same in enumerate(scenario.places)
-            if name == same
-        }
+        self._others = tuple(
+            tuple(other for other, name in enumerate(scenario.places) if name != own)
+            for own in scenario.places
+        )
+        """Whom a node at each place sends to: everybody but itself and its twins."""
         self._plan()
 
     def _node_at(self, place: int) -> Node:
@@ -120,8 +119,8 @@ class World:
         scenario = self.scenario
         end_ms = scenario.calm_from_ms + LIVENESS_MS
         events = 0
-        heap = self._heap
-        while heap and not self.watch.is_forked and not self._is_over():
+        heap, watch = self._heap, self.watch
+        while heap and not (watch.is_forked or 0 < self._target <= watch.lowest):
             self.now_ms, _, action, arguments = heappop(heap)
             events += 1
             if self.now_ms > end_ms or events > EVENTS_MAX:
@@ -184,26 +183,24 @@ class World:
 
     def broadcast(self, sender: int, message: Message) -> None:
         """Send to every other node."""
-        for receiver in range(len(self.nodes)):
-            if (sender, receiver) not in self._twins:
-                self.post(sender, receiver, message)
+        for receiver in self._others[sender]:
+            self.post(sender, receiver, message)
 
     def post(self, sender: int, receiver: int, message: Message) -> None:
         """Send to one node: it arrives late, twice or never until the network is calm."""
         random = self.random.random
+        deliver = self.nodes[receiver].receive
+        peer = self.nodes[sender].peer
         delay_ms = 5 + int(random() * (DELTA_MS - 5))
         if self.now_ms < self.scenario.calm_from_ms:
             if self._is_lost(sender, receiver, message):
                 return
             if random() < self.scenario.duplication:
-                self._deliver(delay_ms + int(random() * 4 * DELTA_MS), sender, receiver, message)
+                again_ms = delay_ms + int(random() * 4 * DELTA_MS)
+                self.schedule(again_ms, deliver, peer, message)
             if random() < self.scenario.slowness:
                 delay_ms = int(self.random.expovariate(1 / (8 * DELTA_MS)))
-        self._deliver(delay_ms, sender, receiver, message)
-
-    def _deliver(self, after_ms: int, sender: int, receiver: int, message: Message) -> None:
-        action = self.nodes[receiver].receive
-        self.schedule(after_ms, action, self.nodes[sender].peer, message)
+        self.schedule(delay_ms, deliver, peer, message)
 
     def _is_lost(self, sender: int, receiver: int, message: Message) -> bool:
         groups = self._groups

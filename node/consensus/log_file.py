@@ -70,7 +70,7 @@ class LogFile(Closing):
     def append(self, record: Record) -> None:
         """Write a record, which is safe after the next `flush`; raises `StoreError`."""
         try:
-            left = memoryview(self._writer.frame(record))
+            left = memoryview(self._writer.frame(record).encode())
             while left:
                 left = left[os.write(self._descriptor, left) :]
         except OSError as error:

@@ -28,7 +28,7 @@ def _written(flushes):
     for number, record in enumerate(RECORDS):
         if number in flushes:
             writer.flushed()
-        frames.append(writer.frame(record))
+        frames.append(writer.frame(record).encode())
     return frames
 
 
@@ -45,7 +45,7 @@ def test_a_whole_log_is_read_again():
     recovered = _recover(b"".join(frames))
     assert (recovered.height, recovered.records) == (7, RECORDS)
     assert recovered.valid_bytes == sum(map(len, frames))
-    more = LogWriter(7, len(RECORDS)).frame(RECORDS[1])
+    more = LogWriter(7, len(RECORDS)).frame(RECORDS[1]).encode()
     assert _recover(b"".join(frames) + more).records == (*RECORDS, RECORDS[1])
     assert recover(b"") is None
 
@@ -98,7 +98,7 @@ def test_what_a_crash_leaves_is_recovered(flushes, data):
 def test_what_is_left_of_another_height_is_told_apart():
     """Records of a height before, behind those of this one, are of no use and no damage."""
     old = b"".join(_written({3}))
-    new = LogWriter(8).frame(RECORDS[1])
+    new = LogWriter(8).frame(RECORDS[1]).encode()
     recovered = _recover(new + old)
     assert (recovered.height, recovered.records) == (8, RECORDS[1:2])
 

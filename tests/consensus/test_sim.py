@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from consensus.log import KeptBlock, LogWriter
 from consensus.sim.campaign import Summary, run_campaign, run_seed, run_seeds, seeds_until_violation
 from consensus.sim.disk import Disk
 from consensus.sim.exhaustive import explore
@@ -119,19 +120,28 @@ def test_every_fault_is_drawn():
 
 def test_a_crash_keeps_what_was_flushed():
     """And at most what was written behind it; a truncation that was not flushed may be forgotten."""
+    found = set()
     for number in range(200):
         random = generator(f"disk {number}")
         disk = Disk(head=None, signer=None)  # type: ignore[arg-type] # only its log is used
-        disk.append(b"flushed")
+        flushed, tail = (KeptBlock(bytes([n]) * 32, b"block") for n in range(2))
+        writer = LogWriter(1)
+        disk.append(writer.frame(flushed))
         disk.flush()
-        disk.append(b"tail")
+        disk.append(writer.frame(tail))
         disk.crash(random)
-        assert disk._flushed.startswith(b"flushed")
-        assert len(disk._flushed) <= len(b"flushedtail")
+        assert _records(disk) in ((flushed,), (flushed, tail))
         disk.begin_log()
-        disk.append(b"new")
+        disk.append(LogWriter(2).frame(tail))
         disk.crash(random)
-        assert disk._flushed.startswith(b"flushed") or len(disk._flushed) <= len(b"new")
+        assert _records(disk) in ((), (tail,), (flushed,), (flushed, tail))
+        found.add(len(_records(disk)))
+    assert found == {0, 1, 2}
+
+
+def _records(disk):
+    log = disk.read_log()
+    return () if log is None else log.records
 
 
 def test_a_campaign_is_the_sum_of_its_seeds():

@@ -95,7 +95,7 @@ class Target:
                 raise Finding(f"{one} and {other} are signed", data)
         for effect in effects:
             if isinstance(effect, Finalize) and not (
-                is_decided(effect.certificate, FOUR, self._node.table)
+                is_decided(effect.certificate, FOUR, FOUR.hash(), self._node.table)
                 and effect.certificate.statement.block_id == id_of(effect.block)
             ):
                 raise Finding("a block is decided that no quorum finalized", data)
@@ -146,7 +146,7 @@ class Logs:
         data = b""
         for _ in range(random.randrange(1, 6)):
             record: Record = pick(random, self._records)
-            data += writer.frame(record)
+            data += writer.frame(record).encode()
             if random.random() < 0.5:
                 writer.flushed()
         return data
