@@ -47,10 +47,28 @@ class InvalidLeaves(OpenLedgerError):
 def list_root(leaves: Sequence[bytes]) -> bytes:
     """Return the 32-byte root of a list of leaves; their number is part of it."""
     _check_count(len(leaves))
-    level = [hash_list_leaf(leaf) for leaf in leaves] or [ZERO_HASH]
+    return bind_list(len(leaves), fold_nodes(list_nodes(leaves, 0) or (ZERO_HASH,)))
+
+
+def list_nodes(leaves: Sequence[bytes], level: int) -> tuple[bytes, ...]:
+    """Return the nodes `level` levels above the leaves, left to right; at 0 the leaves' hashes."""
+    nodes = [hash_list_leaf(leaf) for leaf in leaves]
+    for _ in range(level):
+        nodes = _list_level_above(nodes)
+    return tuple(nodes)
+
+
+def fold_nodes(nodes: Sequence[bytes]) -> bytes:
+    """Return the one node above all `nodes` of a level, of which there is at least one."""
+    level = list(nodes)
     while len(level) > 1:
         level = _list_level_above(level)
-    return _bind_list(len(leaves), level[0])
+    return level[0]
+
+
+def bind_list(count: int, node: bytes) -> bytes:
+    """Return the root of a list of `count` leaves whose uppermost node is `node`."""
+    return hash_list_node(count.to_bytes(_COUNT_BYTES, "big") + node)
 
 
 def list_path(leaves: Sequence[bytes], index: int) -> ListPath:
@@ -74,7 +92,7 @@ def verify_list(root: bytes, leaf: bytes, path: ListPath) -> None:
     for sibling, on_the_right in zip(path.siblings, sides, strict=True):
         _check_hash(sibling)
         node = hash_list_node(node + sibling if on_the_right else sibling + node)
-    if _bind_list(path.count, node) != root:
+    if bind_list(path.count, node) != root:
         raise _no_match(f"leaf {path.index} of {path.count}")
 
 
@@ -149,10 +167,6 @@ def _sum_level_above(level: list[SumNode]) -> list[SumNode]:
 def _sum_parent(left: SumNode, right: SumNode) -> SumNode:
     data = b"".join(node + amount.to_bytes(_SUM_BYTES, "big") for node, amount in (left, right))
     return hash_sum_node(data), left[1] + right[1]
-
-
-def _bind_list(count: int, node: bytes) -> bytes:
-    return hash_list_node(count.to_bytes(_COUNT_BYTES, "big") + node)
 
 
 def _bind_sum(count: int, node: bytes, total: int) -> bytes:

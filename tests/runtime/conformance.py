@@ -39,7 +39,7 @@ from runtime.state.proof import prove_entry
 from runtime.state.tree import Tree
 from runtime.storage import Map
 from runtime.testing import Pool, SeededDraws, Values
-from runtime.wire import blobs, manifest, receipts, records, rows, state_proof
+from runtime.wire import blobs, manifest, receipts, records, rows, state_proof, transcripts
 from runtime.wire.receipts import ListPath, StateEntry, SumPath
 from runtime.wire.session_keys import SessionKeys
 from runtime.wire.validators import Validator, ValidatorSet
@@ -98,7 +98,9 @@ def render() -> str:
 
 def _records() -> Iterator[type]:
     """The dataclasses that are sent or signed."""
-    yield from _records_of(manifest, receipts, records, rows, state_proof, block, extrinsic)
+    yield from _records_of(
+        manifest, receipts, records, rows, state_proof, transcripts, block, extrinsic
+    )
     yield from (Statement, Vote, Certificate, Commit, Validator)
 
 
