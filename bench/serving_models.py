@@ -18,7 +18,7 @@ from ml.serving.base import shape_of_config
 from ml.serving.layout import RowLayout
 from ml.serving.requests import GenerationRequest
 from ml.training.adapter import CONFIG_FILE, WEIGHTS_FILE
-from ml.training.recipe import TARGET_MODULES
+from runtime.wire.training_parameters import TARGET_MODULES
 
 CONTEXT_TOKENS = 128
 PROMPT_TOKENS = (16, 48)

@@ -22,8 +22,9 @@ from runtime.keys import Keypair
 from runtime.merkle import sum_path, sum_root
 from runtime.types import OPEN
 from runtime.wire.receipts import SumPath
-from runtime.wire.records import PayoutLeaf, TrainingOutcome, TrainingParameters
+from runtime.wire.records import PayoutLeaf, TrainingOutcome
 from runtime.wire.rows import submission_commitment
+from runtime.wire.training_parameters import Schedule, TrainingParameters
 
 
 class Stage(Protocol):
@@ -57,14 +58,19 @@ BOND = 10_000 * OPEN
 
 PARAMETERS = TrainingParameters(
     learning_rate_ppb=6_000_000,
+    schedule=Schedule.CONSTANT,
     steps=12,
     batch_rows=50,
     rank=8,
     alpha=16,
+    dropout_ppb=0,
     warmup_steps=2,
     weight_decay_ppb=0,
     epsilon_ppb=10_000,
+    clip_norm_ppb=0,
     tokens_max=48,
+    packing=False,
+    prompt_template="",
     checkpoint_count=3,
     validation_ppb=50_000_000,
     seed=0,
@@ -72,9 +78,9 @@ PARAMETERS = TrainingParameters(
 )
 
 
-def outcome(adapter: bytes = ADAPTER, steps: int = 12) -> TrainingOutcome:
+def outcome(adapter: bytes = ADAPTER, leaf_count: int = 14) -> TrainingOutcome:
     """What a worker commits to."""
-    return TrainingOutcome(adapter, ROOT, BLOB, steps, 2, 1)
+    return TrainingOutcome(adapter, ROOT, BLOB, leaf_count, 0, 2, 1)
 
 
 def create(sponsor_budget: int = 0, bond_per_row: int = BOND_PER_ROW) -> RuntimeCall:

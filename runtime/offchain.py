@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runtime.wire.records import TrainingOutcome, TrainingParameters
+from runtime.codec import codec_of
+from runtime.hashing import hash_order
+from runtime.types import U32, Hash
+from runtime.wire.records import TrainingOutcome
 from runtime.wire.rows import Row, RowRecord
+from runtime.wire.training_parameters import TrainingParameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +24,16 @@ class TrainingRow:
 class TrainingOrder:
     """All that determines a training run: the worker chooses nothing."""
 
-    job: int
-    base_model: bytes
-    rows_root: bytes
-    beacon: bytes
-    """Beacon of a height after acceptance: the seed of the data order, 32 bytes."""
+    job: U32
+    base_model: Hash
+    rows_root: Hash
+    beacon: Hash
+    """Beacon of a height after acceptance: the seed of the data order."""
     parameters: TrainingParameters
+
+    def hash(self) -> bytes:
+        """The 32 bytes by which every leaf of the job's transcript is bound to it."""
+        return hash_order(codec_of(TrainingOrder).encode(self))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import torch
 
 from ml.serving.linears import Linear, Precision, linear_of
 from ml.training.adapter import load_base
-from ml.training.recipe import TARGET_MODULES
+from runtime.wire.training_parameters import TARGET_MODULES
 
 
 @dataclass(frozen=True, slots=True)

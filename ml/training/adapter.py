@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 
 from ml.errors import ModelUnusable
 from ml.training.order import CounterStream
-from runtime.wire.records import TrainingParameters
+from runtime.wire.training_parameters import TrainingParameters
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"

@@ -35,8 +35,8 @@ from ml.training.encode import EncodedRow, encode_rows, load_tokenizer
 from ml.training.loss import add_gradients, mean_loss
 from ml.training.order import TrainingPlan, check_rows, plan_of, stream_key
 from ml.training.recipe import check_parameters, checkpoint_steps, learning_rate_at
-from ml.training.transcript import Fault, encode_leaf, leaf_of, state_root
-from runtime.hashing import hash_content
+from ml.training.transcript import Fault, leaf_of, state_root
+from runtime.hashing import ZERO_HASH, hash_content
 from runtime.merkle import list_root
 from runtime.offchain import TrainingOrder, TrainingReport, TrainingRow
 from runtime.types import PPB
@@ -79,13 +79,18 @@ def train(
         raise OrderInvalid(message, remedy="Use the directory whose manifest hash the order names.")
     run = _Run(order, rows, base_model, output)
     loss_before = mean_loss(run.model, run.validation)
+    run.note(0, ZERO_HASH, loss_before, Fault.NONE)
     losses = run.train(on_step)
     loss_after = mean_loss(run.model, run.validation)
+    adapter = manifest_of(run.directory).hash()
+    run.note(order.parameters.steps + 1, adapter, loss_after, Fault.NONE)
+    run.write_transcript()
     outcome = TrainingOutcome(
-        adapter=manifest_of(run.directory).hash(),
+        adapter=adapter,
         transcript_root=list_root(run.leaves),
         transcript=hash_content(encode_blob(run.leaves)),
-        steps=order.parameters.steps,
+        leaf_count=len(run.leaves),
+        fault=int(Fault.NONE),
         validation_loss_before_ppb=round(loss_before * PPB),
         validation_loss_after_ppb=round(loss_after * PPB),
     )
@@ -139,8 +144,12 @@ class _Run:
             on_step(StepMetrics(step + 1, parameters.steps, losses[-1], rate))
         save_checkpoints(self.directory, tuple(checkpoints))
         save_config(self.directory, self.model.shape, self.order.base_model)
-        self._write_transcript()
         return tuple(losses)
+
+    def note(self, step: int, batch_root: bytes, loss: float, fault: Fault) -> None:
+        state = state_root(self.model, self.optimiser)
+        leaf = leaf_of(self.order, step, state, batch_root, loss, fault)
+        self.leaves.append(leaf.encode())
 
     def _step(self, step: int, batch: Sequence[int], rate: float) -> float:
         value = add_gradients(self.model, [self.encoded[index] for index in batch])
@@ -151,11 +160,10 @@ class _Run:
                 fault = Fault.STATE_NOT_FINITE
         else:
             fault = Fault.LOSS_NOT_FINITE
-        state = state_root(self.model, self.optimiser)
-        hashes = [self.row_hashes[index] for index in batch]
-        self.leaves.append(encode_leaf(leaf_of(step, state, hashes, value, fault)))
+        rows = list_root([self.row_hashes[index] for index in batch])
+        self.note(step + 1, rows, value, fault)
         if fault:
-            self._write_transcript()
+            self.write_transcript()
             message = f"Training left the finite numbers in step {step} ({fault.name.lower()})."
             remedy = "Train with a lower learning rate or a larger epsilon."
             raise TrainingFault(message, remedy=remedy, step=step, code=int(fault))
@@ -176,5 +184,5 @@ class _Run:
         save_tensors(self.directory / file, self.model.tensors())
         return Checkpoint(step, rate, file)
 
-    def _write_transcript(self) -> None:
+    def write_transcript(self) -> None:
         (self.output / TRANSCRIPT_FILE).write_bytes(encode_blob(self.leaves))

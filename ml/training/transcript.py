@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import struct
 from enum import IntEnum
 
 from ml.training.adam import AdamW
 from ml.training.adapter import AdaptedModel
-from runtime.codec import codec_of
+from ml.training.recipe import learning_rate_at
 from runtime.hashing import hasher
-from runtime.merkle import list_root
-from runtime.wire.records import TranscriptLeaf
+from runtime.offchain import TrainingOrder
+from runtime.wire.transcripts import TranscriptLeaf
 
+OPERATORS = "torch-f32"
+"""Ordinary torch: equal bits on one machine and thread count only."""
 GRID = 2**30
 """Losses and scores are integers of 1/GRID nats."""
 
@@ -42,13 +44,21 @@ def state_root(model: AdaptedModel, optimiser: AdamW) -> bytes:
 
 
 def leaf_of(
-    step: int, state: bytes, row_hashes: Sequence[bytes], loss: float, fault: Fault
+    order: TrainingOrder, step: int, state: bytes, batch_root: bytes, loss: float, fault: Fault
 ) -> TranscriptLeaf:
-    """The leaf of a step (from 0); a loss that is not finite is written as 0 beside its fault."""
-    grid = round(loss * GRID) if math.isfinite(loss) else 0
-    return TranscriptLeaf(step, state, list_root(row_hashes), grid, int(fault))
-
-
-def encode_leaf(leaf: TranscriptLeaf) -> bytes:
-    """The canonical bytes of a leaf, which the transcript root commits to."""
-    return codec_of(TranscriptLeaf).encode(leaf)
+    """The leaf of a step; a loss that is not finite is written as 0 beside its fault."""
+    parameters = order.parameters
+    done = min(step, parameters.steps)
+    rate = learning_rate_at(parameters, step - 1) if 1 <= step <= parameters.steps else 0.0
+    return TranscriptLeaf(
+        operators=OPERATORS,
+        job=order.hash(),
+        step=step,
+        state_root=state,
+        batch_root=batch_root,
+        random_counter=0,
+        cursor=done * parameters.batch_rows,
+        learning_rate_bits=int.from_bytes(struct.pack(">f", rate), "big"),
+        loss_grid=round(loss * GRID) if math.isfinite(loss) else 0,
+        fault=int(fault),
+    )

@@ -102,6 +102,6 @@ def trained_hashes(client: NodeClient, adapter: bytes, job: TrainingJob) -> set[
 def check_base_model(folder: Path) -> None:
     """Raise `ModelUnusable` now rather than let the worker find out later."""
     from ml.training.adapter import load_base
-    from ml.training.recipe import TARGET_MODULES
+    from runtime.wire.training_parameters import TARGET_MODULES
 
     load_base(folder, TARGET_MODULES)

@@ -30,6 +30,7 @@ from runtime import (
     Error,
     Event,
     Hash,
+    LongText,
     Map,
     Needs,
     Pallet,
@@ -46,8 +47,8 @@ from runtime.wire.records import (
     ShareInPpb,
     TrainingJob,
     TrainingOutcome,
-    TrainingParameters,
 )
+from runtime.wire.training_parameters import TrainingParameters, leaves_of, parameter_fault
 
 BOND = "Compute.bond"
 """Why a worker's balance is held."""
@@ -69,7 +70,6 @@ class Compute(Pallet, index=22):
     """Of every settled fee, kept in this pallet's account to pay audits."""
     open_jobs_max: Const[U32] = 4
     """Jobs that one worker may have claimed at a time."""
-    steps_max: Const[U32] = 20_000
 
     # Storage; the first three are parameters, which the chain spec may set at genesis
 
@@ -158,11 +158,9 @@ class Compute(Pallet, index=22):
     class InvalidParameter(Error):
         """A training parameter is outside what workers train with."""
 
-        remedy: ClassVar[str] = "Choose a value within the bounds that are named."
+        remedy: ClassVar[str] = "See the bounds in runtime/wire/training_parameters.py."
         parameter: ShortText
-        value: Amount
-        least: Amount
-        most: Amount
+        problem: LongText
 
     class FeeTooLow(Error):
         """The fee is lower than any job must pay."""
@@ -228,11 +226,11 @@ class Compute(Pallet, index=22):
         remedy: ClassVar[str] = "The job can only be refunded now."
         deadline: BlockNumber
 
-    class WrongStepCount(Error):
-        """The result has not as many steps as the job asks for."""
+    class WrongLeafCount(Error):
+        """The transcript has not as many leaves as the job asks for."""
 
         remedy: ClassVar[str] = "Train every step; let the job lapse if it cannot be trained."
-        steps: U32
+        leaf_count: U32
         expected: U32
 
     # Calls
@@ -322,8 +320,9 @@ class Compute(Pallet, index=22):
         if order.worker != worker:
             raise self.NotTheWorker(job=job)
         self._require_before(order.deadline)
-        if outcome.steps != order.parameters.steps:
-            raise self.WrongStepCount(steps=outcome.steps, expected=order.parameters.steps)
+        expected = leaves_of(order.parameters)
+        if outcome.leaf_count != expected:
+            raise self.WrongLeafCount(leaf_count=outcome.leaf_count, expected=expected)
         deadline = self.block.height + self.window_blocks.get()
         self.training_jobs[job] = replace(
             order, state=JobState.COMMITTED, deadline=deadline, result=outcome
@@ -402,18 +401,7 @@ class Compute(Pallet, index=22):
             record.open_jobs -= 1
 
     def _check_parameters(self, parameters: TrainingParameters) -> None:
-        """Refuse what no worker could train; the recipe's own bounds are the worker's."""
-        bounds = (
-            ("learning_rate_ppb", parameters.learning_rate_ppb, 1, 2**32 - 1),
-            ("steps", parameters.steps, 1, self.steps_max),
-            ("batch_rows", parameters.batch_rows, 1, 2**32 - 1),
-            ("rank", parameters.rank, 1, 2**32 - 1),
-            ("alpha", parameters.alpha, 1, 2**32 - 1),
-            ("warmup_steps", parameters.warmup_steps, 0, self.steps_max),
-            ("tokens_max", parameters.tokens_max, 1, 2**32 - 1),
-            ("checkpoint_count", parameters.checkpoint_count, 1, parameters.steps),
-            ("target_modules", len(parameters.target_modules), 1, 7),
-        )
-        for name, value, least, most in bounds:
-            if not least <= value <= most:
-                raise self.InvalidParameter(parameter=name, value=value, least=least, most=most)
+        """Refuse what no worker would train, before any fee is held."""
+        fault = parameter_fault(parameters)
+        if fault is not None:
+            raise self.InvalidParameter(parameter=fault.parameter, problem=fault.problem)

@@ -19,9 +19,9 @@ from runtime.types import (
     Between,
     BlockNumber,
     Hash,
-    Max,
     ShortText,
 )
+from runtime.wire.training_parameters import TrainingParameters
 
 ShareInPpb = Annotated[int, Between(0, PPB)]
 
@@ -59,35 +59,19 @@ class DatanetVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingParameters:
-    """What a builder chooses for a training job; integers, so that every node reads the same."""
-
-    learning_rate_ppb: U32
-    steps: U32
-    batch_rows: U32
-    rank: U32
-    alpha: U32
-    warmup_steps: U32
-    weight_decay_ppb: U32
-    epsilon_ppb: U32
-    tokens_max: U32
-    checkpoint_count: U32
-    validation_ppb: ShareInPpb
-    seed: U32
-    target_modules: Annotated[tuple[ShortText, ...], Max(7)]
-
-
-@dataclass(frozen=True, slots=True)
 class TrainingOutcome:
     """What the worker committed to: the adapter and every state on the way to it."""
 
     adapter: Hash
-    """Manifest hash of the PEFT directory."""
+    """Manifest hash of the PEFT directory; zeros for a job that ended with a fault."""
     transcript_root: Hash
-    """Merkle list of the per-step leaves."""
+    """Merkle list of the encoded leaves (`runtime.wire.transcripts`)."""
     transcript: Hash
     """Content hash of the transcript, kept in the content store."""
-    steps: U32
+    leaf_count: U32
+    """Leaves under the root: `leaves_of` the parameters, or fewer where the last has a fault."""
+    fault: U8
+    """That of the last leaf; 0 for none."""
     validation_loss_before_ppb: Annotated[int, Between(0, 2**63)]
     validation_loss_after_ppb: Annotated[int, Between(0, 2**63)]
 
@@ -194,18 +178,3 @@ class ScoreLeaf:
     row_hash: Hash
     owner: AccountId
     score: Annotated[int, Between(-(2**63), 2**63 - 1)]
-
-
-@dataclass(frozen=True, slots=True)
-class TranscriptLeaf:
-    """One training step: the state it led to and what it consumed."""
-
-    step: U32
-    state_root: Hash
-    """Hash of adapter weights and optimiser moments after the step."""
-    batch_root: Hash
-    """Merkle list of the row hashes of the batch."""
-    loss_grid: Annotated[int, Between(-(2**63), 2**63 - 1)]
-    """Mean loss of the batch in nats on a 2**-30 grid."""
-    fault: U8
-    """0, or the deterministic fault code that ended the job."""

@@ -58,7 +58,7 @@ def make_order(tiny_base) -> Callable[..., TrainingOrder]:
         small: dict[str, Any] = {
             "steps": 6,
             "batch_rows": 8,
-            "rank": 4,
+            "rank": 8,
             "alpha": 8,
             "warmup_steps": 2,
             "checkpoint_count": 3,

@@ -26,7 +26,6 @@ from ml.training.adapter import (
 from ml.training.encode import encode_rows, load_tokenizer, pad
 from ml.training.loss import add_gradients, batch_losses, mean_loss
 from ml.training.order import plan_of
-from ml.training.recipe import TARGET_MODULES
 from ml.training.train import ADAPTER_DIRECTORY, TRANSCRIPT_FILE, StepMetrics, train
 from ml.training.transcript import GRID, Fault, state_root
 from runtime.codec import codec_of
@@ -34,10 +33,11 @@ from runtime.hashing import hash_content
 from runtime.merkle import list_root
 from runtime.types import PPB
 from runtime.wire.blobs import decode_blob
-from runtime.wire.records import TranscriptLeaf
 from runtime.wire.rows import Row
+from runtime.wire.training_parameters import TARGET_MODULES
+from runtime.wire.transcripts import TranscriptLeaf
 
-SHAPE = LoraShape(rank=4, alpha=8, target_modules=TARGET_MODULES)
+SHAPE = LoraShape(rank=8, alpha=8, target_modules=TARGET_MODULES)
 # peft 0.21 asks transformers 5.23 for a property that version 6 renames.
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
 
@@ -89,15 +89,19 @@ def test_the_outcome_commits_to_what_was_written(tmp_path, tiny_base, make_rows,
     report = train(order, rows, tiny_base, tmp_path, lambda _: None)
     data = (tmp_path / TRANSCRIPT_FILE).read_bytes()
     assert report.outcome.transcript == hash_content(data)
-    assert report.outcome.transcript_root == list_root(decode_blob(data, 6))
+    assert report.outcome.transcript_root == list_root(decode_blob(data, 8))
     assert report.outcome.adapter == manifest_of(tmp_path / ADAPTER_DIRECTORY).hash()
     plan = plan_of(order, rows)
-    for step, leaf in enumerate(leaves_of(tmp_path)):
+    start, *steps, conclusion = leaves_of(tmp_path)
+    for step, leaf in enumerate(steps):
         hashes = [rows[index].record.row_hash for index in plan.batches[step]]
-        assert leaf.step == step
+        assert leaf.step == step + 1
         assert leaf.batch_root == list_root(hashes)
         assert leaf.loss_grid == round(report.losses[step] * GRID)
         assert leaf.fault == Fault.NONE
+    assert start.loss_grid == round(report.validation_loss_before * GRID)
+    assert conclusion.batch_root == report.outcome.adapter
+    assert (conclusion.step, conclusion.state_root) == (order.parameters.steps + 1, leaf.state_root)
 
 
 def test_peft_loads_the_adapter_and_computes_the_same(tmp_path, tiny_base, make_rows, make_order):
@@ -211,7 +215,7 @@ def test_a_fault_ends_the_job_with_its_transcript(tmp_path, tiny_base, make_rows
     with pytest.raises(TrainingFault) as caught:
         train(make_order(rows, base=broken), rows, broken, tmp_path / "run", lambda _: None)
     assert (caught.value.step, caught.value.code) == (0, Fault.LOSS_NOT_FINITE)
-    (leaf,) = leaves_of(tmp_path / "run")
+    *_, leaf = leaves_of(tmp_path / "run")
     assert (leaf.fault, leaf.loss_grid) == (Fault.LOSS_NOT_FINITE, 0)
 
 
@@ -228,7 +232,7 @@ def test_a_state_that_overflows_is_a_fault_too(
     rows = make_rows(24)
     with pytest.raises(TrainingFault, match="state_not_finite"):
         train(make_order(rows), rows, tiny_base, tmp_path, lambda _: None)
-    assert [leaf.fault for leaf in leaves_of(tmp_path)] == [Fault.STATE_NOT_FINITE]
+    assert [leaf.fault for leaf in leaves_of(tmp_path)] == [Fault.NONE, Fault.STATE_NOT_FINITE]
 
 
 def test_only_the_orders_base_model_is_trained(

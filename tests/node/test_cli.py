@@ -29,7 +29,8 @@ from node.keystore import DerivationCost, Keystore, seed_words
 from pallets.balances.pallet import Balances
 from runtime.codec import codec_of
 from runtime.types import OPEN, Amount, Hash
-from runtime.wire.records import JobState, TrainingParameters
+from runtime.wire.records import JobState
+from runtime.wire.training_parameters import TrainingParameters
 
 Run = Callable[..., Any]
 PASSWORD = {"OPENLEDGER_PASSWORD": "secret"}
@@ -332,7 +333,8 @@ def test_arguments_become_typed_values() -> None:
     assert values == {"receiver": development_keypair("user").account, "amount": OPEN + 1}
     names = [field.name for field in dataclasses.fields(TrainingParameters)]
     parameters: dict[str, Any] = dict.fromkeys(names, 1)
-    parameters["target_modules"] = ["q_proj"]
+    parameters |= {"target_modules": ["q_proj"], "schedule": "LINEAR", "packing": True}
+    parameters["prompt_template"] = ""
     text = json.dumps(parameters)
     record = typed_value(codec_of(TrainingParameters), text, "parameters", account_of)
     assert record.target_modules == ("q_proj",)

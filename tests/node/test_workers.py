@@ -298,7 +298,7 @@ def test_the_adapter_is_in_the_content_store(trained):
     manifest = trained.client.get_content(trained.job().result.adapter)
     assert b"adapter_model.safetensors" in manifest
     transcript = trained.client.get_content(trained.job().result.transcript)
-    assert list_root(decode_blob(transcript, STEPS)) == trained.job().result.transcript_root
+    assert list_root(decode_blob(transcript, STEPS + 2)) == trained.job().result.transcript_root
 
 
 def test_models_are_listed_with_their_base(serving):
@@ -534,7 +534,7 @@ def test_processes_stop_cleanly(serving):
 
 def test_finished_work_is_remembered(tmp_path):
     """A worker's journal gives back the outcomes of finished runs after a restart."""
-    outcome = TrainingOutcome(b"a" * 32, b"t" * 32, b"T" * 32, 12, 3, 2)
+    outcome = TrainingOutcome(b"a" * 32, b"t" * 32, b"T" * 32, 14, 0, 3, 2)
     records = WorkRecords(tmp_path / "journal")
     records.note_trained(3, outcome)
     records.close()

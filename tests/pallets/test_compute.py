@@ -112,8 +112,8 @@ def test_a_result_is_committed_once_by_its_worker():
     chain.ok(WORKER, CLAIM)
     chain.fails(ALICE, CLAIM, "Compute.WrongState")
     chain.fails(ALICE, COMMIT, "Compute.NotTheWorker")
-    short = Compute.commit_result.Call(job=0, outcome=outcome(steps=11))
-    chain.fails(WORKER, short, "Compute.WrongStepCount")
+    short = Compute.commit_result.Call(job=0, outcome=outcome(leaf_count=13))
+    chain.fails(WORKER, short, "Compute.WrongLeafCount")
     chain.ok(WORKER, COMMIT)
     other = Compute.commit_result.Call(job=0, outcome=outcome(hash_text(b"another")))
     chain.fails(WORKER, other, "Compute.WrongState")
@@ -174,7 +174,7 @@ def test_a_bond_stays_while_its_worker_is_answerable():
                 {"steps": 0},
                 {"steps": 20_001},
                 {"batch_rows": 0},
-                {"rank": 0},
+                {"rank": 12},
                 {"tokens_max": 0},
                 {"checkpoint_count": 0},
                 {"checkpoint_count": 13},

@@ -40,9 +40,9 @@ from runtime.wire.records import (
     Shares,
     TrainingJob,
     TrainingOutcome,
-    TrainingParameters,
 )
 from runtime.wire.rows import RowRecord
+from runtime.wire.training_parameters import Schedule, TrainingParameters
 from runtime.wire.validators import Validator, ValidatorSet
 from runtime.wire.verify import verify_inference, verify_payout
 
@@ -147,20 +147,25 @@ def _commit(header, genesis_hash):
 def _job():
     parameters = TrainingParameters(
         learning_rate_ppb=2_000_000,
+        schedule=Schedule.CONSTANT,
         steps=60,
         batch_rows=50,
         rank=8,
         alpha=16,
+        dropout_ppb=0,
         warmup_steps=6,
         weight_decay_ppb=0,
         epsilon_ppb=10,
+        clip_norm_ppb=0,
         tokens_max=48,
+        packing=False,
+        prompt_template="",
         checkpoint_count=3,
         validation_ppb=100_000_000,
         seed=0,
         target_modules=("q_proj", "v_proj"),
     )
-    outcome = TrainingOutcome(ADAPTER, b"t" * 32, b"T" * 32, 60, 3 * 10**9, 2 * 10**9)
+    outcome = TrainingOutcome(ADAPTER, b"t" * 32, b"T" * 32, 62, 0, 3 * 10**9, 2 * 10**9)
     return TrainingJob(
         owner=_OTHER.account,
         base_model=BASE_MODEL,

@@ -12,7 +12,7 @@ from ml.manifest import manifest_of
 from ml.serving.engine import Engine
 from ml.serving.requests import GenerationRequest
 from ml.serving.ticket import Ticket
-from ml.training.recipe import TARGET_MODULES
+from runtime.wire.training_parameters import TARGET_MODULES
 from tests.ml.tiny_models import SPECIAL, save_tiny_base
 
 PROMPT = (1, 3, 40, 50, 60, 4)
