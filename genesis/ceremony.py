@@ -22,10 +22,11 @@ from genesis.chain_spec import (
     BUCKETS_MAX,
     ENDOWMENTS_MAX,
     ChainSpec,
-    Parameters,
 )
+from genesis.parameters import Parameters, published_parameters
 from genesis.toml_records import InvalidChainSpec, read_record, write_record
 from genesis.validators import SpecValidator, prove_keys, spec_validator
+from pallets.staking.pallet import Staking
 from runtime.codec import codec_of
 from runtime.hashing import ZERO_HASH, hasher
 from runtime.keys import Keypair, verify
@@ -103,15 +104,15 @@ def new_draft(name: str, genesis_time_ms: int, block_time_ms: int) -> Draft:
         validator_spending=SPENDING,
         buckets=published_allocation(),
         endowments=(),
-        parameters=Parameters(),
+        parameters=published_parameters(),
     )
 
 
 def make_entry(draft: Draft, moniker: str, keypair: Keypair, bond: int) -> Entry:
     """The entry of the validator with this key; raises `OutOfBounds`, `InvalidChainSpec`."""
-    if bond < draft.parameters.bond_min:
+    if bond < draft.parameters[Staking.bond_min]:
         message = f"The bond of {moniker!r} is {bond}, and the chain's least is "
-        message += f"{draft.parameters.bond_min}."
+        message += f"{draft.parameters[Staking.bond_min]}."
         raise InvalidChainSpec(message, remedy="Bond more, or agree on another draft.")
     keys, proofs = prove_keys(keypair, key_gen(keypair.seed), ZERO_HASH, keypair.account)
     validator = spec_validator(keypair.account, bond, keys, proofs)
@@ -169,7 +170,7 @@ def _check_entry(draft: Draft, entry: Entry) -> None:
                 and BLS.verify_possession(validator.bls_key, validator.possession)
             ),
         ),
-        ("bonds too little", lambda: validator.bond >= draft.parameters.bond_min),
+        ("bonds too little", lambda: validator.bond >= draft.parameters[Staking.bond_min]),
     )
     for trouble, holds in checks:
         if not holds():

@@ -23,6 +23,7 @@ from genesis.allocation import (
 )
 from genesis.compose import Pallets, compose, compose_runtime
 from genesis.pallet_packages import PACKAGES_MAX, PalletPackage, load_pallets
+from genesis.parameters import Parameters
 from genesis.toml_records import InvalidChainSpec, read_record, write_record
 from genesis.validators import SpecValidator, prove_keys, spec_validator
 from pallets.attribution.pallet import Attribution
@@ -50,8 +51,6 @@ from runtime.types import (
     OPEN,
     U32,
     U64,
-    Amount,
-    BlockNumber,
     Max,
     Positive,
     ShortText,
@@ -62,10 +61,6 @@ from runtime.wire.validators import VALIDATORS_MAX, ValidatorSet
 SPEC_BYTES_MAX = 1024 * 1024
 """The largest chain spec file."""
 BUCKETS_MAX = 32
-BASE_PRICE = OPEN // 100_000
-"""What every extrinsic costs unless a spec says otherwise: a transfer costs about 0.00004 OPEN."""
-BYTE_PRICE = OPEN // 10_000_000
-UNIT_PRICE = OPEN // 10_000_000_000
 ENDOWMENTS_MAX = 4_096
 DEV_ENDOWMENT = 1_000_000 * OPEN
 DEV_FAUCET_ENDOWMENT = 10_000_000 * OPEN
@@ -91,31 +86,6 @@ DEV_BOND = 100_000 * OPEN
 """The bond of a development chain's validator."""
 UPGRADES_MAX = 1
 """The most upgrades that are planned from the beginning."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """What a chain chooses for itself; the pallets say what each is for."""
-
-    epoch_blocks: Positive[BlockNumber] = Attribution.epoch_blocks.default
-    window_blocks: BlockNumber = Compute.window_blocks.default
-    """Of training results and of attributions."""
-    claim_blocks: Positive[BlockNumber] = Compute.claim_blocks.default
-    commit_blocks: Positive[BlockNumber] = Compute.commit_blocks.default
-    reveal_blocks: Positive[BlockNumber] = Datanets.reveal_blocks.default
-    review_blocks: BlockNumber = Datanets.review_blocks.default
-    revocation_blocks: BlockNumber = Inference.revocation_blocks.default
-    payout_claim_blocks: BlockNumber = Attribution.claim_blocks.default
-    rows_min: U32 = Attribution.rows_min.default
-    session_blocks: Positive[BlockNumber] = Session.session_blocks.default
-    validators_max: Positive[U32] = Session.validators_max.default
-    bond_min: Amount = Staking.bond_min.default
-    unbonding_blocks: Positive[BlockNumber] = Staking.unbonding_blocks.default
-    jail_blocks: Positive[BlockNumber] = Offences.jail_blocks.default
-    base_price: Amount = BASE_PRICE
-    """What every extrinsic costs, in 10**-18 OPEN; the two below come on top."""
-    byte_price: Amount = BYTE_PRICE
-    unit_price: Amount = UNIT_PRICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,19 +222,22 @@ def dev_spec() -> ChainSpec:
             )
             for name in DEV_ACCOUNTS
         ),
-        parameters=Parameters(
-            epoch_blocks=120,
-            window_blocks=4,
-            claim_blocks=100_000,
-            commit_blocks=100_000,
-            reveal_blocks=10_000,
-            review_blocks=100_000,
-            revocation_blocks=20,
-            payout_claim_blocks=1_000_000,
-            rows_min=1,
-            session_blocks=120,
-            unbonding_blocks=10_000,
-            jail_blocks=1_000,
+        parameters=Parameters().choosing(
+            {
+                Attribution.epoch_blocks: 120,
+                Attribution.window_blocks: 4,
+                Attribution.claim_blocks: 1_000_000,
+                Attribution.rows_min: 1,
+                Compute.window_blocks: 4,
+                Compute.claim_blocks: 100_000,
+                Compute.commit_blocks: 100_000,
+                Datanets.reveal_blocks: 10_000,
+                Datanets.review_blocks: 100_000,
+                Inference.revocation_blocks: 20,
+                Session.session_blocks: 120,
+                Staking.unbonding_blocks: 10_000,
+                Offences.jail_blocks: 1_000,
+            }
         ),
     )
 
@@ -335,25 +308,7 @@ def _initial_storage(spec: ChainSpec, runtime: Runtime, pallets: Pallets) -> dic
 def _configure(spec: ChainSpec, pallets: Pallets) -> None:
     for account, amount in opening_balances(spec.buckets, spec.endowments):
         pallets.balances.endow(account, amount)
-    chosen = spec.parameters
-    pallets.datanets.reveal_blocks.put(chosen.reveal_blocks)
-    pallets.datanets.review_blocks.put(chosen.review_blocks)
-    pallets.compute.claim_blocks.put(chosen.claim_blocks)
-    pallets.compute.commit_blocks.put(chosen.commit_blocks)
-    pallets.compute.window_blocks.put(chosen.window_blocks)
-    pallets.inference.revocation_blocks.put(chosen.revocation_blocks)
-    pallets.attribution.epoch_blocks.put(chosen.epoch_blocks)
-    pallets.attribution.window_blocks.put(chosen.window_blocks)
-    pallets.attribution.claim_blocks.put(chosen.payout_claim_blocks)
-    pallets.attribution.rows_min.put(chosen.rows_min)
-    pallets.fees.base_price.put(chosen.base_price)
-    pallets.fees.byte_price.put(chosen.byte_price)
-    pallets.fees.unit_price.put(chosen.unit_price)
-    pallets.session.session_blocks.put(chosen.session_blocks)
-    pallets.session.validators_max.put(chosen.validators_max)
-    pallets.staking.bond_min.put(chosen.bond_min)
-    pallets.staking.unbonding_blocks.put(chosen.unbonding_blocks)
-    pallets.offences.jail_blocks.put(chosen.jail_blocks)
+    spec.parameters.apply(pallets)
     for validator in spec.validators:
         pallets.staking.bond(validator.account, validator.bond)
         pallets.staking.validate(validator.account)

@@ -21,6 +21,7 @@ from typing import TypeVar
 
 from genesis.chain_spec import ChainSpec, dev_spec, development_keypair, genesis_of
 from genesis.compose import Pallets, compose
+from pallets.fees.pallet import Fees
 from runtime.block import BlockContext
 from runtime.calls import RuntimeCall
 from runtime.dispatch import ExtrinsicResult
@@ -153,5 +154,5 @@ class Sandbox:
 
 
 def _without_fees(spec: ChainSpec) -> ChainSpec:
-    free = replace(spec.parameters, base_price=0, byte_price=0, unit_price=0)
-    return replace(spec, parameters=free)
+    free = {Fees.base_price: 0, Fees.byte_price: 0, Fees.unit_price: 0}
+    return replace(spec, parameters=spec.parameters.choosing(free))

@@ -15,6 +15,7 @@ from runtime.pallet import (
     on_initialize,
     on_runtime_upgrade,
 )
+from runtime.parameters import Parameter
 from runtime.storage import Map, Value
 from runtime.types import (
     I64,
@@ -36,6 +37,7 @@ from runtime.types import (
     LongText,
     Max,
     Needs,
+    ParametersTrack,
     Positive,
     Root,
     ShortText,
@@ -72,6 +74,8 @@ __all__ = [
     "Max",
     "Needs",
     "Pallet",
+    "Parameter",
+    "ParametersTrack",
     "Positive",
     "Root",
     "Runtime",

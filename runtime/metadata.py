@@ -14,6 +14,7 @@ from runtime.calls import CallDefinition
 from runtime.codec import Codec, Plain, RecordCodec
 from runtime.definition import Hook, PalletDefinition
 from runtime.overlay import ABSENT
+from runtime.parameters import Parameter
 from runtime.storage import Map, StorageItem
 from runtime.weights import Weigher, Weight
 
@@ -51,6 +52,11 @@ def _describe_pallet(definition: PalletDefinition, constants: Mapping[str, Any])
         ],
         "needs": list(definition.needs),
         "storage": [_describe_item(name, item) for name, item in definition.storage.items()],
+        "parameters": [
+            {"name": name, "documentation": item.documentation}
+            for name, item in definition.storage.items()
+            if isinstance(item, Parameter)
+        ],
         "calls": [_describe_call(call) for call in definition.calls],
         "events": [
             {

@@ -32,6 +32,7 @@ from runtime.events import Event
 from runtime.hashing import ZERO_HASH, Hasher
 from runtime.keys import pallet_account
 from runtime.overlay import Overlay, WeightExceeded
+from runtime.parameters import BoundParameter
 from runtime.weights import Weight
 
 __all__ = [
@@ -138,10 +139,19 @@ class Error(DispatchError):
 class Environment:
     """What the pallets of one runtime share: the overlay and the block in progress."""
 
-    __slots__ = ("block", "dispatch", "extrinsic_index", "genesis_hash", "overlay")
+    __slots__ = (
+        "block",
+        "dispatch",
+        "extrinsic_index",
+        "genesis_hash",
+        "overlay",
+        "parameters",
+    )
 
     def __init__(self, dispatch: Callable[[RuntimeCall, CallOrigin], None]) -> None:
         self.overlay = Overlay()
+        self.parameters: dict[tuple[str, str], BoundParameter[Any]] = {}
+        """Of all pallets, by the names of pallet and parameter."""
         self.dispatch = dispatch
         """Makes a call inside another."""
         self.leave()
@@ -203,6 +213,11 @@ class Pallet:
         """The identity of the chain, 32 bytes; zero during genesis."""
         return self._environment.genesis_hash
 
+    @property
+    def parameters(self) -> Mapping[tuple[str, str], BoundParameter[Any]]:
+        """The parameters of all pallets of the runtime, by the names of pallet and parameter."""
+        return self._environment.parameters
+
     def emit(self, event: Event) -> None:
         """Note an event of the call or hook in progress; raises `OutOfBounds`."""
         environment = self._environment
@@ -247,7 +262,10 @@ class Pallet:
             raise DefinitionError(message, remedy="Make a new pallet for each runtime.")
         self.__dict__["_environment"] = environment
         for name, item in definition.storage.items():
-            self.__dict__[name] = item.bind(environment.overlay)
+            bound = item.bind(environment.overlay)
+            self.__dict__[name] = bound
+            if isinstance(bound, BoundParameter):
+                environment.parameters[definition.name, name] = bound
 
 
 def _display(value: Any) -> str:

@@ -57,6 +57,7 @@ class Value(Generic[T]):
     """One stored value: `issuance = Value[Amount](0)`."""
 
     place: Place
+    annotation: Any
     codec: Codec[T]
     prefix: bytes
 
@@ -67,6 +68,7 @@ class Value(Generic[T]):
         """Take the name and the bounds; raises `DefinitionError`."""
         self.place = Place(pallet, item)
         (annotation,) = _type_arguments(self, self.place, "Value[Amount](0)")
+        self.annotation = annotation
         self.codec = _value_codec(self.place, annotation)
         self.prefix = storage_key(pallet, item)
         self.default_plain = _default_plain(self.place, self.codec, self.default)

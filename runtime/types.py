@@ -90,7 +90,9 @@ Positive = Annotated[T, AtLeast(1)]
 Signed = Annotated[bytes, Length(32), Marker.SIGNED]
 """The origin of a call: the account that signed the extrinsic."""
 Root = Annotated[None, Marker.ROOT]
-"""The origin of a call: the chain itself (genesis, and governance once it lands)."""
+"""The origin of a call: the chain itself: genesis, and a referendum on the root track."""
+ParametersTrack = Annotated[None, Track("parameters")]
+"""The origin of a call: a referendum on parameters, or the chain itself."""
 Inherent = Annotated[None, Marker.INHERENT]
 """The origin of a call: the proposer of a block on behalf of the chain."""
 Const = Annotated[T, Marker.CONST]

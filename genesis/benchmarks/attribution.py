@@ -39,25 +39,25 @@ def _earned(sandbox: Sandbox, depth: int = 2) -> Payouts:
 
 def _committed(sandbox: Sandbox, depth: int = 2) -> Payouts:
     payouts = _earned(sandbox, depth)
-    sandbox.ok(WORKER, payouts.commit(), height=sandbox.spec.parameters.epoch_blocks)
+    sandbox.ok(WORKER, payouts.commit(), height=sandbox.spec.parameters[Attribution.epoch_blocks])
     return payouts
 
 
 def _settled(sandbox: Sandbox, depth: int = 2) -> Payouts:
     payouts = _committed(sandbox, depth)
-    height = sandbox.height + sandbox.spec.parameters.window_blocks
+    height = sandbox.height + sandbox.spec.parameters[Attribution.window_blocks]
     sandbox.ok(USER, settle_payouts(), height=height)
     return payouts
 
 
 def _commit(sandbox: Sandbox) -> Scene:
     payouts = _earned(sandbox)
-    return Scene(WORKER, payouts.commit(), sandbox.spec.parameters.epoch_blocks)
+    return Scene(WORKER, payouts.commit(), sandbox.spec.parameters[Attribution.epoch_blocks])
 
 
 def _settle(sandbox: Sandbox) -> Scene:
     _committed(sandbox)
-    height = sandbox.height + sandbox.spec.parameters.window_blocks
+    height = sandbox.height + sandbox.spec.parameters[Attribution.window_blocks]
     return Scene(USER, settle_payouts(), height)
 
 
@@ -67,7 +67,7 @@ def _claim(sandbox: Sandbox, depth: int) -> Scene:
 
 def _sweep(sandbox: Sandbox) -> Scene:
     _settled(sandbox)
-    late = sandbox.height + sandbox.spec.parameters.payout_claim_blocks
+    late = sandbox.height + sandbox.spec.parameters[Attribution.claim_blocks]
     return Scene(BOB, Attribution.sweep.Call(model=ADAPTER, epoch=0), late)
 
 

@@ -78,7 +78,7 @@ def _publish_sponsored(sandbox: Sandbox, count: int) -> Scene:
 def _expire_committed(sandbox: Sandbox) -> Scene:
     sandbox.ok(CURATOR, create())
     sandbox.ok(ALICE, commit(ALICE, _ROWS))
-    late = sandbox.height + sandbox.spec.parameters.reveal_blocks + 1
+    late = sandbox.height + sandbox.spec.parameters[Datanets.reveal_blocks] + 1
     return Scene(BOB, Datanets.expire.Call(datanet=0, submission=0), late)
 
 
@@ -86,8 +86,7 @@ def _expire_revealed(sandbox: Sandbox) -> Scene:
     sandbox.ok(CURATOR, create(sponsor_budget=1_000))
     sandbox.ok(ALICE, commit(ALICE, _ROWS, sponsored=True, root=ROOT))
     sandbox.ok(ALICE, reveal(0))
-    parameters = sandbox.spec.parameters
-    late = sandbox.height + parameters.reveal_blocks + parameters.review_blocks + 1
+    late = sandbox.height + _review_ends_after(sandbox)
     return Scene(BOB, Datanets.expire.Call(datanet=0, submission=0), late)
 
 
@@ -95,12 +94,18 @@ def _expire_unreviewed(sandbox: Sandbox) -> Scene:
     sandbox.ok(CURATOR, create())
     sandbox.ok(ALICE, commit(ALICE, _ROWS))
     sandbox.ok(ALICE, reveal(0))
-    parameters = sandbox.spec.parameters
-    late = sandbox.height + parameters.reveal_blocks + parameters.review_blocks + 1
+    late = sandbox.height + _review_ends_after(sandbox)
     return Scene(BOB, Datanets.expire.Call(datanet=0, submission=0), late)
 
 
 _REVIEWED = Component("verdict_counts", 1, VERDICT_COUNTS_MAX)
+
+
+def _review_ends_after(sandbox: Sandbox) -> int:
+    """From a commitment to the first block that may expire it."""
+    parameters = sandbox.spec.parameters
+    return parameters[Datanets.reveal_blocks] + parameters[Datanets.review_blocks] + 1
+
 
 BENCHMARKS = (
     Benchmark(_create),

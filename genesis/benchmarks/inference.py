@@ -37,7 +37,7 @@ def _revoke(sandbox: Sandbox) -> Scene:
 def _reclaim(sandbox: Sandbox) -> Scene:
     serving(sandbox)
     sandbox.ok(USER, Inference.revoke.Call(server=SERVER.account))
-    late = sandbox.height + sandbox.spec.parameters.revocation_blocks
+    late = sandbox.height + sandbox.spec.parameters[Inference.revocation_blocks]
     return Scene(USER, Inference.reclaim.Call(server=SERVER.account), late)
 
 

@@ -49,7 +49,7 @@ def _fork(sandbox: Sandbox) -> bytes:
         part = keypairs[first : first + _BLOCK_CALLS]
         everybody(sandbox, part, lambda _: Staking.validate.Call())
         everybody(sandbox, part, set_keys)
-    sandbox.execute(height=sandbox.spec.parameters.session_blocks)
+    sandbox.execute(height=sandbox.spec.parameters[Session.session_blocks])
     sandbox.advance(1)
     liars = Liars(sandbox.genesis_hash, _current(sandbox))
     return liars.fork([*people, Liar.development("validator")], height=sandbox.height)

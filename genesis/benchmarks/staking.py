@@ -6,6 +6,7 @@ from genesis.benchmark import Benchmark, Scene
 from genesis.benchmarks.crowd import crowd, everybody
 from genesis.sandbox import Sandbox
 from genesis.scenes import ALICE
+from pallets.session.pallet import Session
 from pallets.staking.pallet import Staking
 from pallets.staking.types import CANDIDATES_MAX, CHUNKS_MAX
 from runtime.types import OPEN
@@ -37,7 +38,7 @@ def _full_list(sandbox: Sandbox, places_left: int) -> None:
 def _unbonding(sandbox: Sandbox, parts: int) -> None:
     """What leaves in one session is one part."""
     for _ in range(parts):
-        sandbox.execute(height=sandbox.height + sandbox.spec.parameters.session_blocks)
+        sandbox.execute(height=sandbox.height + sandbox.spec.parameters[Session.session_blocks])
         sandbox.ok(ALICE, Staking.unbond.Call(amount=OPEN))
 
 
@@ -68,7 +69,7 @@ def _unbond_everything(sandbox: Sandbox) -> Scene:
 def _withdraw(sandbox: Sandbox) -> Scene:
     _candidate(sandbox)
     _unbonding(sandbox, CHUNKS_MAX)
-    late = sandbox.height + 2 * sandbox.spec.parameters.unbonding_blocks
+    late = sandbox.height + 2 * sandbox.spec.parameters[Staking.unbonding_blocks]
     return Scene(ALICE, Staking.withdraw.Call(), late)
 
 

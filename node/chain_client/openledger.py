@@ -21,6 +21,7 @@ Bytes32 = Annotated[bytes, Length(32)]
 Bytes48 = Annotated[bytes, Length(48)]
 Bytes64 = Annotated[bytes, Length(64)]
 Bytes96 = Annotated[bytes, Length(96)]
+BytesUpTo1024 = Annotated[bytes, Max(1024)]
 BytesUpTo4096 = Annotated[bytes, Max(4096)]
 BytesUpTo512 = Annotated[bytes, Max(512)]
 BytesUpTo61440 = Annotated[bytes, Max(61440)]
@@ -33,13 +34,14 @@ PositiveU128 = Annotated[int, Between(1, 2**128 - 1)]
 PositiveU32 = Annotated[int, Between(1, 2**32 - 1)]
 PositiveU64 = Annotated[int, Between(1, 2**64 - 1)]
 TextUpTo1024 = Annotated[str, Max(1024)]
-TextUpTo256 = Annotated[str, Max(256)]
 TextUpTo64 = Annotated[str, Max(64)]
 U128 = Annotated[int, Between(0, 2**128 - 1)]
 U16 = Annotated[int, Between(0, 65535)]
 U32 = Annotated[int, Between(0, 2**32 - 1)]
 U64 = Annotated[int, Between(0, 2**64 - 1)]
-U8 = Annotated[int, Between(0, 255)]
+UpTo1E12 = Annotated[int, Between(0, 10**12)]
+UpTo1E15 = Annotated[int, Between(0, 10**15)]
+UpTo1E18 = Annotated[int, Between(0, 10**18)]
 UpTo1E8 = Annotated[int, Between(0, 10**8)]
 UpTo1E9 = Annotated[int, Between(0, 10**9)]
 UpTo9223372036854775808 = Annotated[int, Between(0, 2**63)]
@@ -266,34 +268,21 @@ class Worker:
     bonded_until: U64
 
 
-class Schedule(IntEnum):
-    """Part of what Compute stores or takes."""
-
-    CONSTANT = 0
-    LINEAR = 1
-    COSINE = 2
-
-
 @dataclass(frozen=True, slots=True)
 class TrainingParameters:
     """Part of what Compute stores or takes."""
 
     learning_rate_ppb: U32
-    schedule: Schedule
     steps: U32
     batch_rows: U32
     rank: U32
     alpha: U32
-    dropout_ppb: U32
     warmup_steps: U32
     weight_decay_ppb: U32
     epsilon_ppb: U32
-    clip_norm_ppb: U32
     tokens_max: U32
-    packing: bool
-    prompt_template: TextUpTo256
     checkpoint_count: U32
-    validation_ppb: U32
+    validation_ppb: UpTo1E9
     seed: U32
     target_modules: Annotated[tuple[TextUpTo64, ...], Max(7)]
 
@@ -315,8 +304,7 @@ class TrainingOutcome:
     adapter: Bytes32
     transcript_root: Bytes32
     transcript: Bytes32
-    leaf_count: U32
-    fault: U8
+    steps: U32
     validation_loss_before_ppb: UpTo9223372036854775808
     validation_loss_after_ppb: UpTo9223372036854775808
 
@@ -412,15 +400,33 @@ class System(BasePallet, index=0):
 
         spec_version: U32
 
+    class ParameterSet(Event):
+        """A parameter has another value from now on; both are in canonical CBOR."""
+
+        pallet: TextUpTo64
+        name: TextUpTo64
+        before: BytesUpTo1024
+        after: BytesUpTo1024
+
     class Remarked(Event):
         """An account left a remark; its bytes are in the extrinsic."""
 
         sender: Bytes32
         remark: Bytes32
 
+    class UnknownParameter(PalletError):
+        """No pallet of the chain has a parameter of this name."""
+
+    class ParameterRefused(PalletError):
+        """The parameter may not have this value."""
+
     @call(0)
     def remark(self, data: BytesUpTo4096) -> None:
         """Put bytes on record; they change no state."""
+
+    @unsigned_call(1)
+    def set_parameter(self, pallet: TextUpTo64, name: TextUpTo64, value: BytesUpTo1024) -> None:
+        """Give a parameter of any pallet another value, in canonical CBOR."""
 
 
 class Utility(BasePallet, index=1):
@@ -541,10 +547,10 @@ class Balances(BasePallet, index=2):
 class Fees(BasePallet, index=3):
     """The fees of extrinsics."""
 
-    base_price = Value[U128](0)
-    byte_price = Value[U128](0)
-    unit_price = Value[U128](0)
-    author_share_ppb = Value[U64](200000000)
+    base_price = Value[UpTo1E18](10000000000000)
+    byte_price = Value[UpTo1E15](100000000000)
+    unit_price = Value[UpTo1E12](100000000)
+    author_share_ppb = Value[UpTo1E9](200000000)
     multiplier_ppb = Value[U64](1000000000)
 
     class Collected(Event):
@@ -834,8 +840,8 @@ class Datanets(BasePallet, index=20):
 
     rows_per_submission_max: Final[U32] = 100000
 
-    reveal_blocks = Value[U64](172800)
-    review_blocks = Value[U64](1209600)
+    reveal_blocks = Value[U32](172800)
+    review_blocks = Value[U32](1209600)
     next_datanet = Value[U32](0)
     datanets = Map[U32, Datanet]()
     sponsor_budgets = DefaultMap[U32, U128](0)
@@ -1115,10 +1121,11 @@ class Compute(BasePallet, index=22):
     training_fee_min: Final[U128] = 1000000000000000000
     levy_ppb: Final[UpTo1E9] = 50000000
     open_jobs_max: Final[U32] = 4
+    steps_max: Final[U32] = 20000
 
-    claim_blocks = Value[PositiveU64](172800)
-    commit_blocks = Value[PositiveU64](172800)
-    window_blocks = Value[U64](7200)
+    claim_blocks = Value[PositiveU32](172800)
+    commit_blocks = Value[PositiveU32](172800)
+    window_blocks = Value[U32](7200)
     workers = Map[Bytes32, Worker]()
     next_job = Value[U32](0)
     training_jobs = Map[U32, TrainingJob]()
@@ -1214,8 +1221,8 @@ class Compute(BasePallet, index=22):
     class TooLate(PalletError):
         """The job's deadline for this has passed."""
 
-    class WrongLeafCount(PalletError):
-        """The transcript has not as many leaves as the job asks for."""
+    class WrongStepCount(PalletError):
+        """The result has not as many steps as the job asks for."""
 
     @call(0)
     def register_worker(self, bond: U128) -> None:
@@ -1258,7 +1265,7 @@ class Inference(BasePallet, index=23):
 
     platform_fee: Final[U128] = 1000000000000000
 
-    revocation_blocks = Value[U64](14400)
+    revocation_blocks = Value[U32](14400)
     unreserved = DefaultMap[Bytes32, U128](0)
     authorizations = DefaultMap[Bytes32, Bytes32, Authorization](
         Authorization(remaining=0, revoked_at=None)
@@ -1416,9 +1423,9 @@ class Inference(BasePallet, index=23):
 class Attribution(BasePallet, index=24):
     """Pools, settlements and payouts of contributors."""
 
-    epoch_blocks = Value[PositiveU64](172800)
-    window_blocks = Value[U64](7200)
-    claim_blocks = Value[U64](63072000)
+    epoch_blocks = Value[PositiveU32](172800)
+    window_blocks = Value[U32](7200)
+    claim_blocks = Value[U32](63072000)
     rows_min = Value[U32](1500)
     pools = DefaultMap[Bytes32, U32, U128](0)
     settlements = Map[Bytes32, U32, Settlement]()

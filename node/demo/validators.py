@@ -13,6 +13,7 @@ from node.demo.report import Check
 from node.demo.settings import DemoSettings
 from node.demo.waiting import wait_for
 from node.localnet import LocalNode, plan
+from pallets.attribution.pallet import Attribution
 
 VALIDATORS = 4
 VICTIM = "validator-3"
@@ -24,7 +25,8 @@ EPOCH_BLOCKS = 20
 def demo_spec() -> ChainSpec:
     """The local network's chain with short epochs, so that nobody waits long for one to end."""
     spec = local_spec(VALIDATORS)
-    return replace(spec, parameters=replace(spec.parameters, epoch_blocks=EPOCH_BLOCKS))
+    short = {Attribution.epoch_blocks: EPOCH_BLOCKS}
+    return replace(spec, parameters=spec.parameters.choosing(short))
 
 
 @dataclass(slots=True)

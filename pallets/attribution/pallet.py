@@ -30,6 +30,7 @@ from runtime import (
     Map,
     Needs,
     Pallet,
+    Parameter,
     Positive,
     ShortText,
     Signed,
@@ -61,16 +62,19 @@ class Attribution(Pallet, index=24):
     models: Needs[ModelRegistry]
     datanets: Needs[DatanetSource]
 
-    # Storage; the first four are parameters, which the chain spec may set at genesis
+    # Storage, parameters first
 
-    epoch_blocks = Value[Positive[BlockNumber]](172_800)
-    """Batches of the same model and epoch are attributed together: a day of half seconds."""
-    window_blocks = Value[BlockNumber](7_200)
-    """From the commitment to the settlement of an epoch: an hour of half seconds."""
-    claim_blocks = Value[BlockNumber](63_072_000)
-    """From then, how long payouts can be claimed: a year of half seconds."""
-    rows_min = Value[U32](1_500)
-    """Rows of a Datanet version below which a pool waits."""
+    epoch_blocks = Parameter[Positive[U32]](
+        172_800,
+        "Batches of the same model and epoch are attributed together: a day of half seconds.",
+    )
+    window_blocks = Parameter[U32](
+        7_200, "From the commitment to the settlement of an epoch: an hour of half seconds."
+    )
+    claim_blocks = Parameter[U32](
+        63_072_000, "How long after its settlement an epoch's payouts can be claimed: a year."
+    )
+    rows_min = Parameter[U32](1_500, "Rows of a Datanet version below which a pool waits.")
     pools = Map[tuple[Hash, U32], Amount](0)
     settlements = Map[tuple[Hash, U32], Settlement]()
     paid = Map[tuple[Hash, U32], Amount](0)

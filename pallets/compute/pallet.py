@@ -34,6 +34,7 @@ from runtime import (
     Map,
     Needs,
     Pallet,
+    Parameter,
     Positive,
     ShortText,
     Signed,
@@ -71,14 +72,17 @@ class Compute(Pallet, index=22):
     open_jobs_max: Const[U32] = 4
     """Jobs that one worker may have claimed at a time."""
 
-    # Storage; the first three are parameters, which the chain spec may set at genesis
+    # Storage, parameters first
 
-    claim_blocks = Value[Positive[BlockNumber]](172_800)
-    """From submission to the deadline for a claim: a day of half seconds."""
-    commit_blocks = Value[Positive[BlockNumber]](172_800)
-    """From the claim to the deadline for a result."""
-    window_blocks = Value[BlockNumber](7_200)
-    """From the result to its settlement: an hour of half seconds."""
+    claim_blocks = Parameter[Positive[U32]](
+        172_800, "From submission to the deadline for a claim: a day of half seconds."
+    )
+    commit_blocks = Parameter[Positive[U32]](
+        172_800, "From a job's claim to the deadline for a result."
+    )
+    window_blocks = Parameter[U32](
+        7_200, "From the result to its settlement: an hour of half seconds."
+    )
     workers = Map[AccountId, Worker]()
     next_job = Value[U32](0)
     training_jobs = Map[U32, TrainingJob]()

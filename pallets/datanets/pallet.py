@@ -47,6 +47,7 @@ from runtime import (
     Map,
     Needs,
     Pallet,
+    Parameter,
     Positive,
     ShortText,
     Signed,
@@ -74,12 +75,15 @@ class Datanets(Pallet, index=20):
     currency: Needs[Currency]
     rows_per_submission_max: Const[U32] = 100_000
 
-    # Storage; the first two are parameters, which the chain spec may set at genesis
+    # Storage, parameters first
 
-    reveal_blocks = Value[BlockNumber](172_800)
-    """From the commitment to the last block that may reveal it: a day of half seconds."""
-    review_blocks = Value[BlockNumber](1_209_600)
-    """From then until it may be expired without a review: a week."""
+    reveal_blocks = Parameter[U32](
+        172_800, "From the commitment to the last block that may reveal it: a day of half seconds."
+    )
+    review_blocks = Parameter[U32](
+        1_209_600,
+        "From that block until a submission may be expired without a review: a week.",
+    )
     next_datanet = Value[U32](0)
     datanets = Map[U32, Datanet]()
     sponsor_budgets = Map[U32, Amount](0)

@@ -14,7 +14,9 @@ Rules:
 
 from __future__ import annotations
 
-from runtime import PPB, U64, Amount, Event, Pallet, Value
+from typing import Annotated
+
+from runtime import OPEN, PPB, U64, Amount, Between, Event, Pallet, Parameter, Value
 from runtime.arithmetic import apply_ppb
 from runtime.block import BLOCK_UNITS_MAX
 from runtime.fees import FeeSchedule
@@ -32,14 +34,18 @@ class Fees(Pallet, index=3):
 
     # Storage
 
-    base_price = Value[Amount](0)
-    """What every extrinsic pays, in 10**-18 OPEN."""
-    byte_price = Value[Amount](0)
-    """What a byte of an extrinsic costs, in 10**-18 OPEN."""
-    unit_price = Value[Amount](0)
-    """What a weight unit costs at the multiplier 1, in 10**-18 OPEN."""
-    author_share_ppb = Value[U64](200_000_000)
-    """Which part of the fees goes to the proposer, in billionths."""
+    base_price = Parameter[Annotated[Amount, Between(0, OPEN)]](
+        OPEN // 100_000, "What every extrinsic pays, in 10**-18 OPEN."
+    )
+    byte_price = Parameter[Annotated[Amount, Between(0, OPEN // 1_000)]](
+        OPEN // 10_000_000, "What a byte of an extrinsic costs, in 10**-18 OPEN."
+    )
+    unit_price = Parameter[Annotated[Amount, Between(0, OPEN // 1_000_000)]](
+        OPEN // 10_000_000_000, "What a weight unit costs at the multiplier 1, in 10**-18 OPEN."
+    )
+    author_share_ppb = Parameter[Annotated[int, Between(0, PPB)]](
+        200_000_000, "Which part of the fees goes to the proposer, in billionths."
+    )
     multiplier_ppb = Value[U64](PPB)
     """The multiplier of the next block, in billionths."""
 

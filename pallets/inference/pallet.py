@@ -36,9 +36,9 @@ from runtime import (
     Map,
     Needs,
     Pallet,
+    Parameter,
     Positive,
     Signed,
-    Value,
     call,
 )
 from runtime.arithmetic import split_by_largest_remainder
@@ -60,10 +60,11 @@ class Inference(Pallet, index=23):
     platform_fee: Const[Amount] = OPEN // 1_000
     """Of every answer, in 10**-18 OPEN; a new value is a new spec version."""
 
-    # Storage; the first is a parameter, which the chain spec may set at genesis
+    # Storage, parameters first
 
-    revocation_blocks = Value[BlockNumber](14_400)
-    """From `revoke` to the first block that may reclaim: two hours of half seconds."""
+    revocation_blocks = Parameter[U32](
+        14_400, "From `revoke` to the first block that may reclaim: two hours of half seconds."
+    )
     unreserved = Map[AccountId, Amount](0)
     authorizations = Map[tuple[AccountId, AccountId], Authorization](Authorization())
     servers = Map[AccountId, BlockNumber]()

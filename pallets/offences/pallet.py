@@ -38,9 +38,9 @@ from runtime import (
     Map,
     Needs,
     Pallet,
+    Parameter,
     RuntimeCall,
     Signed,
-    Value,
     Weight,
     call,
     inherent,
@@ -91,16 +91,19 @@ class Offences(Pallet, index=6):
     sets: Needs[ValidatorSets]
     verifier: Needs[EvidenceVerifier]
 
-    # Storage; the first four are parameters
+    # Storage, parameters first
 
     slash_ppb = Map[OffenceKind, Annotated[int, Between(SLASH_PPB_LEAST, PPB)]](50_000_000)
     """Which part of the stake behind a vote an offence costs, in billionths."""
-    jail_blocks = Value[Annotated[int, Between(1, JAIL_BLOCKS_MOST)]](172_800)
-    """How long an offender is jailed: a day of half seconds."""
-    reporter_ppb = Value[Annotated[int, Between(0, REPORTER_PPB_MOST)]](10_000_000)
-    """Which part of what is slashed the reporter gets, in billionths."""
-    reporter_reward_max = Value[Amount](100 * OPEN)
-    """The most that a reporter gets, in 10**-18 OPEN."""
+    jail_blocks = Parameter[Annotated[int, Between(1, JAIL_BLOCKS_MOST)]](
+        172_800, "How long an offender is jailed: a day of half seconds."
+    )
+    reporter_ppb = Parameter[Annotated[int, Between(0, REPORTER_PPB_MOST)]](
+        10_000_000, "Which part of what is slashed the reporter gets, in billionths."
+    )
+    reporter_reward_max = Parameter[Amount](
+        100 * OPEN, "The most that a reporter gets, in 10**-18 OPEN."
+    )
     punishments = Map[AccountId, Punishments](())
     """What an account was punished for, as long as evidence of it could be shown again."""
 

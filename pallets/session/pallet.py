@@ -37,6 +37,7 @@ from runtime import (
     Map,
     Needs,
     Pallet,
+    Parameter,
     ShortText,
     Signed,
     Value,
@@ -71,12 +72,14 @@ class Session(Pallet, index=4):
     stakes: Needs[Stakes]
     bls: Needs[BlsVerifier]
 
-    # Storage; the first two are parameters, which the chain spec may set at genesis
+    # Storage, parameters first
 
-    session_blocks = Value[Annotated[int, Between(1, SESSION_BLOCKS_MOST)]](7_200)
-    """From one election to the next: an hour of half seconds."""
-    validators_max = Value[Annotated[int, Between(1, VALIDATORS_MAX)]](100)
-    """The most validators that are elected."""
+    session_blocks = Parameter[Annotated[int, Between(1, SESSION_BLOCKS_MOST)]](
+        7_200, "From one election to the next: an hour of half seconds."
+    )
+    validators_max = Parameter[Annotated[int, Between(1, VALIDATORS_MAX)]](
+        100, "The most validators that are elected."
+    )
     index = Value[U64](0)
     """The number of the session in progress."""
     ends_at = Value[BlockNumber](0)

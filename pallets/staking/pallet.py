@@ -39,6 +39,7 @@ from runtime import (
     Map,
     Needs,
     Pallet,
+    Parameter,
     Positive,
     Signed,
     Value,
@@ -61,12 +62,14 @@ class Staking(Pallet, index=5):
 
     currency: Needs[Currency]
 
-    # Storage; the first two are parameters, which the chain spec may set at genesis
+    # Storage, parameters first
 
-    bond_min = Value[Annotated[int, Between(BOND_LEAST, BOND_MOST)]](10_000 * OPEN)
-    """The least bond of a candidate, in 10**-18 OPEN."""
-    unbonding_blocks = Value[Annotated[int, Between(1, UNBONDING_BLOCKS_MOST)]](2_419_200)
-    """How long the stake behind a vote can be slashed: two weeks of half seconds."""
+    bond_min = Parameter[Annotated[Amount, Between(BOND_LEAST, BOND_MOST)]](
+        10_000 * OPEN, "The least bond of a candidate, in 10**-18 OPEN."
+    )
+    unbonding_blocks = Parameter[Annotated[int, Between(1, UNBONDING_BLOCKS_MOST)]](
+        2_419_200, "How long the stake behind a vote can be slashed: two weeks of half seconds."
+    )
     ledgers = Map[AccountId, Ledger](Ledger())
     counts_until = Value[BlockNumber](0)
     """The last height that the bonds of the last election decide."""

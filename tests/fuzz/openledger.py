@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from genesis.chain_spec import Parameters, genesis_block
+from genesis.chain_spec import genesis_block
 from genesis.compose import compose_runtime
 from genesis.liars import Liar, Liars
 from genesis.scenes import (
@@ -27,6 +27,7 @@ from genesis.scenes import (
     trained,
 )
 from genesis.validators import prove_keys
+from pallets.fees.pallet import Fees
 from pallets.offences.pallet import Offences
 from pallets.session.pallet import Session
 from pallets.staking.pallet import STAKE, Staking
@@ -52,8 +53,8 @@ SHORT = {"session_blocks": 7, "unbonding_blocks": 40, "jail_blocks": 5}
 
 def genesis(_runtime: Runtime) -> Mapping[bytes, bytes]:
     """The state of a development chain: short windows, and the usual fees."""
-    usual = Parameters()
-    prices = {name: getattr(usual, name) for name in ("base_price", "byte_price", "unit_price")}
+    usual = (Fees.base_price, Fees.byte_price, Fees.unit_price)
+    prices = {price.place.item: price.default for price in usual}
     _, changes, _ = genesis_block(spec(**prices, **SHORT))
     return {key: value for key, value in changes.items() if value is not None}
 

@@ -12,6 +12,7 @@ from genesis.ceremony import Draft, Entry, collect, make_entry, new_draft
 from genesis.chain_spec import genesis_block
 from genesis.toml_records import InvalidChainSpec
 from genesis.validators import SpecValidator, prove_keys, spec_validator
+from pallets.fees.pallet import Fees
 from runtime.hashing import ZERO_HASH, hash_text
 from runtime.keys import Keypair
 from runtime.types import OPEN
@@ -41,7 +42,7 @@ def test_all_parties_get_the_same_chain() -> None:
 
 def test_a_changed_draft_has_no_parties() -> None:
     """Whoever changes a price after the entries were made makes them worthless."""
-    parameters = replace(DRAFT.parameters, base_price=1)
+    parameters = DRAFT.parameters.choosing({Fees.base_price: 1})
     with pytest.raises(InvalidChainSpec, match="another draft"):
         collect(replace(DRAFT, parameters=parameters), entries())
 

@@ -79,7 +79,7 @@ def test_indices_stay_for_ever():
         for name, pallet in compose_runtime().pallets.items()
     }
     assert numbers == {
-        "System": (0, ["remark"]),
+        "System": (0, ["remark", "set_parameter"]),
         "Utility": (1, ["batch", "batch_all"]),
         "Fees": (3, []),
         "Session": (4, ["set_keys", "purge_keys"]),

@@ -208,7 +208,7 @@ def test_a_validator_that_runs_twice_is_slashed(tmp_path: Path) -> None:
 def test_a_validator_rotates_its_keys(tmp_path: Path) -> None:
     """New keys count from an election on; with the old ones a node signs until then, not after."""
     spec = local_spec(4)
-    spec = replace(spec, parameters=replace(spec.parameters, session_blocks=8))
+    spec = replace(spec, parameters=spec.parameters.choosing({Session.session_blocks: 8}))
     with local_network(tmp_path, spec) as network:
         network.wait_for_height(1)
         stash, hot = development_keypair("validator-4"), ValidatorKeys.from_keypair(BOB)

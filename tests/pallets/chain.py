@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from typing import Any
 
-from genesis.chain_spec import ChainSpec, Parameters, dev_spec
+from genesis.chain_spec import ChainSpec, dev_spec
+from genesis.parameters import Parameters, built_in_parameters
 from genesis.sandbox import Sandbox
+from pallets.attribution.pallet import Attribution
 from pallets.balances.types import Account
+from pallets.compute.pallet import Compute
+from pallets.datanets.pallet import Datanets
+from pallets.fees.pallet import Fees
+from pallets.inference.pallet import Inference
 from runtime import RuntimeCall
 from runtime.block import BlockContext
 from runtime.codec import codec_of
@@ -18,20 +25,21 @@ from runtime.outcome import BlockOutcome
 from runtime.storage import PREFIX_BYTES, storage_key
 from runtime.types import Amount
 
-PARAMETERS = Parameters(
-    epoch_blocks=1_000,
-    window_blocks=10,
-    claim_blocks=100,
-    commit_blocks=50,
-    reveal_blocks=20,
-    review_blocks=200,
-    revocation_blocks=30,
-    payout_claim_blocks=5_000,
-    rows_min=1,
-    base_price=0,
-    byte_price=0,
-    unit_price=0,
-)
+PARAMETERS = {
+    Attribution.epoch_blocks: 1_000,
+    Attribution.window_blocks: 10,
+    Attribution.claim_blocks: 5_000,
+    Attribution.rows_min: 1,
+    Compute.window_blocks: 10,
+    Compute.claim_blocks: 100,
+    Compute.commit_blocks: 50,
+    Datanets.reveal_blocks: 20,
+    Datanets.review_blocks: 200,
+    Inference.revocation_blocks: 30,
+    Fees.base_price: 0,
+    Fees.byte_price: 0,
+    Fees.unit_price: 0,
+}
 _ACCOUNT_PART_BYTES = 34
 _EVERY_BLOCK = frozenset(
     storage_key(*item.split("."))
@@ -40,9 +48,15 @@ _EVERY_BLOCK = frozenset(
 """What blocks change, whatever is in them."""
 
 
-def spec(**parameters: int) -> ChainSpec:
-    """A development chain with windows that are easy to count in."""
-    return replace(dev_spec(), parameters=replace(PARAMETERS, **parameters))
+def spec(**parameters: Any) -> ChainSpec:
+    """A development chain with windows that are easy to count in.
+
+    `parameters` are chosen by their name in every pallet that has one of it.
+    """
+    known = built_in_parameters()
+    assert set(parameters) <= {name for _, name in known}
+    chosen = {each: parameters[name] for (_, name), each in known.items() if name in parameters}
+    return replace(dev_spec(), parameters=Parameters().choosing(PARAMETERS | chosen))
 
 
 def key_of(name: str) -> Keypair:

@@ -9,18 +9,18 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from genesis.chain_spec import dev_spec, development_keypair, development_validator
+from genesis.chain_spec import development_keypair, development_validator
 from genesis.sandbox import Sandbox
 from pallets.upgrade.pallet import Upgrade
 from runtime.errors import WrongSpecVersion
 from runtime.extrinsic import WrongOrigin
 from runtime.upgrade import UpgradePlan
+from tests.pallets.chain import spec
 from tests.pallets.governor import Governor
 
 ALICE = development_keypair("alice")
 CODE = bytes([7]) * 32
-FREE = replace(dev_spec().parameters, base_price=0, byte_price=0, unit_price=0)
-SPEC = replace(dev_spec(), parameters=FREE)
+SPEC = spec()
 
 
 def schedule(spec_version=2, height=50):
