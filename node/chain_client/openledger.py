@@ -482,6 +482,12 @@ class Balances(BasePallet, index=2):
         account: Bytes32
         amount: U128
 
+    class DustCollected(Event):
+        """What a payer was left with was no existential deposit, and went to the treasury."""
+
+        account: Bytes32
+        amount: U128
+
     class Held(Event):
         """Free balance came under a hold."""
 
@@ -508,7 +514,7 @@ class Balances(BasePallet, index=2):
         """The account's free balance is too low for this amount."""
 
     class BelowExistentialDeposit(PalletError):
-        """The transfer would leave an account with less than an account may hold."""
+        """The receiver would have less than an account may hold."""
 
     class NotKeptAlive(PalletError):
         """The sender would be left with less free balance than the existential deposit."""

@@ -9,9 +9,11 @@ Rules that everything below keeps:
 - Issuance is the sum of free and held over all accounts, exactly.  Only genesis issues; only
   `burn` takes away.
 - An account's held balance is the sum of its holds.
-- An account is empty, or holds at least the existential deposit: whatever would leave less fails,
-  so that no dust is ever lost to keep the state small.  An empty account is not stored unless it
-  has signed something: its nonce is what keeps old extrinsics from being played again.
+- An account is empty, or holds at least the existential deposit.  What a payer would be left with
+  below it, its dust, goes to the treasury; a receiver who would have less than it makes the
+  transfer fail.  With the deposit of 1 unit that the chain has there is no dust.
+- An empty account is not stored unless it has signed something: its nonce is what keeps old
+  extrinsics from being played again.
 - What the runtime charges for extrinsics leaves the accounts at once, and issuance or another
   account at the end of the block.
 - Sending to oneself moves nothing, and sending nothing is allowed; both are noted by an event, as
@@ -24,6 +26,7 @@ from typing import ClassVar
 
 from pallets.balances import weights
 from pallets.balances.types import Account
+from pallets.pots import TREASURY
 from runtime import (
     AccountId,
     Amount,
@@ -79,6 +82,12 @@ class Balances(Pallet, index=2):
         account: AccountId
         amount: Amount
 
+    class DustCollected(Event):
+        """What a payer was left with was no existential deposit, and went to the treasury."""
+
+        account: AccountId
+        amount: Amount
+
     class Held(Event):
         """Free balance came under a hold."""
 
@@ -111,11 +120,9 @@ class Balances(Pallet, index=2):
         needed: Amount
 
     class BelowExistentialDeposit(Error):
-        """The transfer would leave an account with less than an account may hold."""
+        """The receiver would have less than an account may hold."""
 
-        remedy: ClassVar[str] = (
-            "Leave or send at least the existential deposit, or send everything."
-        )
+        remedy: ClassVar[str] = "Send at least the existential deposit."
         account: AccountId
         total: Amount
 
@@ -178,7 +185,7 @@ class Balances(Pallet, index=2):
         """Destroy `amount` of the signer's free balance for ever; issuance goes down by it."""
         balance = self._with_free(account, amount)
         balance.free -= amount
-        self._store(account, balance)
+        self._store_payer(account, balance)
         self.issuance.put(self.issuance.get() - amount)
         self.emit(self.Burned(account=account, amount=amount))
 
@@ -223,7 +230,7 @@ class Balances(Pallet, index=2):
             return
         if not amount:
             return
-        self._store(account, self._take_held(account, amount, reason))
+        self._store_payer(account, self._take_held(account, amount, reason))
         self._add_free(receiver, amount)
         self.emit(self.HeldMoved(account=account, reason=reason, receiver=receiver, amount=amount))
 
@@ -272,7 +279,7 @@ class Balances(Pallet, index=2):
         paying = self._with_free(sender, amount)
         if amount and sender != receiver:
             paying.free -= amount
-            self._store(sender, paying)
+            self._store_payer(sender, paying)
             self._add_free(receiver, amount)
         if paying.free < free_least:
             raise self.NotKeptAlive(free=paying.free)
@@ -307,9 +314,19 @@ class Balances(Pallet, index=2):
         if total == 0 and balance.nonce == 0:
             del self.accounts[account]
             return
-        if 0 < total < self.existential_deposit:
+        if 0 < total < self.existential_deposit and account != TREASURY:
             raise self.BelowExistentialDeposit(account=account, total=total)
         self.accounts[account] = balance
+
+    def _store_payer(self, account: bytes, balance: Account) -> None:
+        """Store an account that has paid; its dust, if that is all it has, is the treasury's."""
+        dust = balance.free
+        if 0 < dust + balance.held < self.existential_deposit and account != TREASURY:
+            balance.free = 0
+            with self.accounts.edit(TREASURY) as treasury:
+                treasury.free += dust
+            self.emit(self.DustCollected(account=account, amount=dust))
+        self._store(account, balance)
 
     def _set_allowance(self, owner: bytes, spender: bytes, amount: int) -> None:
         if amount:

@@ -13,6 +13,7 @@ from genesis.allocation import SUPPLY
 from genesis.chain_spec import development_keypair
 from pallets.balances.pallet import Balances
 from pallets.balances.types import Account
+from pallets.pots import TREASURY
 from pallets.system.pallet import System
 from runtime import Runtime
 from runtime.block import BlockContext
@@ -139,9 +140,9 @@ def lone(existential_deposit=1):
     return balances, Runtime(System(), balances, spec_version=1, name="test")
 
 
-@pytest.mark.parametrize(("endowed", "sent"), [(99, 0), (1_000, 99), (1_000, 901)])
-def test_nobody_is_left_with_less_than_the_existential_deposit(endowed, sent):
-    """With a deposit of 100, dust is refused on both sides instead of being lost."""
+@pytest.mark.parametrize(("endowed", "sent"), [(99, 0), (1_000, 99)])
+def test_nobody_receives_less_than_the_existential_deposit(endowed, sent):
+    """With a deposit of 100, an account does not begin with less: the transfer fails."""
     balances, runtime = lone(existential_deposit=100)
 
     def configure():
@@ -150,6 +151,27 @@ def test_nobody_is_left_with_less_than_the_existential_deposit(endowed, sent):
 
     with pytest.raises(Balances.BelowExistentialDeposit):
         runtime.initialise(configure)
+
+
+def test_dust_goes_to_the_treasury():
+    """With a deposit of 100, a payer who would keep 99 keeps nothing, and none of it is lost."""
+    balances, runtime = lone(existential_deposit=100)
+    owner, other = b"a" * 32, b"b" * 32
+
+    def configure():
+        balances.endow(owner, 1_000)
+        balances.move(owner, other, 901)
+        assert balances.accounts[owner] == Account()
+        assert balances.free_balance(TREASURY) == 99
+        balances.hold(other, 400, "x")
+        balances.move(other, owner, 450)
+        assert balances.accounts[other] == Account(free=51, held=400)
+        balances.move_held(other, 400, "x", owner)
+        assert balances.accounts[other] == Account()
+        assert balances.free_balance(TREASURY) == 99 + 51
+        assert balances.issuance.get() == 1_000
+
+    runtime.initialise(configure)
 
 
 def test_paying_oneself_is_not_leaving_dust():
