@@ -34,11 +34,13 @@ PositiveU128 = Annotated[int, Between(1, 2**128 - 1)]
 PositiveU32 = Annotated[int, Between(1, 2**32 - 1)]
 PositiveU64 = Annotated[int, Between(1, 2**64 - 1)]
 TextUpTo1024 = Annotated[str, Max(1024)]
+TextUpTo256 = Annotated[str, Max(256)]
 TextUpTo64 = Annotated[str, Max(64)]
 U128 = Annotated[int, Between(0, 2**128 - 1)]
 U16 = Annotated[int, Between(0, 65535)]
 U32 = Annotated[int, Between(0, 2**32 - 1)]
 U64 = Annotated[int, Between(0, 2**64 - 1)]
+U8 = Annotated[int, Between(0, 255)]
 UpTo1E12 = Annotated[int, Between(0, 10**12)]
 UpTo1E15 = Annotated[int, Between(0, 10**15)]
 UpTo1E18 = Annotated[int, Between(0, 10**18)]
@@ -268,21 +270,34 @@ class Worker:
     bonded_until: U64
 
 
+class Schedule(IntEnum):
+    """Part of what Compute stores or takes."""
+
+    CONSTANT = 0
+    LINEAR = 1
+    COSINE = 2
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingParameters:
     """Part of what Compute stores or takes."""
 
     learning_rate_ppb: U32
+    schedule: Schedule
     steps: U32
     batch_rows: U32
     rank: U32
     alpha: U32
+    dropout_ppb: U32
     warmup_steps: U32
     weight_decay_ppb: U32
     epsilon_ppb: U32
+    clip_norm_ppb: U32
     tokens_max: U32
+    packing: bool
+    prompt_template: TextUpTo256
     checkpoint_count: U32
-    validation_ppb: UpTo1E9
+    validation_ppb: U32
     seed: U32
     target_modules: Annotated[tuple[TextUpTo64, ...], Max(7)]
 
@@ -304,7 +319,8 @@ class TrainingOutcome:
     adapter: Bytes32
     transcript_root: Bytes32
     transcript: Bytes32
-    steps: U32
+    leaf_count: U32
+    fault: U8
     validation_loss_before_ppb: UpTo9223372036854775808
     validation_loss_after_ppb: UpTo9223372036854775808
 
@@ -1127,7 +1143,6 @@ class Compute(BasePallet, index=22):
     training_fee_min: Final[U128] = 1000000000000000000
     levy_ppb: Final[UpTo1E9] = 50000000
     open_jobs_max: Final[U32] = 4
-    steps_max: Final[U32] = 20000
 
     claim_blocks = Value[PositiveU32](172800)
     commit_blocks = Value[PositiveU32](172800)
@@ -1227,8 +1242,8 @@ class Compute(BasePallet, index=22):
     class TooLate(PalletError):
         """The job's deadline for this has passed."""
 
-    class WrongStepCount(PalletError):
-        """The result has not as many steps as the job asks for."""
+    class WrongLeafCount(PalletError):
+        """The transcript has not as many leaves as the job asks for."""
 
     @call(0)
     def register_worker(self, bond: U128) -> None:
