@@ -11,6 +11,7 @@ import pytest
 from genesis.allocation import SUPPLY
 from genesis.chain_spec import development_keypair
 from pallets.balances.pallet import Balances
+from runtime import RuntimeCall
 from runtime.events import EventRecord
 from runtime.keys import Keypair
 from runtime.types import OPEN
@@ -30,7 +31,7 @@ def send(
     return chain.ok(sender, Balances.transfer.Call(receiver=receiver.account, amount=amount))
 
 
-def spend(owner: Keypair, receiver: Keypair, amount: int) -> Balances.transfer_from.Call:
+def spend(owner: Keypair, receiver: Keypair, amount: int) -> RuntimeCall:
     """What a spender sends."""
     return Balances.transfer_from.Call(
         owner=owner.account, receiver=receiver.account, amount=amount
