@@ -147,10 +147,6 @@ class Keystore:
         path = self.path(name)
         return KeyEntry(name, _read_file(path).account, path)
 
-    def unlock(self, name: str, password: str) -> Keypair:
-        """The key `name`; raises `KeystoreError` if it is missing or the password is wrong."""
-        return unlock_file(self.path(name), password)
-
     def export(self, name: str, password: str) -> bytes:
         """The secret 32-byte seed of a key; whoever has it has the account."""
         return _open_seed(self.path(name), password)

@@ -46,7 +46,7 @@ class PeerAddress:
         port = int(port_text) if port_text.isascii() and port_text.isdecimal() else 0
         if _HOST_PATTERN.fullmatch(host) is None or not 0 < port <= _PORT_MAX:
             raise InvalidAddress(f"{text!r} is not an address of a node.", remedy=_REMEDY)
-        return cls(host, port, _identity(identity_text) if at else None)
+        return cls(host, port, parse_identity(identity_text) if at else None)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -54,7 +54,8 @@ class PeerAddress:
         return place if self.identity is None else f"{self.identity.hex()}@{place}"
 
 
-def _identity(text: str) -> bytes:
+def parse_identity(text: str) -> bytes:
+    """The identity that an operator has written; raises `InvalidAddress`."""
     try:
         identity = bytes.fromhex(text)
     except ValueError:

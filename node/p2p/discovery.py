@@ -99,7 +99,7 @@ class Discovery:
         """Read the address book's file, and take what the operator has given; see `load_book`."""
         if self._known.file is not None:
             for ban in load_book(self._known.file, self._book):
-                self._reputation.restore(ban, self._clock())
+                self._reputation.keep_out(ban, self._clock())
         for address in (*self._known.seeds, *self._known.reserved):
             self._book.give(address)
 

@@ -54,7 +54,14 @@ from node.p2p.metrics import Direction, NetworkMetrics
 from node.p2p.outbox import Parcel
 from node.p2p.peers import Peer, PeerView
 from node.p2p.rates import ArrivalRates
-from node.p2p.reputation import Misbehaviour, Reputation
+from node.p2p.reputation import (
+    Ban,
+    Misbehaviour,
+    Reputation,
+    of_address,
+    of_identity,
+    parse_subject,
+)
 from node.p2p.seen import SeenMessages
 from node.p2p.slots import check_address, keep_new, make_room
 from runtime.keys import Keypair
@@ -211,6 +218,35 @@ class Network:
         known = self._peers.get(peer)
         if known is not None:
             self.blame(known, misbehaviour)
+
+    # Orders of the operator
+
+    def bans(self) -> tuple[Ban, ...]:
+        """Who is kept out, and until when."""
+        return tuple(self._reputation.bans(self._clock()))
+
+    def ban(self, who: str, length_s: float) -> Ban:
+        """Keep out who has an identity or an IP address, and send away who is here.
+
+        Raises `InvalidAddress`, and `ConfigError` for a reserved peer.
+        """
+        ban = Ban(parse_subject(who), self._clock() + length_s)
+        if ban.who in self._reserved_subjects():
+            message = f"{who} is a reserved peer, which is never banned."
+            raise ConfigError(message, remedy="Start the node again without its --peer.")
+        self._reputation.keep_out(ban, self._clock())
+        for peer in self.peers_now():
+            if ban.who in (of_identity(peer.identity), of_address(peer.ip)) and not peer.reserved:
+                self._dismiss(peer, Farewell.BANNED)
+        return ban
+
+    def _reserved_subjects(self) -> set[str]:
+        identities = {of_identity(each) for each in self._reserved if each is not None}
+        return identities | {of_address(ip) for ip in self._reserved_ips}
+
+    def lift_ban(self, who: str) -> bool:
+        """Let somebody in again; whether it was banned.  Raises `InvalidAddress`."""
+        return self._reputation.forgive(parse_subject(who))
 
     # For connections
 

@@ -5,6 +5,8 @@ every ten minutes; at 90 both are banned.  A new identity costs nothing, so the 
 too; but many honest nodes can share an address, so not as long.  Loopback addresses are never
 banned: all nodes of a local network have the same.
 
+The operator can ban and lift bans, too (`openledger admin ban`).
+
 What an attacker in the middle can bring about (a frame that does not decrypt) has so few points
 that it takes five times within minutes.  Times are those of the wall clock, since bans survive a
 restart.
@@ -16,15 +18,38 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from node.p2p.addresses import household, is_loopback
+from node.p2p.addresses import household, is_loopback, numeric, parse_identity
+from node.p2p.errors import InvalidAddress
 
 POINTS_MAX = 90
 """So that four times 25 within a few minutes are enough."""
 HALF_LIFE_S = 600.0
 IDENTITY_BAN_S = 3_600.0
 ADDRESS_BAN_S = 600.0
-_ADDRESS = "ip "
-_IDENTITY = "id "
+
+
+def of_identity(identity: bytes) -> str:
+    """Whom a ban of an identity is of."""
+    return f"id {identity.hex()}"
+
+
+def of_address(ip: str) -> str:
+    """Whom a ban of an IP address is of: all of an IPv6 customer's."""
+    return f"ip {household(ip)}"
+
+
+def parse_subject(text: str) -> str:
+    """Whom a ban is of that an operator has named by identity or IP address.
+
+    Raises `InvalidAddress`, also for an address of this machine.
+    """
+    ip = numeric(text)
+    if ip is None:
+        return of_identity(parse_identity(text))
+    if is_loopback(text):
+        message = f"{text} is this machine, and never banned."
+        raise InvalidAddress(message, remedy="Name the identity of the node.")
+    return of_address(text)
 
 
 class Misbehaviour(Enum):
@@ -44,8 +69,6 @@ class Misbehaviour(Enum):
     """A handshake that was not finished in time: it may have been this node that was too busy."""
     UNASKED = ("unasked", 5)
     """An answer that nobody waits for, unless it comes late."""
-    USELESS = ("useless", 1)
-    """A request that was refused, or an answer that does not help."""
 
     def __init__(self, label: str, points: int) -> None:
         self.label = label
@@ -85,9 +108,9 @@ class Reputation:
         """Count a misbehaviour of a peer, or of an address alone; whether it is banned now."""
         banned = False
         if identity is not None:
-            banned = self._count(_IDENTITY + identity.hex(), misbehaviour, now_s, IDENTITY_BAN_S)
+            banned = self._count(of_identity(identity), misbehaviour, now_s, IDENTITY_BAN_S)
         if not is_loopback(ip):
-            banned |= self._count(_ADDRESS + household(ip), misbehaviour, now_s, ADDRESS_BAN_S)
+            banned |= self._count(of_address(ip), misbehaviour, now_s, ADDRESS_BAN_S)
         return banned
 
     def _count(self, who: str, misbehaviour: Misbehaviour, now_s: float, ban_s: float) -> bool:
@@ -109,22 +132,27 @@ class Reputation:
             del self._bans[min(self._bans, key=lambda each: self._bans[each])]
         self._bans[who] = until_s
 
-    def restore(self, ban: Ban, now_s: float) -> None:
-        """Go on with a ban of an earlier run."""
+    def keep_out(self, ban: Ban, now_s: float) -> None:
+        """Ban whom the operator has named, or go on with a ban of an earlier run."""
         self._ban(ban.who, ban.until_s, now_s)
+
+    def forgive(self, who: str) -> bool:
+        """Lift a ban, and forget the points; whether there was a ban."""
+        self._scores.pop(who, None)
+        return self._bans.pop(who, None) is not None
 
     def points(self, identity: bytes, now_s: float) -> float:
         """What a peer's misbehaviour counts now."""
-        score = self._scores.get(_IDENTITY + identity.hex())
+        score = self._scores.get(of_identity(identity))
         return 0.0 if score is None else score.now(now_s)
 
     def is_banned(self, identity: bytes, now_s: float) -> bool:
         """Whether an identity is banned."""
-        return self._bans.get(_IDENTITY + identity.hex(), 0.0) > now_s
+        return self._bans.get(of_identity(identity), 0.0) > now_s
 
     def is_address_banned(self, ip: str, now_s: float) -> bool:
         """Whether an IP address is banned."""
-        return self._bans.get(_ADDRESS + household(ip), 0.0) > now_s
+        return self._bans.get(of_address(ip), 0.0) > now_s
 
     def bans(self, now_s: float) -> Iterator[Ban]:
         """The bans that are not over."""

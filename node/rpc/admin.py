@@ -15,8 +15,11 @@ from node.chain import Chain
 from node.config import DataDirectory
 from node.errors import ConfigError
 from node.logs import LEVELS, configure_level
+from node.p2p.errors import InvalidAddress
 from node.rpc.method import rpc
-from node.rpc.parameters import LogLevel
+from node.rpc.network import NetworkView
+from node.rpc.parameters import BAN_DEFAULT_S, BanSeconds, LogLevel, PeerName
+from node.rpc.results import BanView, PeersView
 from node.snapshots import write_snapshot
 from runtime.errors import StoreError
 
@@ -37,9 +40,16 @@ class Snapshot(TypedDict):
 class AdminMethods:
     """They act on this process alone."""
 
-    def __init__(self, chain: Chain, directory: DataDirectory, stop: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        network: NetworkView,
+        directory: DataDirectory,
+        stop: Callable[[], None],
+    ) -> None:
         """`stop` begins a graceful end of the node."""
         self._chain = chain
+        self._network = network
         self._directory = directory
         self._stop = stop
 
@@ -56,6 +66,23 @@ class AdminMethods:
         configure_level(level)
         _log.log(LEVELS[level], "log level set", now=level)
         return True
+
+    @rpc("admin_peers")
+    def peers(self) -> PeersView:
+        """The nodes that this one is connected to, and those that it keeps out."""
+        return {"peers": list(self._network.peers()), "bans": list(self._network.bans())}
+
+    @rpc("admin_ban", InvalidAddress, ConfigError)
+    def ban(self, who: PeerName, seconds: BanSeconds = BAN_DEFAULT_S) -> BanView:
+        """Keep out an identity or an IP address, and send away who is connected with it."""
+        ban = self._network.ban(who, seconds)
+        _log.warning("banned by order", who=ban["who"], seconds=seconds)
+        return ban
+
+    @rpc("admin_unban", InvalidAddress)
+    def unban(self, who: PeerName) -> bool:
+        """Let an identity or an IP address in again; whether it was banned."""
+        return self._network.lift_ban(who)
 
     @rpc("admin_stop")
     def stop(self) -> bool:

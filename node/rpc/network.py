@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from node.consensus.sync import BlockSync
+from node.errors import ConfigError
 from node.p2p.network import Network
-from node.rpc.results import PeerView
+from node.p2p.reputation import Ban
+from node.rpc.results import BanView, PeerView
 
 
 class NetworkView(Protocol):
@@ -21,6 +23,15 @@ class NetworkView(Protocol):
 
     def highest_height(self) -> int:
         """The highest finalised height that a peer has told of; 0 without any."""
+
+    def bans(self) -> Sequence[BanView]:
+        """Whom it keeps out; bounded by the limits of the network."""
+
+    def ban(self, who: str, length_s: float) -> BanView:
+        """Keep out an identity or IP address; raises `InvalidAddress`, `ConfigError`."""
+
+    def lift_ban(self, who: str) -> bool:
+        """Let somebody in again; whether it was banned.  Raises `InvalidAddress`."""
 
 
 class Alone:
@@ -41,6 +52,21 @@ class Alone:
     def highest_height(self) -> int:
         """Nothing is ahead of it."""
         return 0
+
+    def bans(self) -> Sequence[BanView]:
+        """Nobody."""
+        return ()
+
+    def ban(self, who: str, length_s: float) -> BanView:
+        """There is nobody to keep out."""
+        del who, length_s
+        message = "This node has no network."
+        raise ConfigError(message, remedy="Give the order to a node of `openledger node`.")
+
+    def lift_ban(self, who: str) -> bool:
+        """Nobody is banned."""
+        del who
+        return False
 
 
 class Connected:
@@ -74,3 +100,19 @@ class Connected:
     def highest_height(self) -> int:
         """The highest that this node or a peer has."""
         return self._sync.highest
+
+    def bans(self) -> Sequence[BanView]:
+        """Whom it keeps out now."""
+        return [_view(ban) for ban in self._network.bans()]
+
+    def ban(self, who: str, length_s: float) -> BanView:
+        """Keep out an identity or IP address; raises `InvalidAddress`, `ConfigError`."""
+        return _view(self._network.ban(who, length_s))
+
+    def lift_ban(self, who: str) -> bool:
+        """Let somebody in again; whether it was banned.  Raises `InvalidAddress`."""
+        return self._network.lift_ban(who)
+
+
+def _view(ban: Ban) -> BanView:
+    return {"who": ban.who, "until_s": ban.until_s}

@@ -28,6 +28,10 @@ PENDING_MAX = 100
 HASH_BYTES = 32
 ACCOUNT_BYTES = 32
 SUBSCRIPTION_CHARACTERS_MAX = 20
+PEER_CHARACTERS_MAX = 64
+"""Of an identity in hexadecimal; no IP address is longer."""
+BAN_DEFAULT_S = 24 * 3_600
+BAN_MAX_S = 10 * 365 * 24 * 3_600
 
 Schema = Mapping[str, Any]
 """A JSON Schema."""
@@ -178,6 +182,7 @@ _ID = Hex(length=HASH_BYTES)
 _KEY = Hex(bytes_max=KEY_BYTES_MAX)
 
 Account = Annotated[bytes, Hex(length=ACCOUNT_BYTES)]
+BanSeconds = Annotated[int, Whole(1, BAN_MAX_S)]
 BlockName = Annotated[int | bytes, HeightOrId()]
 Extrinsic = Annotated[bytes, Hex(bytes_max=EXTRINSIC_BYTES_MAX)]
 Hash = Annotated[bytes, Hex(length=HASH_BYTES)]
@@ -185,6 +190,7 @@ Hashes = Annotated[list[bytes], Listed(Hex(length=HASH_BYTES), HASHES_MAX)]
 Height = Annotated[int, _HEIGHT]
 LogLevel = Annotated[str, Words(tuple(LEVELS))]
 PageSize = Annotated[int, Whole(1, KEYS_PER_PAGE_MAX)]
+PeerName = Annotated[str, Words(characters_max=PEER_CHARACTERS_MAX)]
 PendingCount = Annotated[int, Whole(1, PENDING_MAX)]
 StorageKey = Annotated[bytes, _KEY]
 StorageKeys = Annotated[list[bytes], Listed(_KEY, KEYS_AT_ONCE_MAX)]

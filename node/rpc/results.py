@@ -246,6 +246,22 @@ class PeerView(TypedDict):
     """Of misbehaviour, lately; 90 bring a ban."""
 
 
+class BanView(TypedDict):
+    """Who is kept out."""
+
+    who: str
+    """`id ` and an identity, or `ip ` and an address or IPv6 network."""
+    until_s: float
+    """Seconds since 1970."""
+
+
+class PeersView(TypedDict):
+    """What the operator is told of other nodes."""
+
+    peers: list[PeerView]
+    bans: list[BanView]
+
+
 class Properties(TypedDict):
     """What identifies the chain, and what a signature binds."""
 

@@ -70,7 +70,7 @@ async def serve_admin(
     def stop() -> None:
         scope.deadline = trio.current_time() + STOP_DELAY_S
 
-    methods = AdminMethods(parts.chain, parts.directory, stop)
+    methods = AdminMethods(parts.chain, parts.network, parts.directory, stop)
     dispatcher = Dispatcher(served(methods), parts.metrics.count_request)
 
     async def answer(request: Request) -> Response:

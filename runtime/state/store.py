@@ -385,10 +385,6 @@ class Store:
         """Return the proof of a key's value, or of its absence, under the head's state root."""
         return prove_entry(self._tree, key, self.get(key))
 
-    def prove_at(self, key: bytes, height: int) -> StateEntry:
-        """Return the same under the state root of a kept height; raises `UnknownHeight`."""
-        return self.state_at(height).prove(key)
-
     def prove_many_at(self, keys: list[bytes], height: int) -> StateProof:
         """Return one proof of 1 to 1,024 keys at a kept height; raises `UnknownHeight`."""
         state = self.state_at(height)

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from genesis.chain_spec import dev_spec
 from node.admin_client import AdminClient
 from node.errors import ConfigError, NodeUnreachable, RpcFailed
 from node.unix_sockets import open_unix_listener
@@ -53,6 +54,42 @@ def test_the_operator_commands_a_node(
     refused = openledger("admin", "stop", *data)
     assert refused.returncode == 2
     assert "No node runs" in refused.stderr
+
+
+def test_the_operator_bans_and_forgives(
+    tmp_path: Path,
+    start_node: Callable[..., RunningNode],
+    openledger: Callable[..., Finished],
+) -> None:
+    """From the command line; what cannot be banned is said, and the ban survives a restart."""
+    dev_spec().save(tmp_path / "chain.toml")
+    start = ("node", f"--chain={tmp_path / 'chain.toml'}", "--p2p-port=0")
+    node = start_node(start=start)
+    data = ("--data", str(node.data))
+    stranger = "ab" * 32
+    banned = json.loads(openledger("admin", "ban", stranger, *data, "--json").stdout)
+    assert banned["who"] == f"id {stranger}"
+    assert openledger("admin", "ban", "192.0.2.7", *data, "--hours", "1").returncode == 0
+    refused = openledger("admin", "ban", "localhost", *data)
+    assert refused.returncode == 2
+    assert "not the identity" in refused.stderr
+    node.stop()
+    start_node(start=start)
+    assert "192.0.2.7" in openledger("admin", "peers", *data).stdout
+    known = json.loads(openledger("admin", "peers", *data, "--json").stdout)
+    assert (known["peers"], len(known["bans"])) == ([], 2)
+    for was_banned in (True, False):
+        lifted = json.loads(openledger("admin", "unban", stranger, *data, "--json").stdout)
+        assert lifted == {"was_banned": was_banned}
+
+
+def test_a_node_without_a_network_has_nobody_to_ban(dev_node: RunningNode) -> None:
+    """It says so."""
+    with AdminClient(dev_node.data) as admin:
+        assert admin.call("admin_peers") == {"peers": [], "bans": []}
+        assert admin.call("admin_unban", "192.0.2.7") is False
+        with pytest.raises(RpcFailed, match="no network"):
+            admin.call("admin_ban", "192.0.2.7")
 
 
 def test_wrong_levels_are_named(dev_node: RunningNode) -> None:

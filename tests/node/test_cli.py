@@ -25,7 +25,7 @@ from genesis.toml_records import write_record
 from node.cli.arguments import options_of, typed_arguments, typed_value
 from node.cli.main import app
 from node.errors import ConfigError
-from node.keystore import DerivationCost, Keystore, seed_words
+from node.keystore import DerivationCost, Keystore, seed_words, unlock_file
 from pallets.balances.pallet import Balances
 from runtime.codec import codec_of
 from runtime.types import OPEN, Amount, Hash
@@ -214,7 +214,7 @@ def test_no_secret_is_ever_logged_or_shown(
         client.try_many("author_submitExtrinsic", [["zz"], ["00"]])
     assert node.stop() == 0
     guess = openledger("tx", "system", "remark", "--data", "00", *options[:2], **PASSWORD)
-    keypair = keystore.unlock("validator", "a secret password")
+    keypair = unlock_file(keystore.path("validator"), "a secret password")
     seen = node.log.read_text() + guess.stdout + guess.stderr + repr((entry, keystore, keypair))
     assert "height" in seen
     for secret in (seed.hex(), "a secret password", seed_words(seed)):

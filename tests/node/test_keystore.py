@@ -36,11 +36,11 @@ def keystore(tmp_path: Path) -> Keystore:
 def test_a_key_opens_with_its_password_only(keystore: Keystore) -> None:
     """The right password gives the key back; a wrong one a typed error without the seed."""
     entry = keystore.keep("alice", "secret", SEED)
-    assert keystore.unlock("alice", "secret").account == entry.account
+    assert unlock_file(keystore.path("alice"), "secret").account == entry.account
     assert keystore.export("alice", "secret") == SEED
     assert unlock_file(entry.path, "secret").account == entry.account
     with pytest.raises(KeystoreError, match="does not open") as caught:
-        keystore.unlock("alice", "guess")
+        unlock_file(keystore.path("alice"), "guess")
     assert "guess" not in str(caught.value)
 
 
@@ -87,7 +87,7 @@ def test_an_empty_password_and_a_short_seed_are_refused(keystore: Keystore) -> N
 def test_a_missing_or_damaged_file_is_a_typed_error(keystore: Keystore) -> None:
     """No file, no JSON, other fields, an absurd cost: a sentence and a remedy each."""
     with pytest.raises(KeystoreError, match="no key file"):
-        keystore.unlock("nobody", "1")
+        unlock_file(keystore.path("nobody"), "1")
     path = keystore.keep("alice", "1", SEED).path
     document = json.loads(path.read_text())
     damaged = [
@@ -102,7 +102,7 @@ def test_a_missing_or_damaged_file_is_a_typed_error(keystore: Keystore) -> None:
     for text in damaged:
         path.write_text(text)
         with pytest.raises(KeystoreError, match="not a key file"):
-            keystore.unlock("alice", "1")
+            unlock_file(keystore.path("alice"), "1")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_an_edited_file_does_not_open(keystore: Keystore, edit: dict[str, object
     document = json.loads(path.read_text())
     path.write_text(json.dumps(document | edit))
     with pytest.raises(KeystoreError, match="the file was edited"):
-        keystore.unlock("alice", "1")
+        unlock_file(keystore.path("alice"), "1")
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o601])
@@ -123,7 +123,7 @@ def test_a_file_that_others_may_use_is_refused(keystore: Keystore, mode: int) ->
     path = keystore.keep("alice", "1", SEED).path
     path.chmod(mode)
     with pytest.raises(KeystoreError, match="chmod 600"):
-        keystore.unlock("alice", "1")
+        unlock_file(keystore.path("alice"), "1")
     assert [entry.name for entry in keystore.entries()] == ["alice"]
 
 
@@ -137,7 +137,7 @@ def test_a_password_can_be_changed(keystore: Keystore) -> None:
     keystore.change_password("alice", "old", "new")
     assert keystore.export("alice", "new") == SEED
     with pytest.raises(KeystoreError):
-        keystore.unlock("alice", "old")
+        unlock_file(keystore.path("alice"), "old")
 
 
 def test_encrypted_files_go_from_one_keystore_to_another(

@@ -69,10 +69,10 @@ def test_old_states_are_pruned_and_the_error_says_from_where_on_they_are_kept(di
     store.close()
     store = _open(directory, state_heights=20)
     for height in range(first, BLOCKS):
-        verify_entry(headers[height].state_root, store.prove_at(b"key 3", height))
+        verify_entry(headers[height].state_root, store.state_at(height).prove(b"key 3"))
     for height in (0, first - 1, BLOCKS):
         with pytest.raises(UnknownHeight, match=f"from {first} to {BLOCKS - 1}"):
-            store.prove_at(b"key 3", height)
+            store.state_at(height).prove(b"key 3")
     store.close()
 
 
@@ -81,7 +81,7 @@ def test_heights_in_memory_are_served_although_their_undo_logs_are_gone(director
     store = _open(directory, state_heights=1)
     headers = grow(store, 150)
     assert store.kept.state > 0
-    verify_entry(headers[0].state_root, store.prove_at(b"key 3", 0))
+    verify_entry(headers[0].state_root, store.state_at(0).prove(b"key 3"))
     store.close()
 
 
@@ -94,7 +94,7 @@ def test_memory_is_limited_by_changed_keys_too(directory, monkeypatch):
     commit_block(store, {b"big %d" % number: b"value" for number in range(60)})
     assert len(store._view.recent) == 1
     for height, header in enumerate(headers):
-        verify_entry(header.state_root, store.prove_at(b"key 3", height))
+        verify_entry(header.state_root, store.state_at(height).prove(b"key 3"))
     assert len(store._view.recent) <= RECENT_HEIGHTS_MAX
     store.close()
 
@@ -107,7 +107,7 @@ def test_rebuilt_versions_follow_the_head(directory, monkeypatch):
         headers += grow(store, 4)
         for height in (0, len(headers) // 2, 2, len(headers) // 3, len(headers) - 1):
             for key in (b"key 3", b"key 11", b"key 29", b"none"):
-                entry = store.prove_at(key, height)
+                entry = store.state_at(height).prove(key)
                 verify_entry(headers[height].state_root, entry)
                 assert store.get_at(key, height) == (entry.value or None)
     store.close()
@@ -122,9 +122,9 @@ def test_a_missing_undo_log_is_an_error_not_a_wrong_state(directory, monkeypatch
         batch.delete(at_height(UNDO, 9))
     store.close()
     store = _open(directory)
-    store.prove_at(b"key 3", 9)
+    store.state_at(9).prove(b"key 3")
     with pytest.raises(StoreError, match=r"undo log of height 9 is missing. .* verify"):
-        store.prove_at(b"key 3", 8)
+        store.state_at(8).prove(b"key 3")
     store.close()
 
 

@@ -65,7 +65,7 @@ def test_a_new_store_is_empty(store):
     assert store.block(0) is store.commit_certificate(0) is store.events(0) is None
     assert store.prepare({}).root == ZERO_HASH
     with pytest.raises(UnknownHeight):
-        store.prove_at(b"key", 0)
+        store.state_at(0).prove(b"key")
 
 
 def test_a_committed_block_is_found_by_every_look_up(directory, store):
@@ -126,7 +126,7 @@ def test_a_store_is_a_dictionary_with_a_past(tmp_path_factory, batches):
     keys = {key for batch in batches for key in batch} | {b"absent"}
     for height, (root, then) in enumerate(past):
         for key in keys:
-            entry = store.prove_at(key, height)
+            entry = store.state_at(height).prove(key)
             assert entry.value == then.get(key, b"")
             verify_entry(root, entry)
     store.close()
@@ -155,12 +155,12 @@ def test_every_height_is_kept_unless_it_is_pruned(directory):
         for height in (19, 0, 7, 19, 18, 20, 275, 3, 100, 1, 2, 0):
             root, values = roots[height]
             for key in (*values, b"absent"):
-                entry = store.prove_at(key, height)
+                entry = store.state_at(height).prove(key)
                 assert (entry.value or None) == values.get(key) == store.get_at(key, height)
                 verify_entry(root, entry)
         for height in (heights, -1):
             with pytest.raises(UnknownHeight, match=f"from 0 to {heights - 1}"):
-                store.prove_at(b"height", height)
+                store.state_at(height).prove(b"height")
         store.close()
         store = Store.open(directory, create=False)
     store.close()

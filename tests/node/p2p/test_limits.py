@@ -138,7 +138,7 @@ def test_bans_survive_in_another_run():
     first, second = Reputation(10), Reputation(10)
     first.report(b"a", "192.0.2.1", Misbehaviour.MALFORMED, 0.0)
     for ban in first.bans(0.0):
-        second.restore(ban, 0.0)
+        second.keep_out(ban, 0.0)
     assert second.is_banned(b"a", 0.0)
     assert second.is_address_banned("192.0.2.1", 0.0)
 

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from node.errors import ConfigError, PortInUse
 from node.p2p import slots
 from node.p2p.addresses import PeerAddress
-from node.p2p.errors import PeerLost, PeerRefused, RequestRefused
+from node.p2p.errors import InvalidAddress, PeerLost, PeerRefused, RequestRefused
 from node.p2p.handshake import ChainIdentity
 from node.p2p.kinds import Kind
 from node.p2p.metrics import NetworkMetrics
@@ -118,13 +118,50 @@ def test_a_view_of_each_peer():
         assert view.inbound
         assert view.connected_s > 0
         assert min(view.received_bytes, view.sent_bytes) > 0
-        first.network.report(second.identity, Misbehaviour.USELESS)
-        assert first.network.peers()[0].points == pytest.approx(1, rel=0.01)
+        first.network.report(second.identity, Misbehaviour.UNASKED)
+        assert first.network.peers()[0].points == pytest.approx(5, rel=0.01)
         assert first.metric('peers{direction="in"}') == 1
         assert second.metric('peers{direction="out"}') == 1
         assert first.metric('messages_total{direction="in",kind="ping"}') > 0
         assert first.metric('bytes_total{direction="in"}') > 0
-        assert first.metric('misbehaviour_total{misbehaviour="useless"}') == 1
+        assert first.metric('misbehaviour_total{misbehaviour="unasked"}') == 1
+
+    run(scenario)
+
+
+def test_the_operator_bans_and_lifts_a_ban():
+    """Who is banned has to go, and stays out until the ban is lifted."""
+
+    async def scenario(cluster: Cluster) -> None:
+        first = await cluster.start()
+        second = await cluster.start(first.address, identity=ALICE)
+        await connected(first, second)
+        ban = first.network.ban(ALICE.account.hex(), 3_600)
+        assert first.network.bans() == (ban,)
+        await until(lambda: not first.known() and not second.known())
+        with pytest.raises(PeerRefused):
+            await first.network.dial(second.address)
+        assert first.network.lift_ban(ALICE.account.hex())
+        assert not first.network.lift_ban(ALICE.account.hex())
+        assert first.network.bans() == ()
+        again = await cluster.start(first.address)
+        await connected(first, again)
+
+    run(scenario)
+
+
+def test_the_operator_cannot_ban_whom_the_node_must_keep():
+    """Reserved peers, this machine, and whatever is neither an identity nor an IP address."""
+
+    async def scenario(cluster: Cluster) -> None:
+        first = await cluster.start(identity=ALICE)
+        second = await cluster.start(reserved=(first.address,))
+        with pytest.raises(ConfigError, match="reserved"):
+            second.network.ban(ALICE.account.hex(), 60)
+        for who in ("127.0.0.1", "::1", "node.example", "ab"):
+            with pytest.raises(InvalidAddress):
+                second.network.ban(who, 60)
+        assert second.network.ban("2001:db8::1", 60).who == "ip 2001:db8::/64"
 
     run(scenario)
 
