@@ -3,6 +3,7 @@
 OpenLedgerError                      a sentence and a remedy (`runtime.errors`)
  `- NodeError
      |- ConfigError                  an option, a file or a data directory that cannot be used
+     |   `- InUse                    another process has locked it
      |- BenchmarkError               a pallet's benchmark cases cannot be run
      |- PortInUse                    another process listens there already
      |- KeystoreError                a key file is missing, damaged, or the password is wrong
@@ -44,6 +45,10 @@ class NodeError(OpenLedgerError):
 
 class ConfigError(NodeError):
     """An option, a file or a data directory cannot be used."""
+
+
+class InUse(ConfigError):
+    """Another process has locked the file or the directory."""
 
 
 class BenchmarkError(NodeError):

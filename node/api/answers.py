@@ -60,7 +60,7 @@ class AnswerLog:
     """All answers of one server; threads may share it."""
 
     def __init__(self, path: Path) -> None:
-        """Open the journal and replay it; raises `JournalError`."""
+        """Open the journal and replay it; raises `JournalError`, `InUse`."""
         self._journal = Journal(path)
         self._lock = threading.Lock()
         self._open: dict[int, OpenAnswer] = {}

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -19,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node.errors import ConfigError
+from node.locks import LOCK_FILE, locked_directory
 
 DEFAULT_DIRECTORY = Path(".openledger/demo")
-MARK = "lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,33 +41,15 @@ class DemoSettings:
 def fresh_directory(directory: Path) -> Iterator[Path]:
     """Lock `directory`, empty it of an earlier run, and hold the lock while the demo runs.
 
-    Raises `ConfigError` for a directory that is somebody else's, or where a demo is running.
+    Raises `ConfigError` for a directory that is somebody else's, `InUse` where a demo is running.
     """
-    mark = directory / MARK
-    try:
-        if directory.exists() and any(directory.iterdir()) and not mark.exists():
-            raise ConfigError(
-                f"{directory} holds other files than a demo's.",
-                remedy="Name an empty folder with --directory.",
-            )
-        directory.mkdir(parents=True, exist_ok=True)
-        handle = os.open(mark, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise ConfigError(
-            f"{directory} cannot be used ({error.strerror}).",
-            remedy="Name a folder that you may write to with --directory.",
-        ) from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigError(
-                f"Another demo is running in {directory}.",
-                remedy="Wait for it, stop it with Ctrl-C, or name another folder with --directory.",
-            ) from error
+    # One that cannot be read cannot be locked, either.
+    is_readable = directory.is_dir() and os.access(directory, os.R_OK)
+    if is_readable and any(directory.iterdir()) and not (directory / LOCK_FILE).exists():
+        message = f"{directory} holds other files than a demo's."
+        raise ConfigError(message, remedy="Name an empty folder with --directory.")
+    with locked_directory(directory):
         for entry in directory.iterdir():
-            if entry.name != MARK:
+            if entry.name != LOCK_FILE:
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         yield directory
-    finally:
-        os.close(handle)

@@ -15,7 +15,6 @@ A payload is canonical CBOR of the runtime's codec.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import struct
 import zlib
@@ -26,6 +25,7 @@ from typing import Any
 from node.closing import Closing
 from node.errors import NodeError
 from node.files import write_atomically
+from node.locks import lock
 from runtime.codec import decode, encode
 
 RECORD_BYTES_MAX = 16 * 1024 * 1024
@@ -37,10 +37,6 @@ _FRAME = struct.Struct(">III")
 
 class JournalError(NodeError):
     """The journal cannot be used."""
-
-
-class JournalLocked(JournalError):
-    """Another process has the journal open."""
 
 
 class JournalDamaged(JournalError):
@@ -57,7 +53,7 @@ class Journal(Closing):
     def __init__(self, path: Path) -> None:
         """Open or create the file and drop a torn tail.
 
-        Raises `JournalLocked`, `JournalDamaged` and, for a folder that cannot be written,
+        Raises `InUse`, `JournalDamaged` and, for a folder that cannot be written,
         `JournalError`.
         """
         self.path = path
@@ -72,7 +68,7 @@ class Journal(Closing):
                 message, remedy="Choose a folder that this user may write."
             ) from error
         try:
-            self._lock()
+            lock(self._descriptor, path)
             self._size_bytes = self._recover()
         except BaseException:
             os.close(self._descriptor)
@@ -121,13 +117,6 @@ class Journal(Closing):
                 raise self._damaged(offset)
             yield offset, _record(payload)
             offset += _FRAME.size + len(payload)
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            message = f"Another process uses the journal {self.path}."
-            raise JournalLocked(message, remedy="Stop it, or choose another folder.") from error
 
     def _recover(self) -> int:
         """Check all frames, cut a torn tail off, and return the size that stands."""

@@ -33,7 +33,7 @@ class WorkRecords:
     """The finished work of one worker, by job and by epoch."""
 
     def __init__(self, path: Path) -> None:
-        """Open the journal and replay it; raises `JournalError`."""
+        """Open the journal and replay it; raises `JournalError`, `InUse`."""
         self._journal = Journal(path)
         self._trained: dict[int, TrainingOutcome] = {}
         self._attributed: dict[tuple[bytes, int, int], AttributionOutcome] = {}

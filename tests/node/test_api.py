@@ -12,8 +12,7 @@ from node.api.errors import InsufficientEscrow, InvalidRequest, NotDisclosed, Ov
 from node.api.keys import ApiKeys
 from node.api.requests import TOKENS_DEFAULT, parse_completion
 from node.api.responses import error_response
-from node.errors import ConfigError
-from node.workers.journal import JournalLocked
+from node.errors import ConfigError, InUse
 from runtime.keys import Keypair
 from runtime.types import PPB
 from runtime.wire.receipts import INFERENCE_RECEIPT_VERSION, UNSIGNED, InferenceReceipt
@@ -245,7 +244,7 @@ def test_a_crash_while_settling_leaves_the_batch_prepared(tmp_path):
 def test_two_servers_cannot_share_a_log(tmp_path):
     """The second process is refused while the first one lives."""
     log = AnswerLog(tmp_path / "answers")
-    with pytest.raises(JournalLocked):
+    with pytest.raises(InUse):
         AnswerLog(tmp_path / "answers")
     log.close()
 

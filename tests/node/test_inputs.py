@@ -86,7 +86,7 @@ def test_a_demo_folder_is_locked_and_emptied(tmp_path: Path):
     folder = tmp_path / "demo"
     with fresh_directory(folder):
         (folder / "node").mkdir()
-        with pytest.raises(ConfigError, match="Another demo"), fresh_directory(folder):
+        with pytest.raises(ConfigError, match="Another process"), fresh_directory(folder):
             pass
     with fresh_directory(folder):
         assert [entry.name for entry in folder.iterdir()] == ["lock"]

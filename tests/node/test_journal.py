@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from node.errors import InUse
 from node.workers.journal import (
     RECORD_BYTES_MAX,
     Journal,
     JournalDamaged,
     JournalError,
     JournalFull,
-    JournalLocked,
 )
 
 RECORDS = st.lists(
@@ -84,7 +84,7 @@ def test_damage_before_the_last_record_is_refused(tmp_path, position):
 def test_one_process_at_a_time(tmp_path):
     """A second opening is refused while the first one lasts, and possible after it."""
     path = tmp_path / "records"
-    with Journal(path), pytest.raises(JournalLocked):
+    with Journal(path), pytest.raises(InUse):
         Journal(path)
     assert contents(path) == []
 

@@ -23,7 +23,7 @@ from ml.training.recipe import default_training_parameters
 from node.api.disclosure import answers_target, sign_request
 from node.api.keys import ApiKeys
 from node.client import NodeClient
-from node.workers.journal import JournalLocked
+from node.errors import InUse
 from node.workers.records import WorkRecords
 from node.workers.worker import Worker, WorkerSettings
 from pallets.compute.pallet import Compute
@@ -521,7 +521,7 @@ def test_the_epoch_is_attributed_and_adds_up(serving):
 def test_a_second_worker_cannot_use_the_same_folder(trained):
     """The journal is locked: one clear error instead of two workers in one folder."""
     settings = WorkerSettings(trained.folder / "work", (BASE_MODEL,), ())
-    with pytest.raises(JournalLocked):
+    with pytest.raises(InUse):
         Worker(trained.client, people("worker"), settings, threading.Event())
 
 
