@@ -1,4 +1,4 @@
-"""`openledger validator`: the keys of a validator, on a running chain and in a chain spec."""
+"""`openledger validator`: the keys of a validator on a running chain."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import typer
 
 from node.cli.key_choice import PasswordFile, choose_key
 from node.cli.output import DEFAULT_NODE_URL, JsonFlag, NodeUrl, print_fields, print_json
-from runtime.types import OPEN
 
 app = typer.Typer(no_args_is_help=True, help="Prove the keys of a validator.")
 AccountKey = Annotated[
@@ -26,33 +25,6 @@ SessionKey = Annotated[
         "--session", help="The key whose seed the node signs with, if another.", metavar="KEY"
     ),
 ]
-Bond = Annotated[int, typer.Option(help="The bond in OPEN; the account must be endowed.", min=1)]
-
-
-@app.command("entry")
-def entry(
-    key: AccountKey,
-    bond: Bond,
-    password_file: PasswordFile = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Print the [[validators]] entry of a chain spec: keys, bond, and the proofs of the keys.
-
-    For a chain spec that is written by hand; several parties use `openledger genesis`.
-
-    Example: openledger validator entry --key validator --bond 100000
-    """
-    from genesis.toml_records import write_record
-    from genesis.validators import spec_validator
-    from node.consensus.keys import ValidatorKeys
-    from runtime.hashing import ZERO_HASH
-
-    signing = ValidatorKeys.from_keypair(choose_key(key, password_file))
-    made = spec_validator(signing.account, bond * OPEN, *signing.prove(ZERO_HASH))
-    if as_json:
-        print_json(made)
-    else:
-        print(f"[[validators]]\n{write_record(made)}", end="")
 
 
 @app.command("set-keys")

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -19,6 +23,8 @@ from tests.node.conftest import RunningNode
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "ops" / "prometheus" / "rules.yml"
 DASHBOARD = ROOT / "ops" / "grafana" / "openledger.json"
+UNIT = ROOT / "ops" / "systemd" / "openledger.service"
+COMPOSE = ROOT / "ops" / "compose.yml"
 ALARMS = ROOT / "docs" / "operate" / "alarms.md"
 _METRIC = re.compile(r"\bopenledger_[a-z0-9_]+")
 _SERIES = re.compile(r"_(total|bucket|sum|count|created)$")
@@ -81,13 +87,46 @@ def test_every_command_of_the_pages_is_there(file: Path) -> None:
             assert used <= known, line
 
 
+def parsed(line: str) -> dict[str, Any]:
+    """What the command line reads in a line; raises `click.UsageError` where it does not fit."""
+    program, *words = shlex.split(line)
+    assert program.endswith("openledger")
+    command = typer.main.get_command(app)
+    while words and words[0] in getattr(command, "commands", {}):
+        command = command.commands[words.pop(0)]  # type: ignore[attr-defined] # a group
+    return command.make_context(program, words).params
+
+
 def test_the_unit_starts_commands_that_are_there() -> None:
-    """The options of the systemd unit are those of the command line."""
-    unit = (ROOT / "ops" / "systemd" / "openledger.service").read_text().replace("\\\n", " ")
-    for name, line in re.findall(r"^ExecStart(Pre)?=\S+/openledger (.*)$", unit, re.MULTILINE):
-        words = shlex.split(line)
-        command = typer.main.get_command(app)
-        while words and words[0] in getattr(command, "commands", {}):
-            command = command.commands[words.pop(0)]  # type: ignore[attr-defined] # a group
-        known = {option for parameter in command.params for option in parameter.opts}
-        assert {word for word in words if word.startswith("--")} <= known, name
+    """All words of the systemd unit are read; both commands are of one directory and chain."""
+    unit = UNIT.read_text().replace("\\\n", " ")
+    check, node = map(parsed, re.findall(r"^ExecStart(?:Pre)?=(.*)$", unit, re.MULTILINE))
+    for name in ("data", "chain", "key"):
+        assert check[name] == node[name] is not None
+    assert node["password_file"] == Path("%d/password")
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    """With a program that is there, it finds nothing wrong."""
+    unit = tmp_path / UNIT.name
+    here = Path(sys.executable).with_name("openledger")
+    unit.write_text(UNIT.read_text().replace("/opt/openledger/.venv/bin/openledger", str(here)))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(unit)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_compose_file_starts_a_command_that_is_there() -> None:
+    """And publishes the ports at which that node listens."""
+    text = COMPOSE.read_text()
+    command = re.search(r'exec (\.venv/bin/openledger .*?)"\n', text, re.DOTALL)
+    assert command is not None
+    node = parsed(command[1].replace("\n", " "))
+    assert f"127.0.0.1:{node['rpc_port']}:{node['rpc_port']}" in text
+    assert f'"{node["p2p_port"]}:{node["p2p_port"]}"' in text
+    assert "node" in node["allow_host"]
