@@ -1,0 +1,263 @@
+"""Losses and gradients of rows: the unit is one row, and a batch is a sum of integers.
+
+A row's gradient is rounded to the grid of 2**-40; the gradient of a batch is the integer sum of its
+rows' gradients.  So it has the same bits under any micro-batching, order, padding or number of
+workers, and the gradient of one row, which attribution needs, is there for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+import torch
+
+from ml.exact.adapter import Adapter, AdapterLayout
+from ml.exact.linears import AdapterPart, part_table
+from ml.exact.loss import IGNORED, row_losses
+from ml.exact.model import ExactModel
+from ml.exact.network import BlockPassed, backward, batch_of, forward
+from ml.exact.shape import GROUPS
+from ml.exact.streams import SHARE_UNITS, kept
+
+GRADIENT_UNITS = 2.0**40
+"""A gradient is an integer of 1 / GRADIENT_UNITS."""
+ROW_GRADIENT_MAX = 2.0**52
+"""The most units of one row's gradient (4,096); beyond is a fault."""
+ROWS_MAX = 2**10
+"""The most rows of a batch: their sum stays below 2**62."""
+LOSS_MAX = 2.0**62
+PART_NUMBERS = 2**17
+"""How many numbers of a layer's input go through at once: they stay in a core's second cache."""
+
+
+PartTable = Sequence[Sequence[AdapterPart | None]]
+"""What an adapter adds, by layer and group."""
+
+
+class Fault(IntEnum):
+    """Why a row has no gradient; the job ends with the code in its transcript."""
+
+    NONE = 0
+    LOSS_NOT_FINITE = 1
+    STATE_NOT_FINITE = 2
+    GRADIENT_TOO_LARGE = 3
+    """Or not finite."""
+
+
+class TokenRow(Protocol):
+    """A row as tokens."""
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The tokens."""
+
+    @property
+    def completion_start(self) -> int:
+        """The index of the first token that a loss is taken on, at least 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout:
+    """What dropout drops: units of 1/256, by a key for each row of the call."""
+
+    dropped_units: int
+    keys: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RowGradients:
+    """Every row's own loss and gradient."""
+
+    losses: tuple[int, ...]
+    """Integers of 2**-30 nats; 0 where there is a fault."""
+    gradients: torch.Tensor
+    """int64 [rows, numbers of the adapter] of 2**-40."""
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class BatchGradient:
+    """The sum of rows' losses and gradients."""
+
+    loss: int
+    """Sum of the rows' losses in 2**-30 nats; 0 where there is a fault."""
+    gradient: torch.Tensor
+    """int64 [numbers of the adapter]: the sum of the rows' gradients in 2**-40."""
+    row_count: int
+    fault: Fault
+
+    def __add__(self, other: BatchGradient) -> BatchGradient:
+        """The same of both batches together: any split over workers has the same sum."""
+        return BatchGradient(
+            self.loss + other.loss,
+            self.gradient + other.gradient,
+            self.row_count + other.row_count,
+            max(self.fault, other.fault),
+        )
+
+
+def row_gradients(
+    model: ExactModel, adapter: Adapter, rows: Sequence[TokenRow], dropout: Dropout | None = None
+) -> RowGradients:
+    """Each row's loss and gradient, in the order of the rows."""
+    losses = [0] * len(rows)
+    gradients = torch.zeros((len(rows), adapter.layout.size), dtype=torch.int64)
+    fault = Fault.NONE
+    table = _table(model, adapter, dropout)
+    for part in parts_of(model, rows):
+        sink = _Sink(adapter.layout, len(part))
+        found, part_fault = _run(model, table, rows, part, dropout, sink)
+        fault = max(fault, part_fault, sink.fault)
+        gradients[part] = sink.units
+        for place, loss in zip(part, found, strict=True):
+            losses[place] = loss
+    return RowGradients(tuple(losses), gradients, fault)
+
+
+def batch_gradient(
+    model: ExactModel, adapter: Adapter, rows: Sequence[TokenRow], dropout: Dropout | None = None
+) -> BatchGradient:
+    """The sums over at most `ROWS_MAX` rows."""
+    assert len(rows) <= ROWS_MAX  # noqa: S101 # callers bound their batches by the recipe's limits
+    sink = _Sink(adapter.layout)
+    loss, fault = 0, Fault.NONE
+    table = _table(model, adapter, dropout)
+    for part in parts_of(model, rows):
+        found, part_fault = _run(model, table, rows, part, dropout, sink)
+        loss += sum(found)
+        fault = max(fault, part_fault)
+    return BatchGradient(loss, sink.units, len(rows), max(fault, sink.fault))
+
+
+def evaluate(
+    model: ExactModel, adapter: Adapter | None, rows: Sequence[TokenRow]
+) -> tuple[int, ...]:
+    """Each row's loss in 2**-30 nats, in their order; raises nothing, a fault is a loss of -1."""
+    table = _table(model, adapter, None)
+    losses = [0] * len(rows)
+    for part in parts_of(model, rows):
+        tokens, labels, lengths = _padded([rows[place] for place in part])
+        hidden = forward(model, batch_of(tokens, lengths, _all_kept(model)), table)
+        found = row_losses(model, hidden, labels, backward=False)
+        for place, units in zip(part, found.units.tolist(), strict=True):
+            losses[place] = int(units) if _is_loss(units) else -1
+    return tuple(losses)
+
+
+def parts_of(model: ExactModel, rows: Sequence[TokenRow]) -> list[list[int]]:
+    """Places of rows that go through together: of similar length, and few enough for the cache.
+
+    It changes no bit of any result, only the time.
+    """
+    room = max(1, PART_NUMBERS // model.shape.width)
+    parts: list[list[int]] = []
+    for place in sorted(range(len(rows)), key=lambda place: -len(rows[place].ids)):
+        if parts and (len(parts[-1]) + 1) * len(rows[parts[-1][0]].ids) <= room:
+            parts[-1].append(place)
+        else:
+            parts.append([place])
+    return parts
+
+
+def _run(
+    model: ExactModel,
+    table: PartTable,
+    rows: Sequence[TokenRow],
+    part: Sequence[int],
+    dropout: Dropout | None,
+    sink: _Sink,
+) -> tuple[list[int], Fault]:
+    tokens, labels, lengths = _padded([rows[place] for place in part])
+    masks = _all_kept(model)
+    if dropout is not None:
+        keys = [dropout.keys[place] for place in part]
+        masks = _kept(table, keys, lengths, tokens.shape[1], dropout.dropped_units)
+    batch = batch_of(tokens, lengths, masks)
+    trace: list[BlockPassed] = []
+    hidden = forward(model, batch, table, trace)
+    losses = row_losses(model, hidden, labels, backward=True)
+    units = losses.units.tolist()
+    if not all(_is_loss(each) for each in units):
+        return [0] * len(part), Fault.LOSS_NOT_FINITE
+    assert losses.gradient is not None  # noqa: S101 # asked for
+    backward(model, losses.gradient, batch, table, trace, sink)
+    return [int(each) for each in units], Fault.NONE
+
+
+def _table(model: ExactModel, adapter: Adapter | None, dropout: Dropout | None) -> PartTable:
+    share = 1.0 if dropout is None else 1.0 - dropout.dropped_units / SHARE_UNITS
+    return part_table([block.groups for block in model.blocks], adapter, share)
+
+
+class _Sink:
+    """Rounds gradients to their grid, watches their size, and keeps or adds the rows."""
+
+    def __init__(self, layout: AdapterLayout, row_count: int | None = None) -> None:
+        """Keep every one of `row_count` rows apart, or with None their sum."""
+        self._layout = layout
+        self._apart = row_count is not None
+        sizes = (layout.size,) if row_count is None else (row_count, layout.size)
+        self.units = torch.zeros(sizes, dtype=torch.int64)
+        self.fault = Fault.NONE
+
+    def add(self, layer: int, module: str, part: str, gradients: torch.Tensor) -> None:
+        """Add exact float64 gradients [rows, ...] of A or B."""
+        scaled = gradients.mul_(GRADIENT_UNITS).round_()
+        # Written so that NaN, which compares false, is a fault.
+        if not bool(torch.maximum(scaled.amax(), -scaled.amin()) <= ROW_GRADIENT_MAX):
+            self.fault = Fault.GRADIENT_TOO_LARGE
+            return
+        units = scaled.to(torch.int64)
+        view = self._layout.view(self.units, layer, module, part)
+        view.add_(units if self._apart else units.sum(0))
+
+
+def _padded(rows: Sequence[TokenRow]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Tokens and labels [rows, tokens], padded on the right, and lengths [rows].
+
+    A label is the token after its position; padding is token 0, and inert.
+    """
+    lengths = torch.tensor([len(row.ids) for row in rows])
+    tokens = torch.zeros((len(rows), int(lengths.max())), dtype=torch.int64)
+    labels = torch.full_like(tokens, IGNORED)
+    for number, row in enumerate(rows):
+        ids = torch.tensor(row.ids, dtype=torch.int64)
+        tokens[number, : len(ids)] = ids
+        labels[number, row.completion_start - 1 : len(ids) - 1] = ids[row.completion_start :]
+    return tokens, labels, lengths
+
+
+def _all_kept(model: ExactModel) -> list[list[torch.Tensor | None]]:
+    return [[None] * len(GROUPS) for _ in model.blocks]
+
+
+def _kept(
+    table: PartTable,
+    keys: Sequence[bytes],
+    lengths: torch.Tensor,
+    tokens: int,
+    dropped_units: int,
+) -> list[list[torch.Tensor | None]]:
+    """What dropout keeps of the inputs of every adapted group: padding is kept, it is inert."""
+
+    def mask(layer: int, group: int, part: AdapterPart | None) -> torch.Tensor | None:
+        if part is None:
+            return None
+        width = part.down.shape[1]
+        result = torch.ones((len(keys), tokens, width), dtype=torch.bool)
+        for row, (key, length) in enumerate(zip(keys, lengths.tolist(), strict=True)):
+            purpose = f"dropout {layer} {group}"
+            result[row, :length] = kept(key, purpose, length, width, dropped_units)
+        return result.flatten(0, 1)
+
+    return [
+        [mask(layer, group, part) for group, part in enumerate(parts)]
+        for layer, parts in enumerate(table)
+    ]
+
+
+def _is_loss(units: float) -> bool:
+    return 0.0 <= units <= LOSS_MAX

@@ -1,0 +1,81 @@
+"""The loss of a row: the mean of -log p over its labelled tokens, an integer of 2**-30 nats.
+
+The output layer is applied only where a loss is taken, a few tokens at a time.  On the way back the
+gradient of a token's logits is p minus 1 at the label.  The label's part is taken apart and added
+as one exact row of the output matrix, so that the other probabilities keep 13 bits below the
+largest of *them*: below the label's they would vanish together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from ml.exact.attention import EXPONENTIAL_UNITS
+from ml.exact.elementary import exponential, logarithm, rms_norm, rms_norm_backward
+from ml.exact.model import ExactModel
+from ml.exact.products import rows_of
+
+LOSS_UNITS = 2**30
+"""A loss is an integer of 1 / LOSS_UNITS nats."""
+PART_TOKENS = 32
+"""How many tokens' logits there are at once."""
+IGNORED = -100
+"""The label of a position that no loss is taken at."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowLosses:
+    """The losses of rows, and the gradient of each at its own states."""
+
+    units: torch.Tensor
+    """float64 integers [rows] of 2**-30 nats; not finite where the row is at fault."""
+    gradient: torch.Tensor | None
+    """float32 [rows * tokens, width] at the states before the last norm, of a row's mean loss."""
+
+
+def row_losses(
+    model: ExactModel, hidden: torch.Tensor, labels: torch.Tensor, *, backward: bool
+) -> RowLosses:
+    """Losses of the states [rows * tokens, width] before the last norm, by labels [rows, tokens].
+
+    A row without a label has the loss 0.
+    """
+    flat = labels.reshape(-1)
+    places = (flat != IGNORED).nonzero()[:, 0]
+    rows = places // labels.shape[1]
+    counts = torch.zeros(len(labels)).index_add_(0, rows, torch.ones(len(rows))).clamp_(min=1.0)
+    units = torch.zeros(len(labels), dtype=torch.float64)
+    gradient = torch.zeros_like(hidden) if backward else None
+    for start in range(0, len(places), PART_TOKENS):
+        place, row = places[start : start + PART_TOKENS], rows[start : start + PART_TOKENS]
+        losses, slope = _token_losses(
+            model, hidden[place], flat[place], counts[row, None] if backward else None
+        )
+        units.index_add_(0, row, losses)
+        if gradient is not None and slope is not None:
+            gradient[place] = slope
+    return RowLosses(units.div_(counts).round_(), gradient)
+
+
+def _token_losses(
+    model: ExactModel, hidden: torch.Tensor, labels: torch.Tensor, counts: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """float64 integer losses [tokens], and with `counts` the gradient at the states over them."""
+    normalised = rms_norm(hidden, model.epsilon)
+    logits = model.head.times(rows_of(normalised.values * model.final_norm)).float()
+    most = logits.amax(-1, keepdim=True)
+    chosen = logits.gather(1, labels[:, None]).sub_(most)
+    units = exponential(logits.sub_(most)).mul_(EXPONENTIAL_UNITS).round_()
+    total = units.sum(-1, keepdim=True, dtype=torch.float64)
+    losses = logarithm(total * (1 / EXPONENTIAL_UNITS)).sub_(chosen)
+    losses = losses.mul_(float(LOSS_UNITS)).round_()[:, 0]
+    if counts is None:
+        return losses, None
+    probabilities = units.div_(total.float())
+    own = probabilities.gather(1, labels[:, None]).sub_(1.0).div_(counts)
+    probabilities.scatter_(1, labels[:, None], 0.0).div_(counts)
+    slope = model.head.transposed_times(rows_of(probabilities)).float()
+    slope.add_(own * model.head.output_rows(labels))
+    return losses, rms_norm_backward(slope, model.final_norm, normalised)
