@@ -80,7 +80,7 @@ PARAMETERS = TrainingParameters(
 
 def outcome(adapter: bytes = ADAPTER, leaf_count: int = 14) -> TrainingOutcome:
     """What a worker commits to."""
-    return TrainingOutcome(adapter, ROOT, BLOB, leaf_count, 0, 2, 1)
+    return TrainingOutcome(adapter, ROOT, BLOB, BLOB, leaf_count, 0, 2, 1)
 
 
 def create(sponsor_budget: int = 0, bond_per_row: int = BOND_PER_ROW) -> RuntimeCall:

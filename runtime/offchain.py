@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from runtime.codec import codec_of
 from runtime.hashing import hash_order
-from runtime.types import U32, Hash
+from runtime.types import U32, Hash, Max
 from runtime.wire.records import TrainingOutcome
 from runtime.wire.rows import Row, RowRecord
-from runtime.wire.training_parameters import TrainingParameters
+from runtime.wire.training_parameters import SOURCES_MAX, TrainingParameters
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingRow:
-    """A row of the Datanet version with its record; its position in the version is its index."""
+    """A row of a Datanet version with its record.
+
+    Its index is its position in the version, after the rows of the versions before it.
+    """
 
     row: Row
     record: RowRecord
+
+
+@dataclass(frozen=True, slots=True)
+class RowsOfVersion:
+    """The commitment to the rows of one Datanet version."""
+
+    rows_root: Hash
+    row_count: U32
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +38,7 @@ class TrainingOrder:
 
     job: U32
     base_model: Hash
-    rows_root: Hash
+    sources: Annotated[tuple[RowsOfVersion, ...], Max(SOURCES_MAX)]
     beacon: Hash
     """Beacon of a height after acceptance: the seed of the data order."""
     parameters: TrainingParameters

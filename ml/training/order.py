@@ -117,10 +117,17 @@ def trained_rows(order: TrainingOrder, rows: Sequence[TrainingRow]) -> tuple[Tra
 
 
 def check_rows(order: TrainingOrder, rows: Sequence[TrainingRow]) -> None:
-    """Raise `OrderInvalid` unless `rows` are exactly those that the order's root commits to."""
-    if list_root([row.record.encode() for row in rows]) != order.rows_root:
-        message = f"The {len(rows)} row records do not lead to the rows root of job {order.job}."
-        raise OrderInvalid(message, remedy="Fetch the version's records again, in their order.")
+    """Raise `OrderInvalid` unless `rows` are exactly those that the order commits to."""
+    start = 0
+    for source in order.sources:
+        records = [row.record.encode() for row in rows[start : start + source.row_count]]
+        if list_root(records) != source.rows_root:
+            message = f"The row records from {start} on do not lead to a rows root of the job."
+            raise OrderInvalid(message, remedy="Fetch each version's records again, in order.")
+        start += source.row_count
+    if start != len(rows):
+        message = f"Job {order.job} has {start} rows, and {len(rows)} were given."
+        raise OrderInvalid(message, remedy="Give the rows of the order's versions, no others.")
     for index, row in enumerate(rows):
         if row.row.hash() != row.record.row_hash:
             message = f"Row {index} of job {order.job} is not the text its record commits to."

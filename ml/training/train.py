@@ -89,6 +89,7 @@ def train(
         adapter=adapter,
         transcript_root=list_root(run.leaves),
         transcript=hash_content(encode_blob(run.leaves)),
+        states=ZERO_HASH,
         leaf_count=len(run.leaves),
         fault=int(Fault.NONE),
         validation_loss_before_ppb=round(loss_before * PPB),

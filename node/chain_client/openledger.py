@@ -319,6 +319,7 @@ class TrainingOutcome:
     adapter: Bytes32
     transcript_root: Bytes32
     transcript: Bytes32
+    states: Bytes32
     leaf_count: U32
     fault: U8
     validation_loss_before_ppb: UpTo9223372036854775808

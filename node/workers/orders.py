@@ -7,7 +7,7 @@ from node.workers.errors import JobRefused
 from node.workers.rows import fetch_rows, fetch_version
 from runtime.block import Header
 from runtime.codec import codec_of
-from runtime.offchain import TrainingOrder, TrainingRow
+from runtime.offchain import RowsOfVersion, TrainingOrder, TrainingRow
 from runtime.wire.records import TrainingJob
 
 
@@ -28,7 +28,7 @@ def order_of(
     order = TrainingOrder(
         job=number,
         base_model=job.base_model,
-        rows_root=version.rows_root,
+        sources=(RowsOfVersion(version.rows_root, version.row_count),),
         beacon=codec_of(Header).decode(bytes.fromhex(encoded)).beacon,
         parameters=job.parameters,
     )

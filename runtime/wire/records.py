@@ -68,6 +68,8 @@ class TrainingOutcome:
     """Merkle list of the encoded leaves (`runtime.wire.transcripts`)."""
     transcript: Hash
     """Content hash of the transcript, kept in the content store."""
+    states: Hash
+    """Content hash of the blob that lists a `StateRecord` for every state that is kept."""
     leaf_count: U32
     """Leaves under the root: `leaves_of` the parameters, or fewer where the last has a fault."""
     fault: U8

@@ -24,6 +24,8 @@ TARGET_MODULES = (
 )
 """The linear layers of a Llama block that an adapter may change, in the order of the block."""
 RANKS = (8, 16, 32, 64)
+SOURCES_MAX = 8
+"""The most Datanet versions that one job is trained on."""
 STEPS_MAX = 20_000
 TEMPLATE_BYTES_MAX = 256
 PROMPT_FIELD = "{prompt}"
@@ -45,6 +47,14 @@ class Schedule(IntEnum):
     """Down to 0 after the last step."""
     COSINE = 2
     """Down to 0 along half a cosine."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSource:
+    """A Datanet version that a job is trained on."""
+
+    datanet: U32
+    version: U32
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,10 @@ from runtime.wire.receipts import ListPath
 
 STATE_CHUNK_BYTES = 65_536
 """A state is hashed, and opened, in chunks of this size."""
+STATE_PART_BYTES = 512 * STATE_CHUNK_BYTES
+"""A state is stored in parts of this size, 32 MiB."""
+STATE_PARTS_MAX = 64
+"""The most parts of a state: 2 GiB, an adapter of 180 million numbers."""
 LEAF_BYTES_MAX = 512
 """The largest encoded leaf of any kind of computation."""
 ROUND_LEVELS = 4
@@ -109,6 +113,25 @@ def state_chunks(state: bytes) -> tuple[bytes, ...]:
 def state_root(state: bytes) -> bytes:
     """The 32-byte root of a state: the Merkle list of its chunks."""
     return list_root(state_chunks(state))
+
+
+def state_parts(state: bytes) -> tuple[bytes, ...]:
+    """A state in parts of `STATE_PART_BYTES`, each of which a content store takes.
+
+    A kept state is the blob that lists its parts' content hashes; the content hash of that blob is
+    how records and openings name the state.
+    """
+    starts = range(0, len(state), STATE_PART_BYTES)
+    return tuple(state[start : start + STATE_PART_BYTES] for start in starts)
+
+
+@dataclass(frozen=True, slots=True)
+class StateRecord:
+    """A state that the worker keeps for whoever replays, and what attribution looks at."""
+
+    step: U32
+    state: Hash
+    """Content hash of the blob of its parts; the leaf of the step has its root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +233,7 @@ class StepOpening:
     after: LeafOpening
     """The leaf that the worker committed to."""
     state: Hash | None
-    """Content hash of the state that `before` commits to; none where leaf 0 is disputed."""
+    """Content hash of the blob of parts of the state of `before`; none for leaf 0."""
 
 
 def open_leaf(leaves: Sequence[bytes], index: int) -> LeafOpening:
@@ -220,7 +243,7 @@ def open_leaf(leaves: Sequence[bytes], index: int) -> LeafOpening:
 
 
 def open_step(leaves: Sequence[bytes], index: int, state: bytes | None) -> StepOpening:
-    """Open leaf `index` with the one before; `state` is the content hash of the state there."""
+    """Open leaf `index` with the one before; `state` is the content hash of its parts' blob."""
     before = open_leaf(leaves, index - 1) if index else None
     return StepOpening(before, open_leaf(leaves, index), state if index else None)
 

@@ -11,7 +11,7 @@ import torch
 from ml.manifest import manifest_of
 from ml.training.recipe import default_training_parameters
 from runtime.merkle import list_root
-from runtime.offchain import TrainingOrder, TrainingRow
+from runtime.offchain import RowsOfVersion, TrainingOrder, TrainingRow
 from runtime.wire.rows import Row, RowRecord
 from tests.ml.tiny_models import SPECIAL, save_tiny_base
 
@@ -68,7 +68,7 @@ def make_order(tiny_base) -> Callable[..., TrainingOrder]:
         return TrainingOrder(
             job=7,
             base_model=manifest_of(base).hash(),
-            rows_root=list_root([row.record.encode() for row in rows]),
+            sources=(RowsOfVersion(list_root([row.record.encode() for row in rows]), len(rows)),),
             beacon=bytes(range(32)),
             parameters=dataclasses.replace(parameters, **(small | changes)),
         )

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from ml.errors import OrderInvalid
 from ml.training.order import CounterStream, check_rows, plan_of, trained_rows
+from runtime.merkle import list_root
+from runtime.offchain import RowsOfVersion
 from runtime.types import PPB
 
 
@@ -111,6 +113,23 @@ def test_only_the_rows_of_the_order_are_trained_on(make_rows, make_order):
         check_rows(order, rows[::-1])
     with pytest.raises(OrderInvalid, match="rows root"):
         check_rows(order, rows[:-1])
+    with pytest.raises(OrderInvalid, match="8 rows, and 9"):
+        check_rows(order, [*rows, rows[0]])
     forged = dataclasses.replace(rows[3], row=rows[4].row)
     with pytest.raises(OrderInvalid, match="Row 3"):
         check_rows(order, [*rows[:3], forged, *rows[4:]])
+
+
+def test_a_job_may_have_the_rows_of_several_versions(make_rows, make_order):
+    """Each version has its own root and count; swapping them is another order."""
+    rows = make_rows(12)
+    parts = [rows[:8], rows[8:]]
+    sources = tuple(
+        RowsOfVersion(list_root([row.record.encode() for row in part]), len(part)) for part in parts
+    )
+    order = dataclasses.replace(make_order(rows), sources=sources)
+    check_rows(order, rows)
+    assert plan_of(order, rows) == plan_of(make_order(rows), rows)
+    with pytest.raises(OrderInvalid, match="from 0 on"):
+        check_rows(dataclasses.replace(order, sources=sources[::-1]), rows)
+    assert order.hash() != dataclasses.replace(order, sources=sources[::-1]).hash()

@@ -124,7 +124,7 @@ def test_an_adapter_of_another_base_model_is_refused(trained, plain_base, tmp_pa
     """Checkpoints whose tensors do not fit are named, and so is a missing file."""
     adapter, rows = trained
     config = adapter / "adapter_config.json"
-    config.write_text(config.read_text().replace('"r": 4', '"r": 5'))
+    config.write_text(config.read_text().replace('"r": 8', '"r": 16'))
     with pytest.raises(ModelUnusable, match="does not fit"):
         tracin(plain_base, adapter, rows, ANSWERS, TOKENS_MAX)
     (adapter / load_checkpoints(adapter)[0].file).unlink()

@@ -534,7 +534,7 @@ def test_processes_stop_cleanly(serving):
 
 def test_finished_work_is_remembered(tmp_path):
     """A worker's journal gives back the outcomes of finished runs after a restart."""
-    outcome = TrainingOutcome(b"a" * 32, b"t" * 32, b"T" * 32, 14, 0, 3, 2)
+    outcome = TrainingOutcome(b"a" * 32, b"t" * 32, b"T" * 32, b"S" * 32, 14, 0, 3, 2)
     records = WorkRecords(tmp_path / "journal")
     records.note_trained(3, outcome)
     records.close()

@@ -165,7 +165,7 @@ def _job():
         seed=0,
         target_modules=("q_proj", "v_proj"),
     )
-    outcome = TrainingOutcome(ADAPTER, b"t" * 32, b"T" * 32, 62, 0, 3 * 10**9, 2 * 10**9)
+    outcome = TrainingOutcome(ADAPTER, b"t" * 32, b"T" * 32, b"S" * 32, 62, 0, 3 * 10**9, 2 * 10**9)
     return TrainingJob(
         owner=_OTHER.account,
         base_model=BASE_MODEL,
