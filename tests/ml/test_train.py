@@ -116,7 +116,7 @@ def test_peft_loads_the_adapter_and_computes_the_same(tmp_path, tiny_base, make_
     for row in encode_rows(load_tokenizer(tiny_base), texts, 48):
         ids = torch.tensor([row.ids])
         labels = ids.clone()
-        labels[0, : row.completion_start] = -100
+        labels[0, 1:] = torch.tensor(row.labels[:-1])
         total += peft(input_ids=ids, labels=labels).loss.item()
     assert total / len(texts) == pytest.approx(report.validation_loss_after, rel=1e-5)
 
