@@ -17,7 +17,7 @@ class Currency(Protocol):
     """The native token, as other pallets may use it; `Balances` is the implementation."""
 
     def free_balance(self, account: bytes) -> int:
-        """What `account` may spend, in units of 10**-18 OPEN."""
+        """What `account` may spend, in units of 10**-18 OPEN: neither held nor locked."""
 
     def move(self, sender: bytes, receiver: bytes, amount: int) -> None:
         """Move free balance; raises `Balances.Insufficient`."""
@@ -30,6 +30,15 @@ class Currency(Protocol):
 
     def move_held(self, account: bytes, amount: int, reason: str, receiver: bytes) -> None:
         """Pay a hold, or a part of it, to somebody else: a spent escrow or a slashed bond."""
+
+    def lockable_balance(self, account: bytes) -> int:
+        """How much `account` can promise to keep: its free balance and its bonds."""
+
+    def set_lock(self, account: bytes, amount: int, reason: str) -> None:
+        """Let `account` keep at least `amount` for `reason`, in place of what was; 0 ends it.
+
+        The largest lock counts.  Raises `Balances.TooManyLocks`.
+        """
 
     def held(self, account: bytes, reason: str) -> int:
         """How much of `account` is held for `reason`."""

@@ -65,6 +65,16 @@ class Account:
     nonce: U64
     free: U128
     held: U128
+    bonded: U128
+    locked: U128
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Part of what Balances stores or takes."""
+
+    reason: TextUpTo64
+    amount: U128
 
 
 @dataclass(frozen=True, slots=True)
@@ -475,9 +485,10 @@ class Balances(BasePallet, index=2):
     existential_deposit: Final[U128] = 1
 
     issuance = Value[U128](0)
-    accounts = DefaultMap[Bytes32, Account](Account(nonce=0, free=0, held=0))
+    accounts = DefaultMap[Bytes32, Account](Account(nonce=0, free=0, held=0, bonded=0, locked=0))
     holds = DefaultMap[Bytes32, TextUpTo64, U128](0)
     allowances = DefaultMap[Bytes32, Bytes32, U128](0)
+    locks = DefaultMap[Bytes32, Annotated[tuple[Lock, ...], Max(8)]](())
 
     class Transfer(Event):
         """Free balance moved from one account to another."""
@@ -519,6 +530,13 @@ class Balances(BasePallet, index=2):
         reason: TextUpTo64
         amount: U128
 
+    class LockSet(Event):
+        """An account must keep this much for a reason from now on; 0: nothing more."""
+
+        account: Bytes32
+        reason: TextUpTo64
+        amount: U128
+
     class HeldMoved(Event):
         """Held balance was paid to another account, where it is free."""
 
@@ -529,6 +547,12 @@ class Balances(BasePallet, index=2):
 
     class Insufficient(PalletError):
         """The account's free balance is too low for this amount."""
+
+    class Locked(PalletError):
+        """The account must keep what it has locked, for example for its votes."""
+
+    class TooManyLocks(PalletError):
+        """The account has as many locks as may be."""
 
     class BelowExistentialDeposit(PalletError):
         """The receiver would have less than an account may hold."""

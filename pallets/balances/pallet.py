@@ -2,7 +2,8 @@
 
 Terms.  An account's balance is *free* or *held*; every held unit is held for a *reason*, a short
 text that names the pallet and the purpose.  An *allowance* is how much of an owner's free balance
-a spender may still move.  *Issuance* is all there is.
+a spender may still move.  *Issuance* is all there is.  A *lock* is an amount that its owner must
+keep for a reason, for example because it has voted with it: it moves nothing.
 
 Rules that everything below keeps:
 
@@ -14,6 +15,10 @@ Rules that everything below keeps:
   transfer fail.  With the deposit of 1 unit that the chain has there is no dust.
 - An empty account is not stored unless it has signed something: its nonce is what keeps old
   extrinsics from being played again.
+- Locks do not add up: the same OPEN serves all of them, and the largest counts.  Free balance and
+  bonds (holds for one of `BOND_REASONS`) together stay at least as large, unless a bond is slashed.
+  So locked OPEN can be bonded and bonded OPEN locked; but it is not sent, burned, charged, or held
+  for anything that pays somebody else, and can therefore not be lent to another voter.
 - What the runtime charges for extrinsics leaves the accounts at once, and issuance or another
   account at the end of the block.
 - Sending to oneself moves nothing, and sending nothing is allowed; both are noted by an event, as
@@ -22,12 +27,14 @@ Rules that everything below keeps:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from pallets.balances import weights
-from pallets.balances.types import Account
+from pallets.balances.types import BOND_REASONS, LOCKS_MAX, Account, Lock, Locks
 from pallets.pots import TREASURY
 from runtime import (
+    U8,
     AccountId,
     Amount,
     Const,
@@ -59,6 +66,7 @@ class Balances(Pallet, index=2):
     accounts = Map[AccountId, Account](Account())
     holds = Map[tuple[AccountId, ShortText], Amount](0)
     allowances = Map[tuple[AccountId, AccountId], Amount](0)
+    locks = Map[AccountId, Locks](())
 
     # Events
 
@@ -102,6 +110,13 @@ class Balances(Pallet, index=2):
         reason: ShortText
         amount: Amount
 
+    class LockSet(Event):
+        """An account must keep this much for a reason from now on; 0: nothing more."""
+
+        account: AccountId
+        reason: ShortText
+        amount: Amount
+
     class HeldMoved(Event):
         """Held balance was paid to another account, where it is free."""
 
@@ -118,6 +133,21 @@ class Balances(Pallet, index=2):
         remedy: ClassVar[str] = "Send less, or wait for incoming OPEN; held balance does not count."
         free: Amount
         needed: Amount
+
+    class Locked(Error):
+        """The account must keep what it has locked, for example for its votes."""
+
+        remedy: ClassVar[str] = (
+            "Send less, or end a lock that Balances.locks names: a vote's with Governance.unlock."
+        )
+        spendable: Amount
+        needed: Amount
+
+    class TooManyLocks(Error):
+        """The account has as many locks as may be."""
+
+        remedy: ClassVar[str] = "End one of the locks that Balances.locks names."
+        locks: U8
 
     class BelowExistentialDeposit(Error):
         """The receiver would have less than an account may hold."""
@@ -192,8 +222,13 @@ class Balances(Pallet, index=2):
     # Helpers: `Currency` for other pallets
 
     def free_balance(self, account: bytes) -> int:
-        """What `account` may spend."""
-        return self.accounts[account].free
+        """What `account` may spend: neither held nor locked."""
+        return _spendable(self.accounts[account])
+
+    def lockable_balance(self, account: bytes) -> int:
+        """How much `account` can promise to keep: its free balance and its bonds."""
+        balance = self.accounts[account]
+        return balance.free + balance.bonded
 
     def held(self, account: bytes, reason: str) -> int:
         """How much of `account` is held for `reason`."""
@@ -204,12 +239,18 @@ class Balances(Pallet, index=2):
         self._move(sender, receiver, amount, free_least=0)
 
     def hold(self, account: bytes, amount: int, reason: str) -> None:
-        """Move free balance under a hold; raises `Insufficient`; nothing held is no hold."""
-        balance = self._with_free(account, amount)
+        """Move free balance under a hold; nothing held is no hold.
+
+        Raises `Insufficient` or `Locked`; what is locked can be bonded.
+        """
+        is_bond = reason in BOND_REASONS
+        balance = self._with_free(account, amount, locked_too=is_bond)
         if not amount:
             return
         balance.free -= amount
         balance.held += amount
+        if is_bond:
+            balance.bonded += amount
         self._store(account, balance)
         self.holds[account, reason] += amount
         self.emit(self.Held(account=account, reason=reason, amount=amount))
@@ -234,6 +275,26 @@ class Balances(Pallet, index=2):
         self._add_free(receiver, amount)
         self.emit(self.HeldMoved(account=account, reason=reason, receiver=receiver, amount=amount))
 
+    def set_lock(self, account: bytes, amount: int, reason: str) -> None:
+        """Let `account` keep at least `amount` for `reason`, in place of what was; 0 ends it.
+
+        It may be more than there is.  Raises `TooManyLocks`.
+        """
+        before = self.locks[account]
+        locks = _with_lock(before, Lock(reason, amount))
+        if locks == before:
+            return
+        if len(locks) > LOCKS_MAX:
+            raise self.TooManyLocks(locks=len(before))
+        if locks:
+            self.locks[account] = locks
+        else:
+            del self.locks[account]
+        balance = self.accounts[account]
+        balance.locked = max((lock.amount for lock in locks), default=0)
+        self._store(account, balance)
+        self.emit(self.LockSet(account=account, reason=reason, amount=amount))
+
     def endow(self, account: bytes, amount: int) -> None:
         """Issue `amount` to `account` at genesis: there is no call that issues."""
         if self.block.height:
@@ -255,8 +316,8 @@ class Balances(Pallet, index=2):
             raise wrong_nonce(nonce, paying.nonce)
         free = paying.free - charge
         total = free + paying.held
-        if free < 0 or 0 < total < self.existential_deposit:
-            raise cannot_pay(charge, paying.free)
+        if charge > _spendable(paying) or 0 < total < self.existential_deposit:
+            raise cannot_pay(charge, _spendable(paying))
         paying.nonce += 1
         paying.free = free
         self.accounts[account] = paying
@@ -285,10 +346,12 @@ class Balances(Pallet, index=2):
             raise self.NotKeptAlive(free=paying.free)
         self.emit(self.Transfer(sender=sender, receiver=receiver, amount=amount))
 
-    def _with_free(self, account: bytes, amount: int) -> Account:
+    def _with_free(self, account: bytes, amount: int, *, locked_too: bool = False) -> Account:
         balance = self.accounts[account]
         if balance.free < amount:
             raise self.Insufficient(free=balance.free, needed=amount)
+        if balance.locked and not locked_too and _spendable(balance) < amount:
+            raise self.Locked(spendable=_spendable(balance), needed=amount)
         return balance
 
     def _add_free(self, account: bytes, amount: int) -> None:
@@ -307,11 +370,13 @@ class Balances(Pallet, index=2):
             self.holds[account, reason] = held - amount
         balance = self.accounts[account]
         balance.held -= amount
+        if reason in BOND_REASONS:
+            balance.bonded -= amount
         return balance
 
     def _store(self, account: bytes, balance: Account) -> None:
         total = balance.free + balance.held
-        if total == 0 and balance.nonce == 0:
+        if total == 0 and balance.nonce == 0 and balance.locked == 0:
             del self.accounts[account]
             return
         if 0 < total < self.existential_deposit and account != TREASURY:
@@ -333,3 +398,16 @@ class Balances(Pallet, index=2):
             self.allowances[owner, spender] = amount
         elif self.allowances[owner, spender]:
             del self.allowances[owner, spender]
+
+
+def _spendable(account: Account) -> int:
+    """What of the free balance no lock needs, in 10**-18 OPEN."""
+    if not account.locked:  # as nearly always, and every extrinsic asks
+        return account.free
+    return min(account.free, max(0, account.free + account.bonded - account.locked))
+
+
+def _with_lock(locks: Sequence[Lock], lock: Lock) -> tuple[Lock, ...]:
+    """The locks with another one of its reason, or without one where it locks nothing."""
+    others = tuple([each for each in locks if each.reason != lock.reason])
+    return (*others, lock) if lock.amount else others

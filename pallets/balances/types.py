@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from runtime import U64, Amount
+from runtime import U64, Amount, Max, ShortText
+
+LOCKS_MAX = 8
+"""The most locks of one account: one for each pallet that locks."""
+BOND_REASONS = ("Staking.stake",)
+"""Holds that leave their account by slashes only, so that what is held still backs locks."""
 
 
 @dataclass(slots=True)
@@ -16,3 +22,19 @@ class Account:
     free: Amount = 0
     held: Amount = 0
     """The sum of the account's holds."""
+    bonded: Amount = 0
+    """The part of what is held that stays the account's unless it is slashed."""
+    locked: Amount = 0
+    """The largest of the account's locks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """An amount that an account must keep for a reason."""
+
+    reason: ShortText
+    amount: Amount
+
+
+Locks = Annotated[tuple[Lock, ...], Max(LOCKS_MAX)]
+"""In the order in which they were set."""

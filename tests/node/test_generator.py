@@ -288,7 +288,7 @@ def test_names_that_collide_are_told_apart() -> None:
     module = load(generate(metadata))
     first = system["storage"][0]["name"]
     assert module.Account(x=1) == vars(module.System)[first]._default
-    account = module.BalancesAccount(nonce=0, free=0, held=0)
+    account = module.BalancesAccount(nonce=0, free=0, held=0, bonded=0, locked=0)
     assert account == vars(module.Balances)["accounts"]._default
     assert module.BalancesTransfer(a=1).a == 1
     assert pallet_of(module, "System").remark(class_=b"").to_plain() == (0, 0, (b"",))
@@ -311,7 +311,7 @@ def test_names_of_the_module_itself_are_evaded() -> None:
     assert pallet.call_(bytes(32), 5).to_plain()[:2] == (2, 0)
     assert pallet.approve(bytes(32), 5).to_plain()[:2] == (2, 2)
     assert pallet.Event_.event_definition.name == "Event"
-    assert list(pallet._errors)[:2] == ["Balances.PalletError", "Balances.BelowExistentialDeposit"]
+    assert list(pallet._errors)[:2] == ["Balances.PalletError", "Balances.Locked"]
     assert vars(module.Balances)["Value_"]._prefix == storage_key("Balances", "Value")
     assert vars(module.Map_)["spec_version"]._key == storage_key("Map", "spec_version")
     assert module.Chain.PALLETS[0] is module.Map_

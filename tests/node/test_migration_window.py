@@ -35,6 +35,8 @@ class OldAccount:
     free: Amount = 0
     held: Amount = 0
     nonce: U64 = 0
+    bonded: Amount = 0
+    locked: Amount = 0
 
 
 def install_old(patch: pytest.MonkeyPatch) -> None:

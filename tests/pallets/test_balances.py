@@ -12,12 +12,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from genesis.allocation import SUPPLY
 from genesis.chain_spec import development_keypair
 from pallets.balances.pallet import Balances
-from pallets.balances.types import Account
+from pallets.balances.types import LOCKS_MAX, Account
 from pallets.pots import TREASURY
 from pallets.system.pallet import System
 from runtime import Runtime
 from runtime.block import BlockContext
-from runtime.errors import InvariantViolation, OpenLedgerError
+from runtime.errors import InvalidTransaction, InvariantViolation, OpenLedgerError
 from runtime.hashing import ZERO_HASH
 from runtime.types import OPEN
 from tests.pallets.chain import Chain, key_of
@@ -218,6 +218,83 @@ def test_holds_are_kept_by_account_and_reason():
 
     storage = runtime.initialise(configure)
     assert len([key for key in storage if key.startswith(Balances.holds.prefix)]) == 1
+
+
+STAKE = "Staking.stake"
+
+
+def test_the_largest_lock_is_kept():
+    """Locks overlay one another; what they need is not sent, burned, held or approved away."""
+    balances, runtime = lone()
+    owner, other = b"a" * 32, b"b" * 32
+
+    def configure():
+        balances.endow(owner, 100)
+        balances.set_lock(owner, 60, "x")
+        balances.set_lock(owner, 90, "y")
+        assert (balances.free_balance(owner), balances.lockable_balance(owner)) == (10, 100)
+        for refused in (
+            lambda: balances.move(owner, other, 11),
+            lambda: balances.hold(owner, 11, "Inference.escrow"),
+            lambda: balances.burn(owner, 11),
+        ):
+            with pytest.raises(Balances.Locked):
+                refused()
+        with pytest.raises(InvalidTransaction):
+            balances.admit(owner, 0, 11)
+        balances.set_lock(owner, 0, "y")
+        assert balances.free_balance(owner) == 40
+        balances.move(owner, other, 40)
+        with pytest.raises(Balances.Locked):
+            balances.move(owner, other, 1)
+        balances.set_lock(owner, 0, "x")
+        balances.set_lock(owner, 0, "x")
+        balances.move(owner, other, 60)
+        assert owner not in balances.accounts
+
+    storage = runtime.initialise(configure)
+    assert not [key for key in storage if key.startswith(Balances.locks.prefix)]
+
+
+def test_a_bond_backs_locks_and_an_escrow_does_not():
+    """Locked OPEN can be staked and staked OPEN locked; an escrow can be spent, and a slash hits."""
+    balances, runtime = lone()
+    owner, other = b"a" * 32, b"b" * 32
+
+    def configure():
+        balances.endow(owner, 100)
+        balances.set_lock(owner, 100, "x")
+        balances.hold(owner, 70, STAKE)
+        assert (balances.free_balance(owner), balances.lockable_balance(owner)) == (0, 100)
+        balances.set_lock(owner, 80, "x")
+        assert balances.free_balance(owner) == 20
+        balances.hold(owner, 20, "Inference.escrow")
+        assert (balances.free_balance(owner), balances.lockable_balance(owner)) == (0, 80)
+        balances.move_held(owner, 50, STAKE, other)
+        assert (balances.free_balance(owner), balances.lockable_balance(owner)) == (0, 30)
+        balances.release(owner, 20, STAKE)
+        balances.release(owner, 20, "Inference.escrow")
+        assert (balances.free_balance(owner), balances.lockable_balance(owner)) == (0, 50)
+        balances.set_lock(owner, 30, "x")
+        assert balances.accounts[owner] == Account(free=50, locked=30)
+        assert balances.free_balance(owner) == 20
+
+    runtime.initialise(configure)
+
+
+def test_locks_are_bounded():
+    """An account has one lock a reason, and no more than the limit."""
+    balances, runtime = lone()
+
+    def configure():
+        for number in range(LOCKS_MAX):
+            balances.set_lock(b"a" * 32, 5, str(number))
+        balances.set_lock(b"a" * 32, 9, "0")
+        with pytest.raises(Balances.TooManyLocks):
+            balances.set_lock(b"a" * 32, 5, "another")
+        assert balances.accounts[b"a" * 32] == Account(locked=9)
+
+    runtime.initialise(configure)
 
 
 def test_only_genesis_issues():
