@@ -31,6 +31,13 @@ class Currency(Protocol):
     def move_held(self, account: bytes, amount: int, reason: str, receiver: bytes) -> None:
         """Pay a hold, or a part of it, to somebody else: a spent escrow or a slashed bond."""
 
+    def held(self, account: bytes, reason: str) -> int:
+        """How much of `account` is held for `reason`."""
+
+
+class LockableCurrency(Currency, Protocol):
+    """A token whose owners can promise to keep it; `Balances` is the implementation."""
+
     def lockable_balance(self, account: bytes) -> int:
         """How much `account` can promise to keep: its free balance and its bonds."""
 
@@ -39,9 +46,6 @@ class Currency(Protocol):
 
         The largest lock counts.  Raises `Balances.TooManyLocks`.
         """
-
-    def held(self, account: bytes, reason: str) -> int:
-        """How much of `account` is held for `reason`."""
 
 
 class DatanetSource(Protocol):
