@@ -218,8 +218,8 @@ class Facts:
                 return False
             self.proposals[round_] = vote
             self.changes += 1
-        if proposal.block is not None and vote.statement.block_id not in self.blocks:
-            self.add_block(proposal.block)
+        if proposal.block is not None:
+            self.take_block(proposal.block, vote.statement.block_id)
         return True
 
     def restore_proposal(self, vote: Vote) -> None:
@@ -269,15 +269,19 @@ class Facts:
             nullified.append(certificate)
         return Entry(None, tuple(reversed(nullified)))
 
-    def add_block(self, block: bytes) -> bytes | None:
-        """Keep a block; return its id, or `None` if it is none or there are too many."""
-        block_id = self._identify(block)
-        if block_id is not None and block_id not in self.blocks:
-            if len(self.blocks) >= BLOCKS_MAX and not self._make_room():
-                return None
-            self.blocks[block_id] = KnownBlock(block)
-            self.changes += 1
-        return block_id
+    def take_block(self, block: bytes, block_id: bytes | None) -> None:
+        """Keep a block that has arrived, if it is the one of this id and new."""
+        if block_id is None or block_id in self.blocks:
+            return
+        if self._identify(block) == block_id:
+            self.add_block(block, block_id)
+
+    def add_block(self, block: bytes, block_id: bytes) -> None:
+        """Keep a block of this id, unless there are too many."""
+        if block_id in self.blocks or (len(self.blocks) >= BLOCKS_MAX and not self._make_room()):
+            return
+        self.blocks[block_id] = KnownBlock(block)
+        self.changes += 1
 
     def _make_room(self) -> bool:
         """Forget a block that no certificate names."""

@@ -16,7 +16,7 @@ from runtime.errors import DecodeError
 from runtime.types import U32, BlockNumber, Hash, Max
 
 ROUNDS_MAX = 1_024
-"""The last round of a height: with the longest time-outs it begins after more than eight hours."""
+"""The last round of a height; time-outs that double keep every height from it (R1)."""
 ENCODED_BLOCK_BYTES_MAX = BLOCK_BYTES_MAX + 256 * 1024
 """The largest encoded block: its extrinsics, their headings, the header and the parent's commit."""
 BlockBytes = Annotated[bytes, Max(ENCODED_BLOCK_BYTES_MAX)]

@@ -42,13 +42,21 @@ from runtime.errors import InvariantViolation
 
 ROUNDS_AHEAD_MAX = 16
 """Votes further ahead of the own round are dropped: the certificates that lead there are sent."""
+STEADY_ROUNDS = 64
+"""So many rounds have time-outs of at most `TimeOuts.most_ms`, and end at once when invalid."""
+DOUBLING_ROUNDS = 16
+"""Every so many rounds after these the time-outs double: no height gets to its last round."""
 RESENT_VOTES_MAX = 256
 """The most own votes that are sent again at once, the latest."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimeOuts:
-    """How long a round may take, in milliseconds: `base + round * step`, at most `most` (R1)."""
+    """How long a round may take, in milliseconds: `base + round * step`, at most `most` (R1).
+
+    After the steady rounds this doubles and doubles, and a round still takes no longer than a
+    sixteenth of what the height has taken before it.
+    """
 
     base_ms: int
     step_ms: int
@@ -58,7 +66,8 @@ class TimeOuts:
 
     def of(self, round_: int) -> int:
         """The time of a round."""
-        return min(self.base_ms + round_ * self.step_ms, self.most_ms)
+        steady_ms = min(self.base_ms + round_ * self.step_ms, self.most_ms)
+        return steady_ms << max(0, round_ - STEADY_ROUNDS) // DOUBLING_ROUNDS
 
     @property
     def patience_ms(self) -> int:
@@ -123,7 +132,7 @@ class Rules:
                 case Certificate():
                     self._facts.add_certificate(record)
                 case KeptBlock():
-                    self._facts.add_block(record.block)
+                    self._facts.add_block(record.block, record.block_id)
                     if record.block_id in self._facts.blocks:
                         self._facts.blocks[record.block_id].logged = True
         # Not all of them: the own vote alone may be a quorum, whose certificate no log has yet.
@@ -158,15 +167,15 @@ class Rules:
             case Decided():
                 # The certificate first: anybody can make blocks, and too many push out others.
                 facts.add_certificate(message.certificate)
-                if self._identify(message.block) == message.certificate.statement.block_id:
-                    facts.add_block(message.block)
+                facts.take_block(message.block, message.certificate.statement.block_id)
             case BlockRequest():
                 known = facts.blocks.get(message.block_id)
                 if known is not None:
                     self.effects.append(Send(peer, BlockReply(self.height, known.block)))
             case BlockReply():
-                if self._identify(message.block) in self._requested:
-                    facts.add_block(message.block)
+                block_id = self._identify(message.block)
+                if block_id is not None and block_id in self._requested:
+                    facts.add_block(message.block, block_id)
 
     def _take_vote(self, vote: Vote) -> None:
         near = vote.statement.round <= self.round + ROUNDS_AHEAD_MAX
@@ -178,25 +187,23 @@ class Rules:
         round_ = proposal.vote.statement.round
         if max(self.round, 1) <= round_ <= ROUNDS_MAX:
             self._facts.add_proposal(proposal, self._leader(round_))
-        elif self._is_late(proposal) and proposal.block is not None:
-            self._facts.add_block(proposal.block)
+        elif proposal.block is not None and self._is_certified(proposal.vote.statement):
+            self._facts.take_block(proposal.block, proposal.vote.statement.block_id)
 
-    def _is_late(self, proposal: Proposal) -> bool:
+    def _is_certified(self, proposed: Statement) -> bool:
         """Whether a block comes after the votes for it: its round, or the height, is certified."""
-        proposed = proposal.vote.statement
         certificates = (self._facts.notarized.get(proposed.round), self._facts.finalized)
-        named = any(
+        return any(
             each is not None and each.statement.block_id == proposed.block_id
             for each in certificates
         )
-        block = proposal.block
-        return named and block is not None and self._identify(block) == proposed.block_id
 
     def keep_built(self, block_id: bytes, block: bytes) -> None:
         """The own block is there: it is valid."""
         self._settled_changes = -1
         self._building = False
-        if self._facts.add_block(block) == block_id:
+        self._facts.add_block(block, block_id)
+        if block_id in self._facts.blocks:
             self._built = block_id
             self._facts.blocks[block_id].valid = True
 
@@ -314,10 +321,13 @@ class Rules:
         return agreed and self._may_sign(VoteKind.FINALIZE, round_)
 
     def _give_up(self) -> bool:
-        """R4: nullify the round when its time is over, or at once if its block is invalid."""
+        """R4: nullify the round when its time is over, or at once if its block is invalid.
+
+        Not at once for ever: where all find every block invalid, the rounds must last.
+        """
         if not self._may_sign(VoteKind.NULLIFY, self.round):
             return False
-        if not (self._timed_out or self._is_invalid()):
+        if not (self._timed_out or (self.round <= STEADY_ROUNDS and self._is_invalid())):
             return False
         return self._sign(VoteKind.NULLIFY, self.round, None)
 

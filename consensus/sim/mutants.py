@@ -195,8 +195,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "time-outs never grow",
         "R1",
         "rules",
-        "return min(self.base_ms + round_ * self.step_ms, self.most_ms)",
-        "return min(self.base_ms, self.most_ms)",
+        "steady_ms = min(self.base_ms + round_ * self.step_ms, self.most_ms)",
+        "steady_ms = min(self.base_ms, self.most_ms)",
     ),
     _edit(
         "no timer is started",

@@ -1,4 +1,4 @@
-"""`openledger signer run | export | import`: keys in their own process, and what they signed."""
+"""`openledger signer run | export | import | rebuild`: keys in a process, and what they signed."""
 
 from __future__ import annotations
 
@@ -85,4 +85,26 @@ def import_(data: Data, file: File, as_json: JsonFlag = False) -> None:
     from node.signer_backup import import_signed
 
     place = import_signed(DataDirectory(data), file)
+    (print_json if as_json else print_fields)(place)
+
+
+@app.command()
+def rebuild(
+    data: Data,
+    height: Annotated[
+        int, typer.Option(help="Where the whole network stands: its head and one.", min=1)
+    ],
+    as_json: JsonFlag = False,
+) -> None:
+    """Make a lost signer file again from the log, where the network waits for it.
+
+    Only in the directory with which the validator last ran, never in a copy, and only after all
+    operators have found the same head: docs/operate/recover.md says how and why.
+
+    Example: openledger signer rebuild --data DIR --height 1201
+    """
+    from node.config import DataDirectory
+    from node.signer_backup import rebuild_signed
+
+    place = rebuild_signed(DataDirectory(data), height)
     (print_json if as_json else print_fields)(place)

@@ -26,6 +26,7 @@ from consensus.engine import (
 from consensus.facts import BLOCKS_MAX
 from consensus.log import KeptBlock
 from consensus.messages import (
+    ROUNDS_MAX,
     BlockReply,
     BlockRequest,
     Decided,
@@ -33,7 +34,7 @@ from consensus.messages import (
     Proposal,
     Status,
 )
-from consensus.rules import ROUNDS_AHEAD_MAX
+from consensus.rules import ROUNDS_AHEAD_MAX, STEADY_ROUNDS
 from consensus.simplex import BUFFERED_PER_PEER_MAX
 from consensus.votes import Certificate, Vote, signed_payload
 from runtime.errors import InvariantViolation
@@ -130,15 +131,27 @@ def test_r1_a_forgotten_block_is_built_again():
     rules = node.engine._rules
     assert rules is not None
     for number in range(10, 10 + BLOCKS_MAX + 1):
-        rules._facts.add_block(make_block(number))
+        block = make_block(number)
+        rules._facts.add_block(block, id_of(block))
     effects = node.receive(node.certificate(X, 1))
     assert of_type(effects, BuildBlock)
     assert broadcast(effects, Proposal)[0].block == A
 
 
 def test_r1_time_outs_grow_to_a_limit():
-    """R1: base + round * step, at most so much."""
-    assert [TIMEOUTS.of(round_) for round_ in (1, 2, 3, 4)] == [500, 600, 700, 700]
+    """R1: base + round * step, at most so much for 64 rounds."""
+    assert [TIMEOUTS.of(round_) for round_ in (1, 2, 3, 4, 79)] == [500, 600, 700, 700, 700]
+
+
+def test_r1_time_outs_that_double_keep_a_height_from_its_last_round():
+    """R1: it would take longer than the universe, and no round is long beside what came before."""
+    assert [TIMEOUTS.of(round_) for round_ in (80, 95, 96, 112)] == [1_400, 1_400, 2_800, 5_600]
+    before_ms = 0
+    for round_ in range(1, ROUNDS_MAX):
+        if round_ > STEADY_ROUNDS:
+            assert TIMEOUTS.of(round_) <= before_ms / 15
+        before_ms += TIMEOUTS.of(round_)
+    assert before_ms > 10**20
 
 
 def test_r2_the_first_valid_proposal_is_notarized_once(node):
@@ -222,6 +235,18 @@ def test_r4_the_timer_nullifies_and_everything_is_sent_again(node):
     assert broadcast(again, Vote) == own
     assert broadcast(again, Status) == [Status(1, 1, Entry(None, ()))]
     assert len(node.signed()) == 2
+
+
+def test_r4_an_invalid_block_ends_only_the_first_rounds_at_once(node):
+    """R4: where every block is invalid, the last round must not come within minutes."""
+    for round_ in range(1, STEADY_ROUNDS + 3):
+        invalid = make_block(round_, valid=False)
+        entry = Entry(None, tuple(node.certificate(X, each) for each in range(1, round_)))
+        if node.leader(round_) != node.number:
+            node.receive(node.proposal(round_, invalid, entry))
+            assert ((X, round_, None) in node.signed()) == (round_ <= STEADY_ROUNDS)
+        node.receive(node.certificate(X, round_))
+    assert (X, STEADY_ROUNDS + 3, None) not in node.signed()
 
 
 def test_r4_a_timer_of_another_round_or_height_is_ignored(node):

@@ -12,7 +12,8 @@ import pytest
 import trio
 
 from consensus.engine import BlockChecked, CheckBlock, Effect, Event, HeightBegan
-from consensus.errors import SignerStateError
+from consensus.errors import LogError, SignerStateError
+from consensus.log import KeptBlock, LogWriter
 from consensus.signer import SignerState
 from consensus.votes import Statement, Vote
 from genesis.chain_spec import ChainSpec, dev_spec, development_keypair
@@ -27,6 +28,7 @@ from node.consensus.start import open_driver
 from node.errors import ConfigError
 from node.mempool import Mempool
 from node.metrics import Metrics
+from node.signer_backup import rebuild_signed
 from pallets.system.pallet import System
 from runtime.block import Block
 from runtime.codec import codec_of
@@ -166,6 +168,54 @@ def test_a_lost_signer_file_stops_a_lone_validator(directory: DataDirectory) -> 
     directory.signer.unlink()
     with closing(open_chain(directory)) as chain, pytest.raises(SignerStateError, match="missing"):
         driver_of(chain, directory)
+
+
+def test_a_lost_signer_file_is_made_again_of_the_log(
+    directory: DataDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has every vote that left: the block that was voted for is the one that is decided."""
+    produce(directory, until_height=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(Chain, "commit", stop)
+        cut_power(directory)
+    lost = SignerState.decode(directory.signer.read_bytes())
+    with pytest.raises(ConfigError, match="is there"):
+        rebuild_signed(directory, 3)
+    directory.signer.unlink()
+    assert rebuild_signed(directory, 3)["height"] == 3
+    rebuilt = SignerState.decode(directory.signer.read_bytes())
+    assert rebuilt.votes == lost.at_height(3)
+    produce(directory, until_height=4)
+    with closing(open_chain(directory)) as chain:
+        third = chain.store.header(3)
+        assert third is not None
+        assert third.id() == rebuilt.votes[-1].statement.block_id
+
+
+def test_a_signer_file_is_not_made_of_a_log_that_does_not_say_enough(
+    directory: DataDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another height than the network's, no own vote, a damaged log, none."""
+    produce(directory, until_height=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(Chain, "commit", stop)
+        cut_power(directory)
+    directory.signer.unlink()
+    for height in (2, 4):
+        with pytest.raises(SignerStateError, match="does not stand at"):
+            rebuild_signed(directory, height)
+    data = directory.log.read_bytes()
+    directory.log.write_bytes(data[:60] + bytes(8) + data[68:])
+    with pytest.raises(LogError, match="damaged"):
+        rebuild_signed(directory, 3)
+    block = KeptBlock(bytes(32), b"block")
+    directory.log.write_bytes(LogWriter(3).frame(block).encode())
+    with pytest.raises(SignerStateError, match="no own vote"):
+        rebuild_signed(directory, 3)
+    directory.log.unlink()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        rebuild_signed(directory, 3)
+    assert not directory.signer.exists()
 
 
 def test_a_signer_file_that_was_rolled_back_is_noticed(
