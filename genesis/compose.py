@@ -20,6 +20,8 @@ from pallets.fees.pallet import Fees
 from pallets.inference.pallet import Inference
 from pallets.models.pallet import Models
 from pallets.offences.pallet import Offences
+from pallets.preimage.pallet import Preimage
+from pallets.scheduler.pallet import Scheduler
 from pallets.session.pallet import Session
 from pallets.staking.pallet import Staking
 from pallets.system.pallet import System
@@ -45,6 +47,8 @@ class Pallets:
     session: Session
     offences: Offences
     upgrade: Upgrade
+    preimage: Preimage
+    scheduler: Scheduler
     datanets: Datanets
     models: Models
     compute: Compute
@@ -61,6 +65,8 @@ def compose(extra: Sequence[type[Pallet]] = ()) -> tuple[Runtime, Pallets]:
     """
     system = System()
     balances = Balances()
+    preimage = Preimage(currency=balances)
+    scheduler = Scheduler(preimages=preimage)
     staking = Staking(currency=balances)
     session = Session(stakes=staking, bls=BLS)
     datanets = Datanets(currency=balances)
@@ -79,6 +85,8 @@ def compose(extra: Sequence[type[Pallet]] = ()) -> tuple[Runtime, Pallets]:
             currency=balances, stakes=staking, sets=session, verifier=verify_evidence
         ),
         upgrade=Upgrade(system=system, sets=session),
+        preimage=preimage,
+        scheduler=scheduler,
         datanets=datanets,
         models=models,
         compute=compute,

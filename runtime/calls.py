@@ -99,6 +99,10 @@ class RuntimeCall:
         arguments = definition.arguments.to_plain(self)
         return (definition.pallet_index, definition.index, arguments)
 
+    def __len__(self) -> int:
+        """The length of its encoding, in bytes."""
+        return len(encode_plain(self.to_plain()))
+
     def weight(self) -> Weight:
         """The weight of this call, by its arguments."""
         definition = self.call_definition

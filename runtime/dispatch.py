@@ -118,12 +118,19 @@ def run_call(
     definition: CallDefinition, pallet: Any, origin: CallOrigin, arguments: Sequence[Any]
 ) -> None:
     """Call the pallet's method on behalf of `origin`; raises what it raises, and `BadOrigin`."""
+    require_origin(definition, origin)
+    signer = origin if isinstance(origin, bytes) else None
+    definition.function(pallet, signer, *arguments)
+
+
+def require_origin(definition: CallDefinition, origin: CallOrigin) -> None:
+    """Raise `BadOrigin` for a call that `origin` may not make."""
     wanted = definition.origin
-    if wanted is Marker.SIGNED and isinstance(origin, bytes):
-        definition.function(pallet, origin, *arguments)
-    elif wanted is not Marker.SIGNED and (origin is Marker.ROOT or origin == wanted):
-        definition.function(pallet, None, *arguments)
+    if wanted is Marker.SIGNED:
+        allowed = isinstance(origin, bytes)
     else:
+        allowed = origin is Marker.ROOT or origin == wanted
+    if not allowed:
         message = f"{definition} is a call for the origin {wanted.value}."
         raise BadOrigin(message, remedy="Let the right origin make it.")
 

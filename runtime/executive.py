@@ -41,6 +41,7 @@ from runtime.dispatch import (
     ExtrinsicResult,
     bug,
     failure_of,
+    require_origin,
     run_call,
 )
 from runtime.errors import DefinitionError, InvalidBlock, InvalidTransaction, OpenLedgerError
@@ -94,7 +95,7 @@ class Runtime:
         self.name = name
         self.spec_version = spec_version
         self.pallets: Mapping[str, Any] = _by_name(pallets)
-        self._environment = Environment(self._dispatch_nested)
+        self._environment = Environment(self)
         self._overlay = self._environment.overlay
         for pallet in pallets:
             pallet.bind(self._environment)
@@ -244,6 +245,39 @@ class Runtime:
         """Run every `@invariant`; raises `InvariantViolation`."""
         with self.reading(state):
             self._run_hooks(Hook.INVARIANT)
+
+    # Calls that pallets make: `CallMaker`
+
+    def weight_of(self, call: RuntimeCall) -> Weight:
+        """The weight of a call that may come from storage; raises `DecodeError`."""
+        definition, arguments, _ = self.call_codec.resolve(self.call_codec.to_plain(call))
+        return definition.weigh(arguments)
+
+    def require_origin(self, call: RuntimeCall, origin: CallOrigin) -> None:
+        """Raise `BadOrigin` or `DecodeError` for a call that `origin` may not make."""
+        definition, _, _ = self.call_codec.resolve(self.call_codec.to_plain(call))
+        require_origin(definition, origin)
+
+    def carry_out(self, call: RuntimeCall, origin: CallOrigin) -> CallFailure | None:
+        """Make a call from a hook, metered by its own weight; returns why it failed, or None."""
+        try:
+            with self._overlay.metered_apart(self.weight_of(call)):
+                self.dispatch(call, origin)
+        except HALTING:
+            raise
+        except OpenLedgerError as error:
+            return failure_of(error)
+        return None
+
+    def dispatch(self, call: RuntimeCall, origin: CallOrigin) -> None:
+        """Make a call inside another, or inside a hook; it leaves no trace when it raises."""
+        definition, arguments, _ = self.call_codec.resolve(self.call_codec.to_plain(call))
+        mark = self._overlay.mark()
+        try:
+            run_call(definition, self.pallets[definition.pallet], origin, arguments)
+        except OpenLedgerError:
+            self._overlay.rollback(mark)
+            raise
 
     # Values on the wire
 
@@ -417,16 +451,6 @@ class Runtime:
         except Exception as error:
             raise bug(f"{definition} of extrinsic {extrinsic_hash.hex()}", error) from error
         return None
-
-    def _dispatch_nested(self, call: RuntimeCall, origin: CallOrigin) -> None:
-        """Make a call inside another, or inside a hook; it leaves no trace when it raises."""
-        definition, arguments, _ = self.call_codec.resolve(self.call_codec.to_plain(call))
-        mark = self._overlay.mark()
-        try:
-            run_call(definition, self.pallets[definition.pallet], origin, arguments)
-        except OpenLedgerError:
-            self._overlay.rollback(mark)
-            raise
 
     def _settle(self, block: _BlockInProgress) -> None:
         """Pay the proposer out of what the admissions took; the rest is burned."""

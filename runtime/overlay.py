@@ -13,7 +13,8 @@ is therefore kept from block to block where the state is a `CachedState`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum
 from typing import Final, Protocol, cast
 
@@ -144,6 +145,23 @@ class Overlay:
         self._reads_most = most.reads
         self._writes_most = most.writes if self._writable else 0
         self._events_most = len(self._events) + events
+
+    @contextmanager
+    def metered_apart(self, most: Weight) -> Iterator[None]:
+        """Keep an account of its own for what is done inside; the one in progress goes on after."""
+        reads, writes = self._reads, self._writes
+        hashes, hashed_bytes, limits = self._hashes, self._bytes, self._most
+        reads_most, writes_most = self._reads_most, self._writes_most
+        events_left = self._events_most - len(self._events)
+        self.meter(most, events=min(events_left, EVENTS_PER_CALL_MAX))
+        try:
+            yield
+        finally:
+            events_most = len(self._events) + events_left
+            self._reads, self._writes = reads, writes
+            self._hashes, self._bytes, self._most = hashes, hashed_bytes, limits
+            self._reads_most, self._writes_most = reads_most, writes_most
+            self._events_most = events_most
 
     def settle(self) -> None:
         """End the account of a call or hook: no limits, and nothing before is rolled back."""

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, dataclass_transform
 
 from runtime.block import GENESIS_CONTEXT, BlockContext
 from runtime.calls import RuntimeCall, call
@@ -136,24 +136,39 @@ class Error(DispatchError):
         super().__init__(message, remedy=self.remedy)
 
 
+class CallMaker(Protocol):
+    """What pallets make and look at calls with; `Runtime` is the implementation."""
+
+    def dispatch(self, call: RuntimeCall, origin: CallOrigin) -> None:
+        """Make a call inside another; it leaves no trace when it raises."""
+
+    def carry_out(self, call: RuntimeCall, origin: CallOrigin) -> CallFailure | None:
+        """Make a call from a hook, metered by its own weight; returns why it failed, or None."""
+
+    def weight_of(self, call: RuntimeCall) -> Weight:
+        """The weight of a call that may come from storage; raises `DecodeError`."""
+
+    def require_origin(self, call: RuntimeCall, origin: CallOrigin) -> None:
+        """Raise `BadOrigin` or `DecodeError` for a call that `origin` may not make."""
+
+
 class Environment:
     """What the pallets of one runtime share: the overlay and the block in progress."""
 
     __slots__ = (
         "block",
-        "dispatch",
+        "calls",
         "extrinsic_index",
         "genesis_hash",
         "overlay",
         "parameters",
     )
 
-    def __init__(self, dispatch: Callable[[RuntimeCall, CallOrigin], None]) -> None:
+    def __init__(self, calls: CallMaker) -> None:
         self.overlay = Overlay()
         self.parameters: dict[tuple[str, str], BoundParameter[Any]] = {}
         """Of all pallets, by the names of pallet and parameter."""
-        self.dispatch = dispatch
-        """Makes a call inside another."""
+        self.calls = calls
         self.leave()
 
     def enter(self, block: BlockContext, genesis_hash: bytes) -> None:
@@ -239,7 +254,7 @@ class Pallet:
         Raises what the call raises, and `BadOrigin`; a call that fails leaves no trace.  Its weight
         counts as the weight of the call in progress.
         """
-        self._environment.dispatch(call, origin)
+        self._environment.calls.dispatch(call, origin)
 
     def attempt(self, call: RuntimeCall, origin: CallOrigin) -> CallFailure | None:
         """Make a call as `dispatch` does; returns why it failed, or None.
@@ -247,12 +262,27 @@ class Pallet:
         Raises `WeightExceeded`: what the outer call declared is used up, whoever used it.
         """
         try:
-            self._environment.dispatch(call, origin)
+            self._environment.calls.dispatch(call, origin)
         except (*HALTING, WeightExceeded):
             raise
         except OpenLedgerError as error:
             return failure_of(error)
         return None
+
+    def carry_out(self, call: RuntimeCall, origin: CallOrigin) -> CallFailure | None:
+        """Make a call from a hook as an extrinsic would; returns why it failed, or None.
+
+        It is metered by its own weight, apart from the hook: one that takes more fails.
+        """
+        return self._environment.calls.carry_out(call, origin)
+
+    def weight_of(self, call: RuntimeCall) -> Weight:
+        """The weight of a call that may come from storage; raises `DecodeError`."""
+        return self._environment.calls.weight_of(call)
+
+    def require_origin(self, call: RuntimeCall, origin: CallOrigin) -> None:
+        """Raise `BadOrigin` or `DecodeError` for a call that `origin` may not make."""
+        self._environment.calls.require_origin(call, origin)
 
     def bind(self, environment: Environment) -> None:
         """Join a runtime; raises `DefinitionError` for a pallet that is in one already."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from runtime.calls import RuntimeCall
 from runtime.wire.offences import Offence
 from runtime.wire.records import DatanetVersion, Model
 from runtime.wire.validators import ValidatorSet
@@ -46,6 +47,41 @@ class LockableCurrency(Currency, Protocol):
 
         The largest lock counts.  Raises `Balances.TooManyLocks`.
         """
+
+
+class Preimages(Protocol):
+    """Calls by their hashes; `Preimage` is the implementation."""
+
+    def call_of(self, call_hash: bytes) -> RuntimeCall:
+        """The call of a hash; raises `Preimage.Unknown`."""
+
+    def keep(self, call: RuntimeCall) -> bytes:
+        """Request a call, which need not be noted; returns its hash."""
+
+    def request(self, call_hash: bytes) -> None:
+        """Let a call stay until `unrequest`; raises `Preimage.Unknown`."""
+
+    def unrequest(self, call_hash: bytes) -> None:
+        """Take a request back."""
+
+
+class CallScheduler(Protocol):
+    """What makes calls at a height; `Scheduler` is the implementation."""
+
+    def require_schedulable(self, call_hash: bytes, track: str | None) -> None:
+        """Raise what says that a call cannot be made, on behalf of a track or of the chain."""
+
+    def has_room(self) -> bool:
+        """Whether one more call can wait."""
+
+    def schedule_named(self, name: str, height: int, call_hash: bytes, track: str | None) -> None:
+        """Make a call at `height` or soon after; None: on behalf of the chain.
+
+        Raises `Scheduler.Full`.
+        """
+
+    def cancel_named(self, name: str) -> None:
+        """Give a call up that is not made yet; raises `Scheduler.UnknownTask`."""
 
 
 class DatanetSource(Protocol):

@@ -11,6 +11,7 @@ from genesis.scenes import ALICE, BOB
 from pallets.balances.pallet import Balances
 from pallets.system.pallet import System
 from pallets.utility.pallet import BATCH_CALLS_MAX, Utility
+from runtime.cbor import encode
 
 
 def _batch(_sandbox: Sandbox, count: int) -> Scene:
@@ -22,6 +23,15 @@ def _batch_all(_sandbox: Sandbox, count: int) -> Scene:
     return Scene(ALICE, Utility.batch_all.Call(calls=(transfer,) * count))
 
 
+def _dispatch_all(_sandbox: Sandbox, count: int) -> Scene:
+    call = System.set_parameter.Call(pallet="Session", name="session_blocks", value=encode(9))
+    return Scene(None, Utility.dispatch_all.Call(calls=(call,) * count))
+
+
 _CALLS = Component("calls", 0, BATCH_CALLS_MAX)
 
-BENCHMARKS = (Benchmark(_batch, _CALLS), Benchmark(_batch_all, _CALLS))
+BENCHMARKS = (
+    Benchmark(_batch, _CALLS),
+    Benchmark(_batch_all, _CALLS),
+    Benchmark(_dispatch_all, _CALLS),
+)

@@ -1,7 +1,8 @@
 """Several calls in one extrinsic.
 
 A batch is signed once and has one nonce.  Its weight is the sum of its calls'.  Only calls that the
-signer may make alone can be in it: a batch never changes who makes a call.
+signer may make alone can be in it: a batch never changes who makes a call.  The chain itself has
+batches, too: a referendum can carry several calls.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from runtime import (
     Event,
     Max,
     Pallet,
+    Root,
     RuntimeCall,
     ShortText,
     Signed,
     Weight,
     call,
 )
+from runtime.types import Marker
 
 BATCH_CALLS_MAX = 64
 """The most calls of one batch."""
@@ -69,4 +72,11 @@ class Utility(Pallet, index=1):
         """Make all calls, or none of them."""
         for each in calls:
             self.dispatch(each, sender)
+        self.emit(self.BatchCompleted(calls=len(calls)))
+
+    @call(2, weight=weight_of, operational=True)
+    def dispatch_all(self, _origin: Root, calls: Calls) -> None:
+        """Make all calls on behalf of the chain itself, or none of them."""
+        for each in calls:
+            self.dispatch(each, Marker.ROOT)
         self.emit(self.BatchCompleted(calls=len(calls)))

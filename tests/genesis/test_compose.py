@@ -26,6 +26,8 @@ def test_the_runtime_has_exactly_the_typed_pallets():
         "Session",
         "Offences",
         "Upgrade",
+        "Preimage",
+        "Scheduler",
         "Datanets",
         "Models",
         "Compute",
@@ -80,7 +82,7 @@ def test_indices_stay_for_ever():
     }
     assert numbers == {
         "System": (0, ["remark", "set_parameter"]),
-        "Utility": (1, ["batch", "batch_all"]),
+        "Utility": (1, ["batch", "batch_all", "dispatch_all"]),
         "Fees": (3, []),
         "Session": (4, ["set_keys", "purge_keys"]),
         "Staking": (
@@ -89,6 +91,8 @@ def test_indices_stay_for_ever():
         ),
         "Offences": (6, ["report", "submit"]),
         "Upgrade": (7, ["schedule", "cancel"]),
+        "Preimage": (9, ["note", "unnote"]),
+        "Scheduler": (8, ["schedule", "cancel", "cancel_by_name"]),
         "Balances": (
             2,
             ["transfer", "transfer_keep_alive", "approve", "transfer_from", "burn"],

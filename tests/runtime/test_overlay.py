@@ -200,3 +200,20 @@ def test_one_overlay_serves_one_block_at_a_time() -> None:
     overlay = attached()
     with pytest.raises(InvariantViolation, match="one runtime for each"):
         overlay.attach({}, writable=False)
+
+
+def test_a_call_inside_a_hook_has_an_account_of_its_own() -> None:
+    """Its limits are its own, and what it takes does not count for the hook, even if it fails."""
+    overlay = attached({})
+    overlay.meter(Weight(reads=1, writes=1))
+    overlay.write(b"a", 1)
+    with overlay.metered_apart(Weight(reads=0, writes=2)):
+        overlay.write(b"b", 1)
+        overlay.write(b"c", 1)
+        with pytest.raises(WeightExceeded):
+            overlay.write(b"d", 1)
+    with pytest.raises(ZeroDivisionError), overlay.metered_apart(Weight(reads=0, writes=0)):
+        _ = 1 // 0
+    assert overlay.metered[:2] == (0, 1)
+    with pytest.raises(WeightExceeded):
+        overlay.write(b"e", 1)
