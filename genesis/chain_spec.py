@@ -28,11 +28,14 @@ from genesis.toml_records import InvalidChainSpec, read_record, write_record
 from genesis.validators import SpecValidator, prove_keys, spec_validator
 from pallets.attribution.pallet import Attribution
 from pallets.compute.pallet import Compute
-from pallets.datanets.pallet import Datanets
+from pallets.datanet_votes.pallet import DatanetVotes
 from pallets.inference.pallet import Inference
 from pallets.offences.pallet import Offences
+from pallets.panels.pallet import Panels
+from pallets.reports.pallet import Reports
 from pallets.session.pallet import Session
 from pallets.staking.pallet import Staking
+from pallets.submissions.pallet import Submissions
 from runtime.block import Block, Header
 from runtime.codec import codec_of
 from runtime.errors import DispatchError
@@ -231,8 +234,13 @@ def dev_spec() -> ChainSpec:
                 Compute.window_blocks: 4,
                 Compute.claim_blocks: 100_000,
                 Compute.commit_blocks: 100_000,
-                Datanets.reveal_blocks: 10_000,
-                Datanets.review_blocks: 100_000,
+                Submissions.reveal_blocks: 10_000,
+                Submissions.review_blocks: 100_000,
+                Submissions.answerable_blocks: 20,
+                Reports.answer_blocks: 20,
+                Panels.commit_blocks: 10,
+                Panels.open_blocks: 10,
+                DatanetVotes.voting_blocks: 40,
                 Inference.revocation_blocks: 20,
                 Session.session_blocks: 120,
                 Staking.unbonding_blocks: 10_000,

@@ -15,15 +15,20 @@ from genesis.evidence import verify_evidence
 from pallets.attribution.pallet import Attribution
 from pallets.balances.pallet import Balances
 from pallets.compute.pallet import Compute
+from pallets.data_rights.pallet import DataRights
+from pallets.datanet_votes.pallet import DatanetVotes
 from pallets.datanets.pallet import Datanets
 from pallets.fees.pallet import Fees
 from pallets.inference.pallet import Inference
 from pallets.models.pallet import Models
 from pallets.offences.pallet import Offences
+from pallets.panels.pallet import Panels
 from pallets.preimage.pallet import Preimage
+from pallets.reports.pallet import Reports
 from pallets.scheduler.pallet import Scheduler
 from pallets.session.pallet import Session
 from pallets.staking.pallet import Staking
+from pallets.submissions.pallet import Submissions
 from pallets.system.pallet import System
 from pallets.upgrade.pallet import Upgrade
 from pallets.utility.pallet import Utility
@@ -49,7 +54,12 @@ class Pallets:
     upgrade: Upgrade
     preimage: Preimage
     scheduler: Scheduler
+    panels: Panels
     datanets: Datanets
+    submissions: Submissions
+    reports: Reports
+    data_rights: DataRights
+    datanet_votes: DatanetVotes
     models: Models
     compute: Compute
     inference: Inference
@@ -69,7 +79,9 @@ def compose(extra: Sequence[type[Pallet]] = ()) -> tuple[Runtime, Pallets]:
     scheduler = Scheduler(preimages=preimage)
     staking = Staking(currency=balances)
     session = Session(stakes=staking, bls=BLS)
+    panels = Panels(currency=balances, randomness=session)
     datanets = Datanets(currency=balances)
+    submissions = Submissions(currency=balances, datanets=datanets, panels=panels)
     models = Models()
     compute = Compute(currency=balances, datanets=datanets, models=models)
     attribution = Attribution(currency=balances, workers=compute, models=models, datanets=datanets)
@@ -87,7 +99,14 @@ def compose(extra: Sequence[type[Pallet]] = ()) -> tuple[Runtime, Pallets]:
         upgrade=Upgrade(system=system, sets=session),
         preimage=preimage,
         scheduler=scheduler,
+        panels=panels,
         datanets=datanets,
+        submissions=submissions,
+        reports=Reports(
+            currency=balances, datanets=datanets, submissions=submissions, panels=panels
+        ),
+        data_rights=DataRights(currency=balances, datanets=datanets, submissions=submissions),
+        datanet_votes=DatanetVotes(currency=balances, datanets=datanets),
         models=models,
         compute=compute,
         inference=inference,
@@ -99,6 +118,8 @@ def compose(extra: Sequence[type[Pallet]] = ()) -> tuple[Runtime, Pallets]:
         "sets": session,
         "randomness": session,
         "datanets": datanets,
+        "submissions": submissions,
+        "panels": panels,
         "models": models,
         "workers": compute,
         "pool": attribution,

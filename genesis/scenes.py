@@ -5,15 +5,22 @@ The calls of the main job with their usual arguments, and the states it goes thr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from genesis.chain_spec import development_keypair
+from genesis.chain_spec import ChainSpec, development_keypair
 from pallets.attribution.pallet import Attribution
 from pallets.compute.pallet import Compute
 from pallets.datanets.pallet import Datanets
 from pallets.inference.pallet import Inference
 from pallets.models.pallet import Models
+from pallets.panels.pallet import Panels
+from pallets.reports.pallet import Reports
+from pallets.reports.types import EvidenceKind
+from pallets.session.pallet import BEACON_DELAY_BLOCKS
+from pallets.submissions.pallet import Submissions
+from pallets.submissions.types import VersionRoots
 from runtime.calls import RuntimeCall
 from runtime.codec import codec_of
 from runtime.events import EventRecord
@@ -21,6 +28,16 @@ from runtime.hashing import hash_text
 from runtime.keys import Keypair
 from runtime.merkle import sum_path, sum_root
 from runtime.types import OPEN
+from runtime.wire.datanets import (
+    ALL_PURPOSES,
+    DIALOGUE,
+    Access,
+    Curation,
+    Offer,
+    Schema,
+    Terms,
+)
+from runtime.wire.panels import score_commitment
 from runtime.wire.receipts import SumPath
 from runtime.wire.records import PayoutLeaf, TrainingOutcome
 from runtime.wire.rows import submission_commitment
@@ -34,6 +51,16 @@ class Stage(Protocol):
         self, keypair: Keypair, call: RuntimeCall, height: int | None = None
     ) -> dict[str, EventRecord]:
         """Make a call that must succeed; returns its events by name, the last of each."""
+
+
+class Arena(Stage, Protocol):
+    """A stage whose heights can be chosen: a `Sandbox`."""
+
+    height: int
+    spec: ChainSpec
+
+    def advance(self, count: int) -> None:
+        """Execute empty blocks."""
 
 
 S = TypeVar("S", bound=Stage)
@@ -83,15 +110,44 @@ def outcome(adapter: bytes = ADAPTER, leaf_count: int = 14) -> TrainingOutcome:
     return TrainingOutcome(adapter, ROOT, BLOB, BLOB, leaf_count, 0, 2, 1)
 
 
-def create(sponsor_budget: int = 0, bond_per_row: int = BOND_PER_ROW) -> RuntimeCall:
-    """A new Datanet."""
+def terms(**changed: Any) -> Terms:
+    """Terms for research, teaching and business, reviewed by the owner."""
+    usual: dict[str, Any] = {
+        "licence": "CC-BY-4.0",
+        "purposes": ALL_PURPOSES,
+        "contributor_bond_per_row": BOND_PER_ROW,
+        "curation": Curation.OWNER,
+        "access": Access.PUBLIC,
+        "rows_min": 0,
+    }
+    return Terms(**usual | changed)
+
+
+def create(schema: Schema = DIALOGUE, **changed: Any) -> RuntimeCall:
+    """A new Datanet on `terms`."""
     return Datanets.create.Call(
         name="medicine",
         description="Questions and answers.",
-        licence="CC-BY-4.0",
-        contributor_bond_per_row=bond_per_row,
-        sponsor_budget=sponsor_budget,
+        schema=schema,
+        terms=terms(**changed),
     )
+
+
+def set_sponsor_budget(budget: int) -> RuntimeCall:
+    """What is left to sponsor first bonds of Datanet 0 with."""
+    return Datanets.set_sponsor_budget.Call(datanet=0, budget=budget)
+
+
+def offer(rows: int = 5, **changed: Any) -> Offer:
+    """Rows that may be used for everything."""
+    usual: dict[str, Any] = {
+        "row_count": rows,
+        "size_bytes": 100 * rows,
+        "licence": "CC-BY-4.0",
+        "language": "en",
+        "purposes": ALL_PURPOSES,
+    }
+    return Offer(**usual | changed)
 
 
 def commit(  # what the tests vary
@@ -102,12 +158,13 @@ def commit(  # what the tests vary
     bond: int | None = None,
     root: bytes = ROOT,
     salt: bytes = SALT,
+    **offered: Any,
 ) -> RuntimeCall:
     """Rows of `who` for Datanet 0."""
-    return Datanets.commit.Call(
+    return Submissions.commit.Call(
         datanet=0,
         commitment=submission_commitment(who.account, root, salt),
-        row_count=rows,
+        offer=offer(rows, **offered),
         bond=rows * BOND_PER_ROW if bond is None else bond,
         sponsored=sponsored,
     )
@@ -115,29 +172,67 @@ def commit(  # what the tests vary
 
 def reveal(submission: int = 0, *, root: bytes = ROOT, salt: bytes = SALT) -> RuntimeCall:
     """What `commit` committed to."""
-    return Datanets.reveal.Call(
+    return Submissions.reveal.Call(
         datanet=0, submission=submission, rows_root=root, salt=salt, blob=BLOB
     )
 
 
-def publish(
+def publish(  # what the tests vary
     *verdict_counts: tuple[int, int, int, int],
     row_count: int | None = None,
     reviewed_count: int | None = None,
     rows_before: int = 0,
     reviewed_before: int = 0,
+    rows_root: bytes = ROOT,
 ) -> RuntimeCall:
     """The next version of Datanet 0."""
     accepted = rows_before + sum(counts[1] for counts in verdict_counts)
     reviewed = reviewed_before + sum(sum(counts[1:]) for counts in verdict_counts)
-    return Datanets.publish_version.Call(
+    return Submissions.publish_version.Call(
         datanet=0,
-        rows_root=ROOT,
+        roots=VersionRoots(rows_root, BLOB, ROOT, BLOB, ROOT, BLOB),
         row_count=accepted if row_count is None else row_count,
-        records=BLOB,
-        verdicts_root=ROOT,
         reviewed_count=reviewed if reviewed_count is None else reviewed_count,
         verdict_counts=verdict_counts,
+    )
+
+
+def settle_submission(submission: int = 0) -> RuntimeCall:
+    """The end of a bond in Datanet 0."""
+    return Submissions.settle.Call(datanet=0, submission=submission)
+
+
+def enrol(stake: int = 1_000 * OPEN) -> RuntimeCall:
+    """A panelist's stake."""
+    return Panels.enrol.Call(stake=stake)
+
+
+def judge(chain: Arena, case: int, scores: Mapping[Keypair, int]) -> None:
+    """Draw the panel of a case, have these jurors score it, and close it."""
+    parameters = chain.spec.parameters
+    chain.advance(BEACON_DELAY_BLOCKS)
+    if "Panels.Seated" not in chain.ok(USER, Panels.seat.Call(case=case)):
+        chain.advance(BEACON_DELAY_BLOCKS)  # it had waited for so long that it was opened again
+        chain.ok(USER, Panels.seat.Call(case=case))
+    seated_at = chain.height
+    for juror, score in scores.items():
+        blinded = score_commitment(juror.account, case, score, SALT)
+        chain.ok(juror, Panels.commit.Call(case=case, commitment=blinded))
+    height = seated_at + parameters[Panels.commit_blocks]
+    for juror, score in scores.items():
+        height += 1
+        call = Panels.reveal.Call(case=case, score=score, salt=SALT)
+        chain.ok(juror, call, height=height)
+    ends_at = seated_at + parameters[Panels.commit_blocks] + parameters[Panels.open_blocks]
+    chain.ok(USER, Panels.close.Call(case=case), height=max(height, ends_at) + 1)
+
+
+def report(
+    kind: EvidenceKind = EvidenceKind.DUPLICATE, rows: int = 2, submission: int = 0
+) -> RuntimeCall:
+    """Evidence on rows of a submission to Datanet 0."""
+    return Reports.report.Call(
+        datanet=0, submission=submission, kind=kind, rows=rows, evidence=BLOB
     )
 
 
@@ -224,7 +319,7 @@ def settle_payouts(epoch: int = 0) -> RuntimeCall:
 def published(chain: S, rows: int = 5) -> S:
     """With version 1 of Datanet 0: rows of Alice, all accepted; and the base model."""
     chain.ok(CURATOR, create())
-    chain.ok(ALICE, commit(ALICE, rows))
+    chain.ok(ALICE, commit(ALICE, rows, bond=OPEN))
     chain.ok(ALICE, reveal(0))
     chain.ok(CURATOR, publish((0, rows, 0, 0)))
     chain.ok(BUILDER, Models.register_base.Call(content_hash=BASE_MODEL, name="nano"))

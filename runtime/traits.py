@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from runtime.calls import RuntimeCall
+from runtime.wire.datanets import Datanet, Offer, Purpose, Purposes, Submission, Terms, VersionNotes
 from runtime.wire.offences import Offence
 from runtime.wire.records import DatanetVersion, Model
 from runtime.wire.validators import ValidatorSet
@@ -85,10 +86,142 @@ class CallScheduler(Protocol):
 
 
 class DatanetSource(Protocol):
-    """Where `Compute` looks Datanet versions up; `Datanets` is the implementation."""
+    """What jobs and payouts ask of Datanets and tell them; `Datanets` is the implementation."""
 
     def published_version(self, datanet: int, version: int) -> DatanetVersion:
         """The version's record; raises `Datanets.UnknownVersion`."""
+
+    def permits(self, datanet: int, version: int, purpose: Purpose, builder: bytes) -> bool:
+        """Whether `builder` may train on the version for a purpose: licence, access, withdrawals.
+
+        Raises `Datanets.UnknownVersion`.
+        """
+
+    def begin_use(self, datanet: int, version: int, use: bytes) -> None:
+        """Keep the version's rows from being erased until `end_use`; `use` names the use."""
+
+    def end_use(self, datanet: int, use: bytes) -> None:
+        """The use is over; ending one that is unknown, or over, does nothing."""
+
+    def rows_min(self, datanet: int) -> int:
+        """Rows of a version below which what its models earn waits."""
+
+    def note_earned(self, datanet: int, account: bytes, amount: int) -> None:
+        """Note that rows of `account` in the Datanet earned `amount`, in units of 10**-18 OPEN."""
+
+
+class DatanetRegistry(Protocol):
+    """What the pallets around Datanets share of them; `Datanets` is the implementation."""
+
+    def datanet(self, datanet: int) -> Datanet:
+        """What was fixed at its creation; raises `Datanets.UnknownDatanet`."""
+
+    def terms_of(self, datanet: int) -> Terms:
+        """The terms of this moment; raises `Datanets.UnknownDatanet`."""
+
+    def check_terms(self, terms: Terms) -> None:
+        """Raise `Datanets.InvalidTerms` for terms that no Datanet can have."""
+
+    def set_terms(self, datanet: int, terms: Terms) -> None:
+        """Change the terms; raises `Datanets.InvalidTerms`."""
+
+    def require_owner(self, account: bytes, datanet: int) -> None:
+        """Raise `Datanets.NotOwner` unless the Datanet is the account's."""
+
+    def published_version(self, datanet: int, version: int) -> DatanetVersion:
+        """The version's record; raises `Datanets.UnknownVersion`."""
+
+    def totals(self, datanet: int) -> tuple[int, int, Purposes]:
+        """Rows and reviewed rows of the latest version, and what it may be used for."""
+
+    def latest(self, datanet: int) -> int:
+        """The number of the latest version; 0 before the first."""
+
+    def add_version(self, datanet: int, version: DatanetVersion, notes: VersionNotes) -> int:
+        """Publish a version; returns its number, the first is 1."""
+
+    def check_offer(self, datanet: int, offer: Offer) -> None:
+        """Raise `Datanets.LicenceTooNarrow` or `WrongLanguage` for what is not taken."""
+
+    def use_quota(self, datanet: int, account: bytes, size_bytes: int) -> None:
+        """Count one file of the account today; raises `Datanets.QuotaExceeded`."""
+
+    def sponsor_bond(self, datanet: int, contributor: bytes, bond: int, least: int) -> None:
+        """Draw a bond from the owner's budget; raises an error that says why it does not."""
+
+    def sponsor_of(self, datanet: int) -> tuple[bytes, str]:
+        """Whose balance holds sponsored bonds, and for what reason."""
+
+    def return_to_sponsor(self, datanet: int, amount: int) -> None:
+        """What is left of a sponsored bond is budget again."""
+
+    def earned_by(self, datanet: int, account: bytes) -> int:
+        """What rows of the account earned so far, in units of 10**-18 OPEN."""
+
+    def change_rows(self, datanet: int, account: bytes, change: int) -> None:
+        """Note that rows of an account joined the Datanet, or left it."""
+
+    def rows_of(self, datanet: int, account: bytes) -> int:
+        """How many accepted rows of the account the Datanet has."""
+
+    def retire(self, datanet: int, first: int) -> int:
+        """Rows leave that are in the versions since `first`; returns what `is_unused` wants."""
+
+    def is_unused(self, datanet: int, retirement: int) -> bool:
+        """Whether every use that began before the retirement is over."""
+
+    def set_member(self, datanet: int, account: bytes, admitted: bool) -> None:
+        """Admit an account to a Datanet that is not public, or no longer."""
+
+
+class SubmissionLedger(Protocol):
+    """What withdrawals and reports ask of submissions; `Submissions` is the implementation."""
+
+    def submission(self, datanet: int, submission: int) -> Submission:
+        """The record; raises `Submissions.UnknownSubmission`."""
+
+    def take_rows(self, datanet: int, submission: int, count: int) -> int:
+        """Rows of a submission leave with the next version; returns the retirement to wait for.
+
+        Raises `Submissions.NoSuchRows`.
+        """
+
+    def set_blob(self, datanet: int, submission: int, blob: bytes | None) -> None:
+        """Name the blob that has what is left of the rows."""
+
+    def open_report(self, datanet: int, submission: int) -> None:
+        """Keep the bond until `close_report`; raises `WrongState`, `TooLate`, `TooManyReports`."""
+
+    def close_report(self, datanet: int, submission: int) -> None:
+        """The bond may be settled as far as this report goes."""
+
+    def slash(self, datanet: int, submission: int, amount: int, receiver: bytes) -> None:
+        """Pay a part of the bond to somebody else."""
+
+    def pardon(self, datanet: int, submission: int, rows: int) -> None:
+        """So many rejected rows cost nothing after all."""
+
+
+class PanelSource(Protocol):
+    """Where curation and reports get verdicts from; `Panels` is the implementation."""
+
+    def case_fee(self) -> int:
+        """What a case costs, in units of 10**-18 OPEN."""
+
+    def open_case(self, subject: bytes, payer: bytes, reason: str, fee: int) -> int:
+        """Open a case on a 32-byte subject; the fee, paid from the payer's hold, may be lower.
+
+        Returns its number.
+        """
+
+    def score_of(self, case: int) -> int | None:
+        """The panel's score in parts per billion; None while it is open, or undecided.
+
+        Raises `Panels.UnknownCase`.
+        """
+
+    def is_closed(self, case: int) -> bool:
+        """Whether the case is over, decided or not; raises `Panels.UnknownCase`."""
 
 
 class ModelRegistry(Protocol):

@@ -12,11 +12,22 @@ from node.demo.people import People
 from node.demo.stages import Bar
 from pallets.balances.pallet import Balances
 from pallets.datanets.pallet import Datanets
+from pallets.submissions.pallet import Submissions
+from pallets.submissions.types import VersionRoots
 from pallets.utility.pallet import BATCH_CALLS_MAX, Utility
 from runtime.keys import Keypair
 from runtime.merkle import list_root
 from runtime.types import OPEN
 from runtime.wire.blobs import encode_blob
+from runtime.wire.datanets import (
+    ALL_PURPOSES,
+    DIALOGUE,
+    Access,
+    Curation,
+    Offer,
+    RowChange,
+    Terms,
+)
 from runtime.wire.rows import RowRecord, submission_commitment
 
 BOND_PER_ROW = OPEN // 1_000
@@ -25,6 +36,8 @@ FEE_MONEY = OPEN // 100
 ROWS_ACCEPTED_MIN = 20
 """With fewer there is nothing to train on and to hold out."""
 SALT_BYTES = 32
+LANGUAGE = "en"
+"""Of the default corpus; the demo's schema takes any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +66,36 @@ def create_datanet(client: NodeClient, people: People, corpus: Corpus) -> int:
     call = Datanets.create.Call(
         name=corpus.title[:64],
         description=f"Questions and answers: {corpus.title}"[:1_024],
-        licence=corpus.licence,
-        contributor_bond_per_row=BOND_PER_ROW,
-        sponsor_budget=BOND_PER_ROW * corpus.row_count(),
+        schema=DIALOGUE,
+        terms=Terms(
+            licence=corpus.licence,
+            purposes=ALL_PURPOSES,
+            contributor_bond_per_row=BOND_PER_ROW,
+            curation=Curation.OWNER,
+            access=Access.PUBLIC,
+            rows_min=0,
+        ),
     )
     created = client.submit(call, people.curator).fields("Datanets", "Created")
+    datanet = int(created["datanet"])
+    budget = sum(least_bond(client, datanet, each) for each in corpus.contributions)
+    sponsor = Datanets.set_sponsor_budget.Call(datanet=datanet, budget=budget)
+    client.submit(sponsor, people.curator)
     welcome(client, people)
-    return int(created["datanet"])
+    return datanet
+
+
+def blob_of(contribution: Contribution) -> bytes:
+    """The file that lists a contribution's rows."""
+    return encode_blob([row.encode() for row in contribution.rows])
+
+
+def least_bond(client: NodeClient, datanet: int, contribution: Contribution) -> int:
+    """What a contribution must bond: for its rows, and for the bytes that are kept."""
+    with client.reading() as pallets:
+        return pallets.submissions.least_bond(
+            datanet, len(contribution.rows), len(blob_of(contribution))
+        )
 
 
 def welcome(client: NodeClient, people: People) -> None:
@@ -79,26 +115,33 @@ def commit(
     """Commit to rows without showing them."""
     root = list_root([row.hash() for row in contribution.rows])
     salt = os.urandom(SALT_BYTES)
-    call = Datanets.commit.Call(
+    with client.reading() as pallets:
+        licence = pallets.datanets.terms_of(datanet).licence
+    call = Submissions.commit.Call(
         datanet=datanet,
         commitment=submission_commitment(keypair.account, root, salt),
-        row_count=len(contribution.rows),
-        bond=BOND_PER_ROW * len(contribution.rows),
+        offer=Offer(
+            row_count=len(contribution.rows),
+            size_bytes=len(blob_of(contribution)),
+            licence=licence,
+            language=LANGUAGE,
+            purposes=ALL_PURPOSES,
+        ),
+        bond=least_bond(client, datanet, contribution),
         sponsored=True,
     )
-    committed = client.submit(call, keypair).fields("Datanets", "Committed")
+    committed = client.submit(call, keypair).fields("Submissions", "Committed")
     return Submitted(contribution, int(committed["submission"]), salt, root)
 
 
 def reveal(client: NodeClient, datanet: int, submitted: Submitted, keypair: Keypair) -> None:
     """Show the rows that were committed to."""
-    blob = encode_blob([row.encode() for row in submitted.contribution.rows])
-    call = Datanets.reveal.Call(
+    call = Submissions.reveal.Call(
         datanet=datanet,
         submission=submitted.submission,
         rows_root=submitted.root,
         salt=submitted.salt,
-        blob=client.put_content(blob),
+        blob=client.put_content(blob_of(submitted.contribution)),
     )
     client.submit(call, keypair)
 
@@ -132,16 +175,23 @@ def publish(
         for item in submitted
     ]
     with client.reading() as pallets:
-        seed = pallets.datanets.minhash_seed(datanet)
+        seed = pallets.datanets.datanet(datanet).minhash_seed
     result = review(submissions, seed)
     require_enough(len(result.records), len(result.verdicts))
     encoded = [record.encode() for record in result.records]
-    call = Datanets.publish_version.Call(
+    verdicts = [verdict.encode() for verdict in result.verdicts]
+    changes = [_joined(record, client.height()).encode() for record in result.records]
+    call = Submissions.publish_version.Call(
         datanet=datanet,
-        rows_root=result.rows_root(),
+        roots=VersionRoots(
+            rows_root=result.rows_root(),
+            records=client.put_content(encode_blob(encoded)),
+            verdicts_root=result.verdicts_root(),
+            verdicts=client.put_content(encode_blob(verdicts)),
+            changes_root=list_root(changes),
+            changes=client.put_content(encode_blob(changes)),
+        ),
         row_count=len(encoded),
-        records=client.put_content(encode_blob(encoded)),
-        verdicts_root=result.verdicts_root(),
         reviewed_count=len(result.verdicts),
         verdict_counts=tuple(
             (count.submission, count.accepted, count.duplicate, count.rejected)
@@ -152,6 +202,10 @@ def publish(
     names = {item.submission: item.contribution.name for item in submitted}
     counts = {names[count.submission]: count for count in result.counts()}
     return Published(datanet, int(published["version"]), result.records, counts)
+
+
+def _joined(record: RowRecord, height: int) -> RowChange:
+    return RowChange(record.row_hash, record.submission, record.index, True, height, "accepted")
 
 
 def require_enough(accepted: int, submitted: int) -> None:

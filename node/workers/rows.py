@@ -59,7 +59,7 @@ def _records(client: NodeClient, version: DatanetVersion) -> tuple[RowRecord, ..
 
 def _submission(client: NodeClient, datanet: int, number: int) -> tuple[bytes, tuple[Row, ...]]:
     """The contributor and the rows of one submission."""
-    submission = client.read("Datanets", "submissions", datanet, number)
+    submission = client.read("Submissions", "submissions", datanet, number)
     if submission is None or submission.blob is None or submission.rows_root is None:
         message = f"Submission {number} of Datanet {datanet} was never revealed."
         raise JobRefused(message, remedy=_REMEDY)

@@ -266,6 +266,7 @@ class Attribution(Pallet, index=24):
         if paid + amount > settlement.pool:
             raise self.PoolExhausted(left=settlement.pool - paid, needed=amount)
         self._pay(model, epoch, paid, amount, owner)
+        self.datanets.note_earned(self.models.model(model).datanet, owner, amount)
         self.emit(
             self.Claimed(model=model, epoch=epoch, leaf=path.index, owner=owner, amount=amount)
         )
@@ -317,7 +318,7 @@ class Attribution(Pallet, index=24):
     def _require_rows(self, model: bytes) -> None:
         record = self.models.model(model)
         row_count = self.datanets.published_version(record.datanet, record.version).row_count
-        least = self.rows_min.get()
+        least = max(self.rows_min.get(), self.datanets.rows_min(record.datanet))
         if row_count < least:
             raise self.TooFewRows(row_count=row_count, least=least)
 

@@ -3,14 +3,14 @@
 date     2026-11-21
 cpu      AMD EPYC
 python   3.11.7
-samples  30 at each of up to 5 sizes, each the fastest of 3 runs
+samples  20 at each of up to 5 sizes, each the fastest of 3 runs
 
-call    per                 reads  writes  hashes  bytes   time   +-
-commit  call                    8       2       0      0  55400  636
-settle  call                    1       1       0      0  24200  287
-claim   call                    6       5       2    128  54500  737
-        len(path.siblings)      0       0       1     96   2320  119
-sweep   call                    6       4       0      0  39700  498
+call    per                 reads  writes  hashes  bytes   time      +-
+commit  call                    9       2       0      0  40900     457
+settle  call                    1       1       0      0  15200     198
+claim   call                    8       6       2    128  47900     241
+        len(path.siblings)      0       0       1     96   1280  36.200
+sweep   call                    6       4       0      0  26800     238
 
 Times are in nanoseconds, +- is their standard error.
 """
@@ -22,18 +22,18 @@ from typing import Any
 from runtime import Weight
 
 commit = Weight(
-    reads=8,
+    reads=9,
     writes=2,
     hashes=0,
     bytes=0,
-    time_ns=55_400,
+    time_ns=40_900,
 )
 settle = Weight(
     reads=1,
     writes=1,
     hashes=0,
     bytes=0,
-    time_ns=24_200,
+    time_ns=15_200,
 )
 
 
@@ -46,11 +46,11 @@ def claim(
 ) -> Weight:
     """The weight of `claim` by its arguments."""
     return Weight(
-        reads=6,
-        writes=5,
+        reads=8,
+        writes=6,
         hashes=2 + len(path.siblings),
         bytes=128 + 96 * len(path.siblings),
-        time_ns=54_500 + 2_320 * len(path.siblings),
+        time_ns=47_900 + 1_280 * len(path.siblings),
     )
 
 
@@ -59,5 +59,5 @@ sweep = Weight(
     writes=4,
     hashes=0,
     bytes=0,
-    time_ns=39_700,
+    time_ns=26_800,
 )

@@ -1,1 +1,1 @@
-"""Contributed rows: commit, reveal, review, versions."""
+"""Datanets: their schema, terms, versions, and who uses and earns by them."""

@@ -22,6 +22,7 @@ from genesis.scenes import (
     published,
     reveal,
     serving,
+    set_sponsor_budget,
     settle_batch,
     settle_payouts,
     trained,
@@ -61,7 +62,8 @@ def genesis(_runtime: Runtime) -> Mapping[bytes, bytes]:
 
 def committed(chain: Rehearsal) -> None:
     """Two contributors have committed, one of them on a sponsor's bond; one has revealed."""
-    chain.ok(CURATOR, create(sponsor_budget=1_000))
+    chain.ok(CURATOR, create())
+    chain.ok(CURATOR, set_sponsor_budget(1_000))
     chain.ok(ALICE, commit(ALICE))
     chain.ok(BOB, commit(BOB, sponsored=True))
     chain.ok(ALICE, reveal(0))

@@ -30,12 +30,15 @@ from pallets.compute.pallet import Compute
 from pallets.datanets.pallet import Datanets
 from pallets.inference.pallet import Inference
 from pallets.models.pallet import Models
+from pallets.submissions.pallet import Submissions
+from pallets.submissions.types import VersionRoots
 from runtime.arithmetic import answer_fee
 from runtime.codec import codec_of
 from runtime.hashing import hash_receipt, hash_text
 from runtime.merkle import list_root
 from runtime.types import OPEN
 from runtime.wire.blobs import decode_blob, encode_blob
+from runtime.wire.datanets import ALL_PURPOSES, DIALOGUE, Access, Curation, Offer, Terms
 from runtime.wire.receipts import InferenceReceipt
 from runtime.wire.records import JobState, PayoutLeaf, ScoreLeaf, TrainingOutcome
 from runtime.wire.rows import Row, RowRecord, submission_commitment
@@ -147,23 +150,23 @@ def publish_rows(client):
     create = Datanets.create.Call(
         name="things",
         description="Things.",
-        licence="CC0-1.0",
-        contributor_bond_per_row=1,
-        sponsor_budget=0,
+        schema=DIALOGUE,
+        terms=Terms("CC0-1.0", ALL_PURPOSES, 1, Curation.OWNER, Access.PUBLIC, rows_min=0),
     )
     datanet = client.submit(create, curator).fields("Datanets", "Created")["datanet"]
     contributed, salt = rows(), bytes(32)
     root = list_root([row.hash() for row in contributed])
-    commit = Datanets.commit.Call(
+    content = encode_blob([row.encode() for row in contributed])
+    commit = Submissions.commit.Call(
         datanet=datanet,
         commitment=submission_commitment(contributor.account, root, salt),
-        row_count=ROW_COUNT,
-        bond=ROW_COUNT,
+        offer=Offer(ROW_COUNT, len(content), "CC0-1.0", "en", ALL_PURPOSES),
+        bond=OPEN,
         sponsored=False,
     )
-    number = client.submit(commit, contributor).fields("Datanets", "Committed")["submission"]
-    blob = client.put_content(encode_blob([row.encode() for row in contributed]))
-    reveal = Datanets.reveal.Call(
+    number = client.submit(commit, contributor).fields("Submissions", "Committed")["submission"]
+    blob = client.put_content(content)
+    reveal = Submissions.reveal.Call(
         datanet=datanet, submission=number, rows_root=root, salt=salt, blob=blob
     )
     client.submit(reveal, contributor)
@@ -171,12 +174,18 @@ def publish_rows(client):
         RowRecord(row.hash(), contributor.account, number, index).encode()
         for index, row in enumerate(contributed)
     ]
-    publish = Datanets.publish_version.Call(
+    verdicts = [b"\x00"] * ROW_COUNT
+    publish = Submissions.publish_version.Call(
         datanet=datanet,
-        rows_root=list_root(records),
+        roots=VersionRoots(
+            rows_root=list_root(records),
+            records=client.put_content(encode_blob(records)),
+            verdicts_root=list_root(verdicts),
+            verdicts=client.put_content(encode_blob(verdicts)),
+            changes_root=list_root([]),
+            changes=client.put_content(encode_blob([])),
+        ),
         row_count=ROW_COUNT,
-        records=client.put_content(encode_blob(records)),
-        verdicts_root=list_root([b"\x00"] * ROW_COUNT),
         reviewed_count=ROW_COUNT,
         verdict_counts=((number, ROW_COUNT, 0, 0),),
     )

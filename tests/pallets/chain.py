@@ -12,9 +12,9 @@ from genesis.sandbox import Sandbox
 from pallets.attribution.pallet import Attribution
 from pallets.balances.types import Account
 from pallets.compute.pallet import Compute
-from pallets.datanets.pallet import Datanets
 from pallets.fees.pallet import Fees
 from pallets.inference.pallet import Inference
+from pallets.submissions.pallet import Submissions
 from runtime import RuntimeCall
 from runtime.block import BlockContext
 from runtime.codec import codec_of
@@ -33,8 +33,10 @@ PARAMETERS = {
     Compute.window_blocks: 10,
     Compute.claim_blocks: 100,
     Compute.commit_blocks: 50,
-    Datanets.reveal_blocks: 20,
-    Datanets.review_blocks: 200,
+    Submissions.reveal_blocks: 20,
+    Submissions.review_blocks: 200,
+    Submissions.answerable_blocks: 40,
+    Submissions.byte_bond: 0,
     Inference.revocation_blocks: 30,
     Fees.base_price: 0,
     Fees.byte_price: 0,

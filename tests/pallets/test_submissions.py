@@ -16,14 +16,19 @@ from genesis.scenes import (
     SALT,
     commit,
     create,
+    offer,
     publish,
     reveal,
+    set_sponsor_budget,
+    settle_submission,
 )
 from pallets.balances.pallet import Balances
-from pallets.datanets.pallet import BOND, SPONSOR, Datanets
-from pallets.datanets.types import VERDICT_COUNTS_MAX, SubmissionState
+from pallets.datanets.pallet import SPONSOR, Datanets
 from pallets.pots import TREASURY
+from pallets.submissions.pallet import BOND, Submissions
+from pallets.submissions.types import VERDICT_COUNTS_MAX
 from runtime.hashing import hash_text
+from runtime.wire.datanets import SubmissionState
 from runtime.wire.rows import submission_commitment
 from tests.pallets.chain import Chain, key_of
 
@@ -32,26 +37,20 @@ NEWCOMER = key_of("newcomer")
 
 def opened(sponsor_budget=0):
     chain = Chain()
-    chain.ok(CURATOR, create(sponsor_budget))
+    chain.ok(CURATOR, create())
+    if sponsor_budget:
+        chain.ok(CURATOR, set_sponsor_budget(sponsor_budget))
     return chain
 
 
+def settle(chain, submission=0):
+    """Wait until the bond may be settled, and settle it."""
+    chain.height += chain.spec.parameters[Submissions.answerable_blocks]
+    return chain.ok(BOB, settle_submission(submission))
+
+
 def expire(submission=0):
-    return Datanets.expire.Call(datanet=0, submission=submission)
-
-
-def test_datanets_are_numbered_from_0_and_keep_what_was_set():
-    """The record has the owner's choices, a drawn seed, and a number of its own."""
-    chain = opened(sponsor_budget=500)
-    chain.ok(ALICE, create())
-    with chain.reading() as pallets:
-        first, second = (pallets.datanets.datanets[number] for number in (0, 1))
-        assert (first.owner, first.licence) == (CURATOR.account, "CC-BY-4.0")
-        assert first.contributor_bond_per_row == BOND_PER_ROW
-        assert first.minhash_seed != second.minhash_seed
-        assert pallets.datanets.minhash_seed(1) == second.minhash_seed < 2**32
-        assert pallets.datanets.next_datanet.get() == 2
-    assert chain.held(CURATOR.account, SPONSOR) == 500
+    return Submissions.expire.Call(datanet=0, submission=submission)
 
 
 def test_commit_reveal_publish():
@@ -59,19 +58,23 @@ def test_commit_reveal_publish():
     chain = opened()
     free = chain.free(ALICE.account)
     events = chain.ok(ALICE, commit(ALICE))
-    assert events["Datanets.Committed"].fields["submission"] == 0
+    assert events["Submissions.Committed"].fields["submission"] == 0
     assert chain.held(ALICE.account, BOND) == 50
     chain.ok(ALICE, reveal())
     events = chain.ok(CURATOR, publish((0, 3, 2, 0)))
     assert events["Datanets.VersionPublished"].fields["version"] == 1
+    assert events["Submissions.Reviewed"].fields["contributor"] == ALICE.account
+    assert chain.held(ALICE.account, BOND) == 50
+    published_at = chain.height
+    settle(chain)
     assert chain.held(ALICE.account, BOND) == 0
     assert chain.free(ALICE.account) == free
     with chain.reading() as pallets:
         version = pallets.datanets.published_version(0, 1)
-        record = pallets.datanets.submissions[0, 0]
+        record = pallets.submissions.submissions[0, 0]
     assert (version.rows_root, version.records, version.row_count) == (ROOT, BLOB, 3)
-    assert (version.reviewed_count, version.published_at) == (5, chain.height)
-    assert (record.state, record.blob) == (SubmissionState.REVIEWED, BLOB)
+    assert (version.reviewed_count, version.published_at) == (5, published_at)
+    assert (record.state, record.blob) == (SubmissionState.SETTLED, BLOB)
 
 
 def test_rejected_rows_cost_their_bond_and_the_curator_gains_nothing():
@@ -81,6 +84,7 @@ def test_rejected_rows_cost_their_bond_and_the_curator_gains_nothing():
     chain.ok(ALICE, commit(ALICE, bond=80))
     chain.ok(ALICE, reveal())
     chain.ok(CURATOR, publish((0, 1, 1, 3)))
+    settle(chain)
     assert chain.free(ALICE.account) == free - 3 * BOND_PER_ROW
     assert chain.free(TREASURY) == 3 * BOND_PER_ROW
     assert chain.free(CURATOR.account) == curator
@@ -90,10 +94,10 @@ def test_nobody_reveals_what_another_committed():
     """A replayed commitment is worthless: neither its number nor a copy of it can be revealed."""
     chain = opened()
     chain.ok(ALICE, commit(ALICE))
-    chain.fails(BOB, reveal(0), "Datanets.NotContributor")
+    chain.fails(BOB, reveal(0), "Submissions.NotContributor")
     chain.ok(BOB, commit(ALICE))
     chain.ok(ALICE, reveal(0))
-    chain.fails(BOB, reveal(1), "Datanets.WrongCommitment")
+    chain.fails(BOB, reveal(1), "Submissions.WrongCommitment")
 
 
 def test_a_replayed_commitment_does_not_keep_its_maker_out():
@@ -108,7 +112,7 @@ def test_the_same_commitment_is_made_once():
     """A client that retries does not bond twice for the same rows."""
     chain = opened()
     chain.ok(ALICE, commit(ALICE))
-    chain.fails(ALICE, commit(ALICE), "Datanets.AlreadyCommitted")
+    chain.fails(ALICE, commit(ALICE), "Submissions.AlreadyCommitted")
 
 
 def test_a_reveal_needs_the_committed_root_and_salt():
@@ -116,10 +120,10 @@ def test_a_reveal_needs_the_committed_root_and_salt():
     chain = opened()
     chain.ok(ALICE, commit(ALICE))
     other = hash_text(b"other")
-    chain.fails(ALICE, reveal(root=other), "Datanets.WrongCommitment")
-    chain.fails(ALICE, reveal(salt=other), "Datanets.WrongCommitment")
+    chain.fails(ALICE, reveal(root=other), "Submissions.WrongCommitment")
+    chain.fails(ALICE, reveal(salt=other), "Submissions.WrongCommitment")
     chain.ok(ALICE, reveal())
-    chain.fails(ALICE, reveal(), "Datanets.WrongState")
+    chain.fails(ALICE, reveal(), "Submissions.WrongState")
 
 
 def test_a_reveal_waits_for_a_later_block():
@@ -128,7 +132,7 @@ def test_a_reveal_waits_for_a_later_block():
     outcome = chain.execute(
         chain.sign(ALICE, commit(ALICE), nonce=0), chain.sign(ALICE, reveal(), nonce=1)
     )
-    assert [result.error for result in outcome.results] == ["", "Datanets.TooEarly"]
+    assert [result.error for result in outcome.results] == ["", "Submissions.TooEarly"]
 
 
 def test_the_reveal_deadline_is_a_height():
@@ -137,19 +141,19 @@ def test_the_reveal_deadline_is_a_height():
     chain.ok(ALICE, commit(ALICE), height=10)
     chain.ok(BOB, commit(BOB), height=10)
     chain.ok(ALICE, reveal(0), height=30)
-    chain.fails(BOB, reveal(1), "Datanets.TooLate", height=31)
+    chain.fails(BOB, reveal(1), "Submissions.TooLate", height=31)
 
 
 def test_what_is_not_revealed_loses_its_bond():
     """After the deadline anybody expires the submission; its bond goes to the treasury, once."""
     chain = opened()
     chain.ok(ALICE, commit(ALICE), height=10)
-    chain.fails(BOB, expire(), "Datanets.TooEarly", height=30)
+    chain.fails(BOB, expire(), "Submissions.TooEarly", height=30)
     events = chain.ok(BOB, expire(), height=31)
-    assert events["Datanets.Expired"].fields["forfeited"] == 50
+    assert events["Submissions.Expired"].fields["forfeited"] == 50
     assert chain.free(TREASURY) == 50
     assert chain.held(ALICE.account, BOND) == 0
-    chain.fails(BOB, expire(), "Datanets.WrongState")
+    chain.fails(BOB, expire(), "Submissions.UnknownSubmission")
 
 
 def test_a_silent_curator_cannot_keep_a_bond():
@@ -158,10 +162,10 @@ def test_a_silent_curator_cannot_keep_a_bond():
     free = chain.free(ALICE.account)
     chain.ok(ALICE, commit(ALICE), height=10)
     chain.ok(ALICE, reveal(), height=11)
-    chain.fails(ALICE, expire(), "Datanets.TooEarly", height=10 + 20 + 200)
+    chain.fails(ALICE, expire(), "Submissions.TooEarly", height=10 + 20 + 200)
     chain.ok(ALICE, expire(), height=10 + 20 + 201)
     assert chain.free(ALICE.account) == free
-    chain.fails(CURATOR, publish((0, 5, 0, 0)), "Datanets.WrongState")
+    chain.fails(CURATOR, publish((0, 5, 0, 0)), "Submissions.UnknownSubmission")
 
 
 def test_a_sponsor_pays_the_first_bond_of_who_has_nothing():
@@ -172,12 +176,13 @@ def test_a_sponsor_pays_the_first_bond_of_who_has_nothing():
         assert pallets.datanets.sponsor_budgets[0] == 50
     chain.ok(NEWCOMER, reveal())
     chain.ok(CURATOR, publish((0, 3, 0, 2)))
+    settle(chain)
     with chain.reading() as pallets:
         assert pallets.datanets.sponsor_budgets[0] == 80
     assert chain.held(CURATOR.account, SPONSOR) == 80
     assert chain.free(TREASURY) == 20
     again = commit(NEWCOMER, sponsored=True, salt=hash_text(b"again"))
-    chain.fails(NEWCOMER, again, "Datanets.AlreadySponsored")
+    chain.fails(NEWCOMER, again, "Datanets.BondNotSponsored")
 
 
 def test_an_unrevealed_submission_costs_its_sponsor_nothing():
@@ -185,13 +190,13 @@ def test_an_unrevealed_submission_costs_its_sponsor_nothing():
     chain = opened(sponsor_budget=100)
     chain.ok(NEWCOMER, commit(NEWCOMER, sponsored=True), height=10)
     events = chain.ok(BOB, expire(), height=31)
-    assert events["Datanets.Expired"].fields["forfeited"] == 0
+    assert events["Submissions.Expired"].fields["forfeited"] == 0
     assert chain.held(CURATOR.account, SPONSOR) == 100
     assert chain.free(TREASURY) == 0
     with chain.reading() as pallets:
         assert pallets.datanets.sponsor_budgets[0] == 100
     again = commit(NEWCOMER, sponsored=True, salt=hash_text(b"again"))
-    chain.fails(NEWCOMER, again, "Datanets.AlreadySponsored")
+    chain.fails(NEWCOMER, again, "Datanets.BondNotSponsored")
 
 
 def test_sponsored_bonds_are_the_least_and_within_the_budget():
@@ -199,7 +204,7 @@ def test_sponsored_bonds_are_the_least_and_within_the_budget():
     chain = opened(sponsor_budget=49)
     chain.fails(NEWCOMER, commit(NEWCOMER, bond=51, sponsored=True), "Datanets.BondNotSponsored")
     chain.fails(NEWCOMER, commit(NEWCOMER, sponsored=True), "Datanets.SponsorBudgetTooLow")
-    chain.ok(CURATOR, Datanets.set_sponsor_budget.Call(datanet=0, budget=50))
+    chain.ok(CURATOR, set_sponsor_budget(50))
     chain.ok(NEWCOMER, commit(NEWCOMER, sponsored=True))
 
 
@@ -207,7 +212,7 @@ def test_a_sponsor_takes_back_what_is_left():
     """The unspent budget is the owner's to lower, the spent part is not."""
     chain = opened(sponsor_budget=100)
     chain.ok(NEWCOMER, commit(NEWCOMER, sponsored=True))
-    budget = Datanets.set_sponsor_budget.Call(datanet=0, budget=0)
+    budget = set_sponsor_budget(0)
     chain.fails(BOB, budget, "Datanets.NotOwner")
     chain.ok(CURATOR, budget)
     assert chain.held(CURATOR.account, SPONSOR) == 50
@@ -216,12 +221,14 @@ def test_a_sponsor_takes_back_what_is_left():
 @pytest.mark.parametrize(
     ("call", "error"),
     [
-        (commit(ALICE, bond=49), "Datanets.BondTooLow"),
-        (commit(ALICE, rows=100_001), "Datanets.TooManyRows"),
-        (reveal(7), "Datanets.UnknownSubmission"),
-        (expire(7), "Datanets.UnknownSubmission"),
+        (commit(ALICE, bond=49), "Submissions.BondTooLow"),
+        (commit(ALICE, rows=100_001), "Submissions.TooManyRows"),
+        (reveal(7), "Submissions.UnknownSubmission"),
+        (expire(7), "Submissions.UnknownSubmission"),
         (
-            Datanets.commit.Call(datanet=9, commitment=ROOT, row_count=1, bond=0, sponsored=False),
+            Submissions.commit.Call(
+                datanet=9, commitment=ROOT, offer=offer(), bond=0, sponsored=False
+            ),
             "Datanets.UnknownDatanet",
         ),
     ],
@@ -243,14 +250,14 @@ def reviewed():
 @pytest.mark.parametrize(
     ("call", "error"),
     [
-        (publish(), "Datanets.NothingReviewed"),
-        (publish((1, 5, 0, 0), (0, 5, 0, 0)), "Datanets.NotInOrder"),
-        (publish((0, 5, 0, 0), (0, 5, 0, 0)), "Datanets.NotInOrder"),
-        (publish((0, 4, 0, 0)), "Datanets.WrongVerdictCount"),
-        (publish((0, 4, 1, 1)), "Datanets.WrongVerdictCount"),
-        (publish((0, 5, 0, 0), row_count=6), "Datanets.WrongRowCount"),
-        (publish((0, 5, 0, 0), reviewed_count=4), "Datanets.WrongReviewedCount"),
-        (publish((2, 5, 0, 0)), "Datanets.UnknownSubmission"),
+        (publish(), "Submissions.NothingReviewed"),
+        (publish((1, 5, 0, 0), (0, 5, 0, 0)), "Submissions.NotInOrder"),
+        (publish((0, 5, 0, 0), (0, 5, 0, 0)), "Submissions.NotInOrder"),
+        (publish((0, 4, 0, 0)), "Submissions.WrongCounts"),
+        (publish((0, 4, 1, 1)), "Submissions.WrongCounts"),
+        (publish((0, 5, 0, 0), row_count=6), "Submissions.WrongCounts"),
+        (publish((0, 5, 0, 0), reviewed_count=4), "Submissions.WrongCounts"),
+        (publish((2, 5, 0, 0)), "Submissions.UnknownSubmission"),
     ],
 )
 def test_a_version_must_add_up(call, error):
@@ -268,8 +275,8 @@ def test_versions_build_on_each_other():
     chain = reviewed()
     chain.ok(CURATOR, publish((0, 4, 0, 1)))
     again = publish((0, 5, 0, 0), rows_before=4, reviewed_before=5)
-    chain.fails(CURATOR, again, "Datanets.WrongState")
-    chain.fails(CURATOR, publish((1, 5, 0, 0)), "Datanets.WrongRowCount")
+    chain.fails(CURATOR, again, "Submissions.WrongState")
+    chain.fails(CURATOR, publish((1, 5, 0, 0)), "Submissions.WrongCounts")
     chain.ok(CURATOR, publish((1, 5, 0, 0), rows_before=4, reviewed_before=5))
     with chain.reading() as pallets:
         assert pallets.datanets.latest_version[0] == 2
@@ -307,6 +314,8 @@ def test_the_largest_unsponsored_version_stays_within_its_weight():
     )
     assert all(result.ok for result in outcome.results)
     chain.ok(CURATOR, publish(*((number, 1, 0, 1) for number in range(VERDICT_COUNTS_MAX))))
+    for number in range(VERDICT_COUNTS_MAX):
+        settle(chain, number)
     assert chain.free(TREASURY) == VERDICT_COUNTS_MAX * BOND_PER_ROW
 
 
@@ -328,6 +337,7 @@ def test_every_bond_ends_in_whole_units(rows, extra, sponsored, data):
     accepted = data.draw(st.integers(0, rows))
     rejected = data.draw(st.integers(0, rows - accepted))
     chain.ok(CURATOR, publish((0, accepted, rows - accepted - rejected, rejected)))
+    settle(chain)
     after = chain.free(payer.account) + chain.held(payer.account, SPONSOR)
     assert chain.free(TREASURY) == before - after == rejected * BOND_PER_ROW
     assert chain.held(ALICE.account, BOND) == 0

@@ -1,0 +1,1 @@
+"""What contributors and owners may do with rows: withdraw, erase, grant."""

@@ -1,0 +1,1 @@
+"""Votes of the contributors of a Datanet on its terms."""

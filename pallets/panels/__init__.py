@@ -1,0 +1,1 @@
+"""Panels of bonded panelists that score what the chain cannot see."""

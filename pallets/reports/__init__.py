@@ -1,0 +1,1 @@
+"""Reports on contributed rows, and appeals against rejections."""

@@ -1,0 +1,1 @@
+"""Contributed rows: commit, reveal, review, settle."""
