@@ -25,17 +25,19 @@ BytesUpTo1024 = Annotated[bytes, Max(1024)]
 BytesUpTo4096 = Annotated[bytes, Max(4096)]
 BytesUpTo512 = Annotated[bytes, Max(512)]
 BytesUpTo61440 = Annotated[bytes, Max(61440)]
-CallUpTo32768 = Annotated[RuntimeCall, Max(32768)]
+BytesUpTo80 = Annotated[bytes, Max(80)]
 CallUpTo8192 = Annotated[RuntimeCall, Max(8192)]
 From1000000To1E9 = Annotated[int, Between(1000000, 10**9)]
 From1E18To1E25 = Annotated[int, Between(10**18, 10**25)]
 From1To256 = Annotated[int, Between(1, 256)]
 From1To4294967296 = Annotated[int, Between(1, 2**32)]
+From1To64 = Annotated[int, Between(1, 64)]
 PositiveU128 = Annotated[int, Between(1, 2**128 - 1)]
 PositiveU32 = Annotated[int, Between(1, 2**32 - 1)]
 PositiveU64 = Annotated[int, Between(1, 2**64 - 1)]
 TextUpTo1024 = Annotated[str, Max(1024)]
 TextUpTo256 = Annotated[str, Max(256)]
+TextUpTo3 = Annotated[str, Max(3)]
 TextUpTo64 = Annotated[str, Max(64)]
 U128 = Annotated[int, Between(0, 2**128 - 1)]
 U16 = Annotated[int, Between(0, 65535)]
@@ -45,9 +47,9 @@ U8 = Annotated[int, Between(0, 255)]
 UpTo1E12 = Annotated[int, Between(0, 10**12)]
 UpTo1E15 = Annotated[int, Between(0, 10**15)]
 UpTo1E18 = Annotated[int, Between(0, 10**18)]
-UpTo1E24 = Annotated[int, Between(0, 10**24)]
 UpTo1E8 = Annotated[int, Between(0, 10**8)]
 UpTo1E9 = Annotated[int, Between(0, 10**9)]
+UpTo500000000 = Annotated[int, Between(0, 500000000)]
 UpTo9223372036854775808 = Annotated[int, Between(0, 2**63)]
 
 
@@ -184,22 +186,21 @@ class UpgradePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """Part of what Scheduler stores or takes."""
+class Column:
+    """Part of what Datanets stores or takes."""
 
-    height: U64
-    call_hash: Bytes32
-    track: TextUpTo64 | None
-    name: TextUpTo64 | None
+    name: TextUpTo64
+    bytes_min: U32
+    bytes_max: U32
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
-    """Part of what Preimage stores or takes."""
+class Schema:
+    """Part of what Datanets stores or takes."""
 
-    owner: Bytes32 | None
-    deposit: U128
-    requests: U32
+    media_type: TextUpTo64
+    columns: Annotated[tuple[Column, ...], Max(2)]
+    languages: Annotated[tuple[TextUpTo3, ...], Max(16)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,34 +210,44 @@ class Datanet:
     owner: Bytes32
     name: TextUpTo64
     description: TextUpTo1024
-    licence: TextUpTo64
-    contributor_bond_per_row: U128
+    schema: Schema
     minhash_seed: U32
     created_at: U64
 
 
-class SubmissionState(IntEnum):
-    """Part of what Datanets stores or takes."""
+class Purpose(IntEnum):
+    """Part of what Datanets, Submissions, DataRights and DatanetVotes store or takes."""
 
-    COMMITTED = 0
-    REVEALED = 1
-    REVIEWED = 2
-    EXPIRED = 3
+    RESEARCH = 0
+    EDUCATION = 1
+    COMMERCIAL = 2
+
+
+class Curation(IntEnum):
+    """Part of what Datanets and DatanetVotes store or takes."""
+
+    OWNER = 0
+    PANEL = 1
+
+
+class Access(IntEnum):
+    """Part of what Datanets and DatanetVotes store or takes."""
+
+    PUBLIC = 0
+    REQUEST = 1
+    ENCRYPTED = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Submission:
-    """Part of what Datanets stores or takes."""
+class Terms:
+    """Part of what Datanets and DatanetVotes store or takes."""
 
-    contributor: Bytes32
-    commitment: Bytes32
-    row_count: U32
-    bond: U128
-    sponsored: bool
-    committed_at: U64
-    rows_root: Bytes32 | None
-    blob: Bytes32 | None
-    state: SubmissionState
+    licence: TextUpTo64
+    purposes: Annotated[tuple[Purpose, ...], Max(3)]
+    contributor_bond_per_row: U128
+    curation: Curation
+    access: Access
+    rows_min: U32
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +260,35 @@ class DatanetVersion:
     verdicts_root: Bytes32
     reviewed_count: U32
     published_at: U64
+
+
+@dataclass(frozen=True, slots=True)
+class VersionNotes:
+    """Part of what Datanets stores or takes."""
+
+    verdicts: Bytes32
+    changes_root: Bytes32
+    changes: Bytes32
+    joined: U32
+    left: U32
+    purposes: Annotated[tuple[Purpose, ...], Max(3)]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Part of what Datanets stores or takes."""
+
+    day: U64
+    size_bytes: U64
+    files: U32
+
+
+@dataclass(frozen=True, slots=True)
+class VersionSpan:
+    """Part of what Datanets stores or takes."""
+
+    first: U32
+    last: U32
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,6 +469,202 @@ class SumPath:
     siblings: Annotated[tuple[SumSibling, ...], Max(32)]
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Part of what Submissions stores or takes."""
+
+    row_count: U32
+    size_bytes: U32
+    licence: TextUpTo64
+    language: TextUpTo3
+    purposes: Annotated[tuple[Purpose, ...], Max(3)]
+
+
+class SubmissionState(IntEnum):
+    """Part of what Submissions stores or takes."""
+
+    COMMITTED = 0
+    REVEALED = 1
+    REVIEWED = 2
+    SETTLED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """Part of what Submissions stores or takes."""
+
+    contributor: Bytes32
+    commitment: Bytes32
+    offer: Offer
+    bond: U128
+    bond_per_row: U128
+    sponsored: bool
+    committed_at: U64
+    state: SubmissionState
+    rows_root: Bytes32 | None
+    blob: Bytes32 | None
+    case: U32 | None
+    version: U32
+    accepted: U32
+    rejected: U32
+    answerable_until: U64
+    open_reports: U8
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRoots:
+    """Part of what Submissions stores or takes."""
+
+    rows_root: Bytes32
+    records: Bytes32
+    verdicts_root: Bytes32
+    verdicts: Bytes32
+    changes_root: Bytes32
+    changes: Bytes32
+
+
+@dataclass(frozen=True, slots=True)
+class Panelist:
+    """Part of what Panels stores or takes."""
+
+    account: Bytes32
+    stake: U128
+    duties: U32
+
+
+class CaseState(IntEnum):
+    """Part of what Panels stores or takes."""
+
+    OPEN = 0
+    SEATED = 1
+    CLOSED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Juror:
+    """Part of what Panels stores or takes."""
+
+    account: Bytes32
+    seats: U32
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Part of what Panels stores or takes."""
+
+    subject: Bytes32
+    payer: Bytes32
+    fee: U128
+    opened_at: U64
+    state: CaseState
+    jury: Annotated[tuple[Juror, ...], Max(64)]
+    seated_at: U64
+    score: UpTo1E9 | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """Part of what Panels stores or takes."""
+
+    commitment: Bytes32
+    score: UpTo1E9 | None
+
+
+class EvidenceKind(IntEnum):
+    """Part of what Reports stores or takes."""
+
+    DUPLICATE = 0
+    SCHEMA = 1
+    POISONED = 2
+    LICENCE = 3
+    APPEAL = 4
+
+
+class ReportState(IntEnum):
+    """Part of what Reports stores or takes."""
+
+    OPEN = 0
+    CONVENED = 1
+    RESOLVED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Part of what Reports stores or takes."""
+
+    reporter: Bytes32
+    datanet: U32
+    submission: U32
+    kind: EvidenceKind
+    rows: U32
+    evidence: Bytes32
+    deposit: U128
+    reported_at: U64
+    state: ReportState
+    answer: Bytes32 | None
+    case: U32 | None
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """Part of what DataRights stores or takes."""
+
+    rows: U32
+    is_whole: bool
+    retirement: U32
+    withdrawn_at: U64
+    is_erased: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SharedKey:
+    """Part of what DataRights stores or takes."""
+
+    granter: Bytes32
+    deposit: U128
+    sealed_key: BytesUpTo80
+
+
+@dataclass(frozen=True, slots=True)
+class RowRecord:
+    """Part of what DataRights stores or takes."""
+
+    row_hash: Bytes32
+    owner: Bytes32
+    submission: U32
+    index: U32
+
+
+@dataclass(frozen=True, slots=True)
+class ListPath:
+    """Part of what DataRights stores or takes."""
+
+    index: U32
+    count: U32
+    siblings: Annotated[tuple[Bytes32, ...], Max(32)]
+
+
+class ProposalState(IntEnum):
+    """Part of what DatanetVotes stores or takes."""
+
+    OPEN = 0
+    PASSED = 1
+    REJECTED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Part of what DatanetVotes stores or takes."""
+
+    proposer: Bytes32
+    terms: Terms
+    deposit: U128
+    ends_at: U64
+    state: ProposalState
+    approving: U128
+    rejecting: U128
+
+
 class System(BasePallet, index=0):
     """What every extrinsic needs, whatever it calls."""
 
@@ -498,10 +734,6 @@ class Utility(BasePallet, index=1):
     @call(1)
     def batch_all(self, calls: Annotated[tuple[CallUpTo8192, ...], Max(64)]) -> None:
         """Make all calls, or none of them."""
-
-    @unsigned_call(2)
-    def dispatch_all(self, calls: Annotated[tuple[CallUpTo8192, ...], Max(64)]) -> None:
-        """Make all calls on behalf of the chain itself, or none of them."""
 
 
 class Balances(BasePallet, index=2):
@@ -907,123 +1139,32 @@ class Upgrade(BasePallet, index=7):
         """Give the planned upgrade up."""
 
 
-class Scheduler(BasePallet, index=8):
-    """Calls that are made at a height."""
-
-    queue = Value[Annotated[tuple[tuple[U64, U64], ...], Max(256)]](())
-    tasks = Map[U64, Task]()
-    names = Map[TextUpTo64, U64]()
-    next_task = Value[U64](0)
-
-    class Scheduled(Event):
-        """A call will be made."""
-
-        task: U64
-        height: U64
-        call_hash: Bytes32
-        track: TextUpTo64 | None
-        name: TextUpTo64 | None
-
-    class Cancelled(Event):
-        """A call will not be made."""
-
-        task: U64
-        name: TextUpTo64 | None
-
-    class Made(Event):
-        """A call was made; `error` is empty, or names why it failed and left no trace."""
-
-        task: U64
-        name: TextUpTo64 | None
-        call_hash: Bytes32
-        error: TextUpTo64
-        message: TextUpTo1024
-
-    class HeightPassed(PalletError):
-        """The height of a task must be a later one."""
-
-    class Full(PalletError):
-        """As many tasks wait as may."""
-
-    class NameTaken(PalletError):
-        """Another task has this name."""
-
-    class UnknownTask(PalletError):
-        """No such task waits."""
-
-    class TooHeavy(PalletError):
-        """No block has room for the call."""
-
-    @unsigned_call(0)
-    def schedule(self, height: U64, call: CallUpTo8192, name: TextUpTo64 | None) -> None:
-        """Make a call on behalf of the chain at `height`; a name makes it easy to cancel."""
-
-    @unsigned_call(1)
-    def cancel(self, task: U64) -> None:
-        """Give up the task of this number."""
-
-    @unsigned_call(2)
-    def cancel_by_name(self, name: TextUpTo64) -> None:
-        """Give up the task of this name."""
-
-
-class Preimage(BasePallet, index=9):
-    """Calls by their hashes."""
-
-    deposit_base = Value[UpTo1E24](10000000000000000000)
-    deposit_per_byte = Value[UpTo1E24](10000000000000000)
-    calls = Map[Bytes32, CallUpTo32768]()
-    statuses = DefaultMap[Bytes32, Status](Status(owner=None, deposit=0, requests=0))
-
-    class Noted(Event):
-        """A call can be named by its hash from now on."""
-
-        call_hash: Bytes32
-        owner: Bytes32 | None
-        deposit: U128
-
-    class Removed(Event):
-        """A call is not kept any more."""
-
-        call_hash: Bytes32
-
-    class Unknown(PalletError):
-        """No call of this hash is noted."""
-
-    class AlreadyNoted(PalletError):
-        """The call is noted already."""
-
-    class NotOwner(PalletError):
-        """Somebody else noted the call, or the chain itself."""
-
-    class StillRequested(PalletError):
-        """A referendum or a scheduled task needs the call."""
-
-    @call(0)
-    def note(self, call: CallUpTo32768) -> None:
-        """Keep a call by its hash, for a deposit that grows with its length."""
-
-    @call(1)
-    def unnote(self, call_hash: Bytes32) -> None:
-        """Remove a call that the signer noted and nobody needs, and give the deposit back."""
-
-
 class Datanets(BasePallet, index=20):
-    """Datanets, submissions and versions."""
+    """Datanets, their terms, and their versions."""
 
-    rows_per_submission_max: Final[U32] = 100000
+    growth_max: Final[U32] = 100
 
-    reveal_blocks = Value[U32](172800)
-    review_blocks = Value[U32](1209600)
+    day_blocks = Value[PositiveU32](172800)
+    quota_bytes = Value[U32](10000000)
+    quota_files = Value[U32](20)
+    growth_amount = Value[PositiveU128](100000000000000000000)
     next_datanet = Value[U32](0)
     datanets = Map[U32, Datanet]()
-    sponsor_budgets = DefaultMap[U32, U128](0)
-    sponsored = DefaultMap[U32, Bytes32, bool](False)
-    next_submission = DefaultMap[U32, U32](0)
-    submissions = Map[U32, U32, Submission]()
-    commitments = Map[U32, Bytes32, Bytes32, U32]()
+    terms = Map[U32, Terms]()
     latest_version = DefaultMap[U32, U32](0)
     versions = Map[U32, U32, DatanetVersion]()
+    notes = Map[U32, U32, VersionNotes]()
+    accepted_rows = DefaultMap[U32, Bytes32, U32](0)
+    earned = DefaultMap[U32, Bytes32, U128](0)
+    usage = DefaultMap[U32, Bytes32, Usage](Usage(day=0, size_bytes=0, files=0))
+    sponsor_budgets = DefaultMap[U32, U128](0)
+    sponsored = DefaultMap[U32, Bytes32, bool](False)
+    members = DefaultMap[U32, Bytes32, bool](False)
+    retired = Map[U32, VersionSpan]()
+    generation = DefaultMap[U32, U32](0)
+    first_generation = DefaultMap[U32, U32](0)
+    uses = Map[U32, Bytes32, U32]()
+    open_uses = DefaultMap[U32, U32, U32](0)
 
     class Created(Event):
         """A Datanet was opened."""
@@ -1031,60 +1172,35 @@ class Datanets(BasePallet, index=20):
         datanet: U32
         owner: Bytes32
 
+    class TermsSet(Event):
+        """The terms of a Datanet are others."""
+
+        datanet: U32
+        terms: Terms
+
     class SponsorBudgetSet(Event):
         """The owner set what is left to sponsor first bonds with."""
 
         datanet: U32
         budget: U128
 
-    class Committed(Event):
-        """A contributor committed to rows; the number decides the order of credit."""
-
-        datanet: U32
-        submission: U32
-        contributor: Bytes32
-        row_count: U32
-        bond: U128
-        sponsored: bool
-
-    class Revealed(Event):
-        """The rows of a submission became known."""
-
-        datanet: U32
-        submission: U32
-        rows_root: Bytes32
-        blob: Bytes32
-
-    class Reviewed(Event):
-        """A submission was reviewed, and what is left of its bond released."""
-
-        datanet: U32
-        submission: U32
-        accepted: U32
-        duplicate: U32
-        rejected: U32
-        forfeited: U128
-
     class VersionPublished(Event):
-        """A version can be trained on."""
+        """A version can be trained on; the notes say where the verdicts and the diff are."""
 
         datanet: U32
         version: U32
         rows_root: Bytes32
         row_count: U32
+        notes: VersionNotes
 
-    class Expired(Event):
-        """A submission was overdue: not revealed (bond forfeited) or not reviewed (released)."""
+    class VersionsRetired(Event):
+        """Rows were withdrawn that are in these versions: no job can name them any more."""
 
         datanet: U32
-        submission: U32
-        forfeited: U128
+        span: VersionSpan
 
     class UnknownDatanet(PalletError):
         """There is no such Datanet."""
-
-    class UnknownSubmission(PalletError):
-        """The Datanet has no such submission."""
 
     class UnknownVersion(PalletError):
         """The Datanet has no such version."""
@@ -1092,105 +1208,36 @@ class Datanets(BasePallet, index=20):
     class NotOwner(PalletError):
         """Only the Datanet's owner may do this."""
 
-    class NotContributor(PalletError):
-        """Only the contributor who committed may reveal."""
+    class InvalidSchema(PalletError):
+        """The schema does not describe rows."""
 
-    class TooManyRows(PalletError):
-        """The submission has more rows than one may have."""
+    class InvalidTerms(PalletError):
+        """The purposes are not in rising order, or none is permitted."""
 
-    class BondTooLow(PalletError):
-        """The bond is lower than the Datanet's bond per row asks for."""
+    class QuotaExceeded(PalletError):
+        """The account has submitted what it may submit to this Datanet today."""
+
+    class LicenceTooNarrow(PalletError):
+        """The rows do not permit, in rising order, what the terms ask of every contributor."""
+
+    class WrongLanguage(PalletError):
+        """The schema does not take rows in this language."""
 
     class BondNotSponsored(PalletError):
-        """A sponsor pays the least bond, exactly."""
-
-    class AlreadySponsored(PalletError):
-        """The Datanet has sponsored a submission of this account already."""
+        """A sponsor pays the least bond, exactly, and once for each account."""
 
     class SponsorBudgetTooLow(PalletError):
         """The Datanet's sponsor budget does not cover this bond."""
 
-    class AlreadyCommitted(PalletError):
-        """The same commitment was made before."""
-
-    class WrongState(PalletError):
-        """The submission is past the point where this could be done."""
-
-    class TooEarly(PalletError):
-        """This must wait for a later block."""
-
-    class TooLate(PalletError):
-        """The deadline for this has passed."""
-
-    class WrongCommitment(PalletError):
-        """Contributor, root and salt do not make what was committed to."""
-
-    class NothingReviewed(PalletError):
-        """A version must review at least one submission."""
-
-    class NotInOrder(PalletError):
-        """The reviewed submissions are not in strictly rising order."""
-
-    class WrongVerdictCount(PalletError):
-        """The verdicts on a submission are not as many as its rows."""
-
-    class WrongRowCount(PalletError):
-        """A version has the rows of the one before and those accepted now, no more and no fewer."""
-
-    class WrongReviewedCount(PalletError):
-        """The verdicts root does not cover exactly the rows reviewed so far."""
-
     @call(0)
     def create(
-        self,
-        name: TextUpTo64,
-        description: TextUpTo1024,
-        licence: TextUpTo64,
-        contributor_bond_per_row: U128,
-        sponsor_budget: U128,
+        self, name: TextUpTo64, description: TextUpTo1024, schema: Schema, terms: Terms
     ) -> None:
-        """Open a Datanet; `sponsor_budget` of the signer pays first bonds of other accounts."""
+        """Open a Datanet of the signer, numbered from 0; the schema never changes."""
 
     @call(1)
     def set_sponsor_budget(self, datanet: U32, budget: U128) -> None:
-        """Set what is left for sponsoring; the difference is held, or released, at the owner's."""
-
-    @call(2)
-    def commit(
-        self, datanet: U32, commitment: Bytes32, row_count: PositiveU32, bond: U128, sponsored: bool
-    ) -> None:
-        """Commit to `row_count` rows, blinded; the bond is the signer's, or the sponsor's."""
-
-    @call(3)
-    def reveal(
-        self, datanet: U32, submission: U32, rows_root: Bytes32, salt: Bytes32, blob: Bytes32
-    ) -> None:
-        """Reveal the root of the rows' hashes and the content hash of the blob that lists them."""
-
-    @call(4)
-    def publish_version(
-        self,
-        datanet: U32,
-        rows_root: Bytes32,
-        row_count: U32,
-        records: Bytes32,
-        verdicts_root: Bytes32,
-        reviewed_count: U32,
-        verdict_counts: Annotated[tuple[tuple[U32, U32, U32, U32], ...], Max(256)],
-    ) -> None:
-        """Review submissions and publish the version of all rows accepted so far.
-
-        Bonds are released, less the Datanet's bond for every rejected row.  The first version is 1.
-        """
-
-    @call(5)
-    def expire(self, datanet: U32, submission: U32) -> None:
-        """End an overdue submission, whoever asks.
-
-        What was not revealed in time loses its bond to the treasury; what was not reviewed in time
-        gets it back.  A sponsor's bond comes back either way: it deters nobody, and review cost
-        nothing yet.
-        """
+        """Set what is left for sponsoring first bonds; the difference is held, or released."""
 
 
 class Models(BasePallet, index=21):
@@ -1709,6 +1756,551 @@ class Attribution(BasePallet, index=24):
         """Send what nobody claimed in time to the treasury, whoever asks."""
 
 
+class Submissions(BasePallet, index=25):
+    """Submissions: their rows, reviews and bonds."""
+
+    rows_per_submission_max: Final[U32] = 100000
+
+    reveal_blocks = Value[PositiveU32](172800)
+    review_blocks = Value[U32](1209600)
+    answerable_blocks = Value[U32](1209600)
+    byte_bond = Value[U128](1000000000000)
+    score_tolerance_ppb = Value[U32](50000000)
+    next_submission = DefaultMap[U32, U32](0)
+    submissions = Map[U32, U32, Submission]()
+    commitments = Map[U32, Bytes32, Bytes32, U32]()
+    leaving = DefaultMap[U32, U32](0)
+
+    class Committed(Event):
+        """A contributor committed to rows; the number decides the order of credit."""
+
+        datanet: U32
+        submission: U32
+        contributor: Bytes32
+        offer: Offer
+        bond: U128
+        sponsored: bool
+
+    class Revealed(Event):
+        """The rows of a submission became known; where a panel curates, it has a case."""
+
+        datanet: U32
+        submission: U32
+        rows_root: Bytes32
+        blob: Bytes32
+        case: U32 | None
+
+    class Reviewed(Event):
+        """Notice to the contributor: a submission was reviewed, and until when one may appeal."""
+
+        datanet: U32
+        submission: U32
+        contributor: Bytes32
+        accepted: U32
+        duplicate: U32
+        rejected: U32
+        verdicts: Bytes32
+        answerable_until: U64
+
+    class Settled(Event):
+        """What is left of a bond went back to whoever bonded."""
+
+        datanet: U32
+        submission: U32
+        forfeited: U128
+        returned: U128
+
+    class Expired(Event):
+        """A submission was overdue: not revealed (bond forfeited) or not reviewed (released)."""
+
+        datanet: U32
+        submission: U32
+        forfeited: U128
+
+    class UnknownSubmission(PalletError):
+        """The Datanet has no such submission, or it expired."""
+
+    class NotContributor(PalletError):
+        """Only the contributor who committed may reveal."""
+
+    class TooManyRows(PalletError):
+        """The submission has more rows than one may have."""
+
+    class BondTooLow(PalletError):
+        """The bond is lower than rows, bytes and review ask for."""
+
+    class AlreadyCommitted(PalletError):
+        """The same commitment was made before."""
+
+    class WrongState(PalletError):
+        """The submission is past the point where this could be done, or not there yet."""
+
+    class TooEarly(PalletError):
+        """This must wait for a later block."""
+
+    class TooLate(PalletError):
+        """The deadline for this has passed."""
+
+    class WrongCommitment(PalletError):
+        """Contributor, root and salt do not make what was committed to."""
+
+    class NothingReviewed(PalletError):
+        """A version must review a submission, or leave out rows that were withdrawn."""
+
+    class NotInOrder(PalletError):
+        """The reviewed submissions are not in strictly rising order."""
+
+    class WrongCounts(PalletError):
+        """The counts do not add up, or are not what the panel scored."""
+
+    class Undecided(PalletError):
+        """The panel has not decided on the submission yet."""
+
+    class StillReported(PalletError):
+        """The bond answers for reports that are open."""
+
+    class NoSuchRows(PalletError):
+        """The submission has fewer rows in the latest version."""
+
+    @call(0)
+    def commit(
+        self, datanet: U32, commitment: Bytes32, offer: Offer, bond: U128, sponsored: bool
+    ) -> None:
+        """Commit to rows, blinded; the bond is the signer's, or the sponsor's."""
+
+    @call(1)
+    def reveal(
+        self, datanet: U32, submission: U32, rows_root: Bytes32, salt: Bytes32, blob: Bytes32
+    ) -> None:
+        """Reveal the root of the rows' hashes and the content hash of the blob that lists them."""
+
+    @call(2)
+    def publish_version(
+        self,
+        datanet: U32,
+        roots: VersionRoots,
+        row_count: U32,
+        reviewed_count: U32,
+        verdict_counts: Annotated[tuple[tuple[U32, U32, U32, U32], ...], Max(256)],
+    ) -> None:
+        """Review submissions and publish the version of all rows accepted so far.
+
+        Rows that were withdrawn since the last version leave.  The first version is 1.
+        """
+
+    @call(3)
+    def expire(self, datanet: U32, submission: U32) -> None:
+        """End an overdue submission, whoever asks; nothing of it is kept.
+
+        What was not revealed in time loses its bond to the treasury; what was not reviewed in time
+        gets it back.  A sponsor's bond comes back either way: it deters nobody, and review cost
+        nothing yet.
+        """
+
+    @call(4)
+    def settle(self, datanet: U32, submission: U32) -> None:
+        """End the bond of a reviewed submission, whoever asks, once nobody can report it.
+
+        The bond of every rejected row goes to the treasury, the rest back to whoever bonded.
+        """
+
+
+class Panels(BasePallet, index=26):
+    """Panelists, cases and ballots."""
+
+    stake_min = Value[PositiveU128](1000000000000000000000)
+    fee = Value[U128](1000000000000000000)
+    seats = Value[From1To64](48)
+    commit_blocks = Value[PositiveU32](57600)
+    open_blocks = Value[PositiveU32](57600)
+    kappa_ppb = Value[UpTo1E9](500000000)
+    tolerance_ppb = Value[UpTo1E9](50000000)
+    penalty_ppb = Value[UpTo1E9](20000000)
+    panelists = Value[Annotated[tuple[Panelist, ...], Max(128)]](())
+    next_case = Value[U32](0)
+    cases = Map[U32, Case]()
+    ballots = Map[U32, Bytes32, Ballot]()
+    owed = Value[U128](0)
+
+    class Enrolled(Event):
+        """A panelist can be drawn, with this stake."""
+
+        account: Bytes32
+        stake: U128
+
+    class Left(Event):
+        """A panelist can no longer be drawn, and has its stake back."""
+
+        account: Bytes32
+        stake: U128
+
+    class CaseOpened(Event):
+        """A case waits for its panel."""
+
+        case: U32
+        subject: Bytes32
+        fee: U128
+
+    class Seated(Event):
+        """A panel was drawn."""
+
+        case: U32
+        jurors: U32
+        commit_until: U64
+        reveal_until: U64
+
+    class ScoreCommitted(Event):
+        """A juror committed to a score."""
+
+        case: U32
+        juror: Bytes32
+
+    class ScoreRevealed(Event):
+        """A juror revealed its score."""
+
+        case: U32
+        juror: Bytes32
+        score: UpTo1E9
+
+    class JurorJudged(Event):
+        """A juror was paid for agreeing, or fined for being absent or off."""
+
+        case: U32
+        juror: Bytes32
+        paid: U128
+        fined: U128
+
+    class Closed(Event):
+        """A case is over; without a score nothing was decided."""
+
+        case: U32
+        score: UpTo1E9 | None
+
+    class StakeTooLow(PalletError):
+        """The stake is lower than a panelist's must be, or than everybody else's on a full list."""
+
+    class AlreadyEnrolled(PalletError):
+        """The account is a panelist."""
+
+    class NotPanelist(PalletError):
+        """The account is not a panelist."""
+
+    class OnDuty(PalletError):
+        """The panelist is a juror of cases that are not closed."""
+
+    class UnknownCase(PalletError):
+        """There is no such case."""
+
+    class WrongState(PalletError):
+        """This is not what the case waits for."""
+
+    class NotJuror(PalletError):
+        """The account has no seat, or has done this already, or committed to nothing."""
+
+    class TooEarly(PalletError):
+        """This must wait for a later block."""
+
+    class TooLate(PalletError):
+        """The deadline for this has passed."""
+
+    class WrongCommitment(PalletError):
+        """Juror, case, score and salt do not make what was committed to."""
+
+    @call(0)
+    def enrol(self, stake: U128) -> None:
+        """Stake, and be drawn from now on; on a full list the smallest stake makes room."""
+
+    @call(1)
+    def leave(self) -> None:
+        """Take the stake back, once no open case has the signer as a juror."""
+
+    @call(2)
+    def seat(self, case: U32) -> None:
+        """Draw the panel of a case, whoever asks.
+
+        A case that waited too long for it is opened again; one that finds no panelists is closed.
+        """
+
+    @call(3)
+    def commit(self, case: U32, commitment: Bytes32) -> None:
+        """Commit to a score (`runtime.wire.panels.score_commitment`); once."""
+
+    @call(4)
+    def reveal(self, case: U32, score: UpTo1E9, salt: Bytes32) -> None:
+        """Reveal the score, when nobody can commit any more."""
+
+    @call(5)
+    def close(self, case: U32) -> None:
+        """Count the ballots, pay and fine the jurors, whoever asks."""
+
+
+class Reports(BasePallet, index=27):
+    """Evidence on submissions, and what came of it."""
+
+    deposit = Value[U128](10000000000000000000)
+    answer_blocks = Value[PositiveU32](172800)
+    bounty_ppb = Value[UpTo500000000](100000000)
+    bounty_max = Value[U128](100000000000000000000)
+    next_report = Value[U32](0)
+    reports = Map[U32, Report]()
+
+    class Reported(Event):
+        """Notice to the contributor: somebody reported rows, and until when one may answer."""
+
+        report: U32
+        datanet: U32
+        submission: U32
+        kind: EvidenceKind
+        rows: U32
+        evidence: Bytes32
+        answer_until: U64
+
+    class Answered(Event):
+        """The accused answered."""
+
+        report: U32
+        answer: Bytes32
+
+    class Convened(Event):
+        """A panel decides on a report."""
+
+        report: U32
+        case: U32
+
+    class Resolved(Event):
+        """A report is over: for how many rows it held, and who was paid what of the bond."""
+
+        report: U32
+        rows: U32
+        slashed: U128
+        bounty: U128
+
+    class UnknownReport(PalletError):
+        """There is no such report."""
+
+    class WrongRows(PalletError):
+        """The submission has not so many accepted rows to report, or rejected rows to appeal."""
+
+    class NotAccused(PalletError):
+        """Only the accused may do this: the contributor, or the owner for an appeal."""
+
+    class WrongState(PalletError):
+        """This is not what the report waits for."""
+
+    class TooEarly(PalletError):
+        """This must wait for a later block."""
+
+    class TooLate(PalletError):
+        """The time to answer is over."""
+
+    class Undecided(PalletError):
+        """The panel has not closed the report's case."""
+
+    @call(0)
+    def report(
+        self, datanet: U32, submission: U32, kind: EvidenceKind, rows: U32, evidence: Bytes32
+    ) -> None:
+        """Report rows, or appeal; holds the deposit and the panel's fee."""
+
+    @call(1)
+    def answer(self, report: U32, answer: Bytes32) -> None:
+        """Answer with a blob that the panel reads beside the evidence; once."""
+
+    @call(2)
+    def convene(self, report: U32) -> None:
+        """Open the panel's case, whoever asks: when it was answered, or may be no more."""
+
+    @call(3)
+    def resolve(self, report: U32) -> None:
+        """Do what the panel decided, whoever asks."""
+
+
+class DataRights(BasePallet, index=28):
+    """Withdrawals, erasures, members and content keys."""
+
+    key_deposit = Value[U128](10000000000000000)
+    withdrawals = Map[U32, U32, Withdrawal]()
+    tombstones = Map[U32, U32, U32, U32 | None]()
+    keys = Map[U32, U32, Bytes32, SharedKey]()
+
+    class Withdrawn(Event):
+        """Rows of a submission leave with the next version."""
+
+        datanet: U32
+        submission: U32
+        rows: U32
+        index: U32 | None
+        replacement: U32 | None
+
+    class Erased(Event):
+        """Nodes delete the content; `redacted` is the blob with what is left, without the rows."""
+
+        datanet: U32
+        submission: U32
+        blob: Bytes32
+        redacted: Bytes32 | None
+
+    class AccessRequested(Event):
+        """Notice to the owner: somebody asks to be admitted."""
+
+        datanet: U32
+        account: Bytes32
+        purpose: Purpose
+        reason: TextUpTo1024
+
+    class MemberSet(Event):
+        """An account may train on the Datanet, or no longer."""
+
+        datanet: U32
+        account: Bytes32
+        admitted: bool
+
+    class KeyShared(Event):
+        """A reader can open the content of a submission."""
+
+        datanet: U32
+        submission: U32
+        reader: Bytes32
+
+    class KeyRemoved(Event):
+        """A sealed key is not on chain any more."""
+
+        datanet: U32
+        submission: U32
+        reader: Bytes32
+
+    class NotContributor(PalletError):
+        """Only the contributor of the rows may do this."""
+
+    class NotInVersion(PalletError):
+        """The path does not show the row in the latest version."""
+
+    class AlreadyWithdrawn(PalletError):
+        """The row was withdrawn before."""
+
+    class NothingWithdrawn(PalletError):
+        """Nothing of the submission waits for being erased."""
+
+    class InUse(PalletError):
+        """A job or an unsettled epoch that began before the withdrawal needs the rows."""
+
+    class WrongReplacement(PalletError):
+        """A row is replaced by a later submission of the same contributor to the Datanet."""
+
+    class WrongRedaction(PalletError):
+        """A whole submission leaves nothing; a part of one leaves a blob without the rows."""
+
+    class UnknownKey(PalletError):
+        """The signer shared no such key."""
+
+    @call(0)
+    def withdraw(self, datanet: U32, submission: U32) -> None:
+        """Withdraw everything that is left of a submission of the signer."""
+
+    @call(1)
+    def withdraw_row(
+        self, datanet: U32, row: RowRecord, path: ListPath, replacement: U32 | None
+    ) -> None:
+        """Withdraw one row of the signer; a later submission may replace it.
+
+        The path leads to the rows root of the latest version.
+        """
+
+    @call(2)
+    def erase(self, datanet: U32, submission: U32, redacted: Bytes32 | None) -> None:
+        """Have the nodes delete withdrawn content, once nothing that was under way needs it.
+
+        Whoever asks, where nothing of the submission is left; otherwise the Datanet's owner, who
+        names the blob with hashes in place of the withdrawn rows: anybody can recompute it.
+        """
+
+    @call(3)
+    def request_access(self, datanet: U32, purpose: Purpose, reason: TextUpTo1024) -> None:
+        """Ask the owner of a Datanet to be admitted; an event, nothing is stored."""
+
+    @call(4)
+    def set_member(self, datanet: U32, account: Bytes32, admitted: bool) -> None:
+        """Admit an account to a Datanet that is not public, or no longer."""
+
+    @call(5)
+    def share_key(
+        self, datanet: U32, submission: U32, reader: Bytes32, sealed_key: BytesUpTo80
+    ) -> None:
+        """Share the content key of a submission of the signer with a reader; holds a deposit."""
+
+    @call(6)
+    def remove_key(self, datanet: U32, submission: U32, reader: Bytes32) -> None:
+        """Take a sealed key off the chain again; the deposit comes back."""
+
+
+class DatanetVotes(BasePallet, index=29):
+    """Proposals of other terms, and the votes on them."""
+
+    deposit = Value[U128](100000000000000000000)
+    voting_blocks = Value[PositiveU32](1209600)
+    quorum = Value[U128](1000000000000000000000)
+    next_proposal = DefaultMap[U32, U32](0)
+    proposals = Map[U32, U32, Proposal]()
+    votes = Map[U32, U32, Bytes32, U128]()
+
+    class Proposed(Event):
+        """Somebody proposed other terms."""
+
+        datanet: U32
+        proposal: U32
+        terms: Terms
+        ends_at: U64
+
+    class Voted(Event):
+        """A contributor voted."""
+
+        datanet: U32
+        proposal: U32
+        voter: Bytes32
+        approve: bool
+        weight: U128
+
+    class Closed(Event):
+        """A proposal was counted; if it passed, its terms hold now."""
+
+        datanet: U32
+        proposal: U32
+        state: ProposalState
+        approving: U128
+        rejecting: U128
+
+    class NotContributor(PalletError):
+        """Only who has accepted rows in the Datanet may propose and vote."""
+
+    class UnknownProposal(PalletError):
+        """The Datanet has no such proposal."""
+
+    class WrongState(PalletError):
+        """The proposal is closed, or not closed yet."""
+
+    class AlreadyVoted(PalletError):
+        """The account has voted on this proposal."""
+
+    class NothingHeld(PalletError):
+        """No stake of the account is held for this proposal."""
+
+    @call(0)
+    def propose(self, datanet: U32, terms: Terms) -> None:
+        """Propose other terms for a Datanet that the signer contributed to; holds a deposit."""
+
+    @call(1)
+    def vote(self, datanet: U32, proposal: U32, approve: bool, stake: U128) -> None:
+        """Vote once, with a stake that is held until the proposal is closed."""
+
+    @call(2)
+    def close(self, datanet: U32, proposal: U32) -> None:
+        """Count a proposal whose time is over, whoever asks; what passed holds at once."""
+
+    @call(3)
+    def release(self, datanet: U32, proposal: U32) -> None:
+        """Take the stake of a vote back, once the proposal is closed."""
+
+
 class Chain(BaseChain):
     """A node of openledger: `with Chain(URL) as chain: ...`."""
 
@@ -1723,13 +2315,16 @@ class Chain(BaseChain):
         Staking,
         Offences,
         Upgrade,
-        Scheduler,
-        Preimage,
         Datanets,
         Models,
         Compute,
         Inference,
         Attribution,
+        Submissions,
+        Panels,
+        Reports,
+        DataRights,
+        DatanetVotes,
     )
 
     def __init__(self, url: str = DEFAULT_URL, *, patience_s: float = PATIENCE_S) -> None:
@@ -1743,10 +2338,13 @@ class Chain(BaseChain):
         self.staking = Staking(self)
         self.offences = Offences(self)
         self.upgrade = Upgrade(self)
-        self.scheduler = Scheduler(self)
-        self.preimage = Preimage(self)
         self.datanets = Datanets(self)
         self.models = Models(self)
         self.compute = Compute(self)
         self.inference = Inference(self)
         self.attribution = Attribution(self)
+        self.submissions = Submissions(self)
+        self.panels = Panels(self)
+        self.reports = Reports(self)
+        self.data_rights = DataRights(self)
+        self.datanet_votes = DatanetVotes(self)
