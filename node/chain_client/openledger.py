@@ -26,6 +26,7 @@ BytesUpTo4096 = Annotated[bytes, Max(4096)]
 BytesUpTo512 = Annotated[bytes, Max(512)]
 BytesUpTo61440 = Annotated[bytes, Max(61440)]
 BytesUpTo80 = Annotated[bytes, Max(80)]
+CallUpTo32768 = Annotated[RuntimeCall, Max(32768)]
 CallUpTo8192 = Annotated[RuntimeCall, Max(8192)]
 From1000000To1E9 = Annotated[int, Between(1000000, 10**9)]
 From1E18To1E25 = Annotated[int, Between(10**18, 10**25)]
@@ -47,6 +48,7 @@ U8 = Annotated[int, Between(0, 255)]
 UpTo1E12 = Annotated[int, Between(0, 10**12)]
 UpTo1E15 = Annotated[int, Between(0, 10**15)]
 UpTo1E18 = Annotated[int, Between(0, 10**18)]
+UpTo1E24 = Annotated[int, Between(0, 10**24)]
 UpTo1E8 = Annotated[int, Between(0, 10**8)]
 UpTo1E9 = Annotated[int, Between(0, 10**9)]
 UpTo500000000 = Annotated[int, Between(0, 500000000)]
@@ -183,6 +185,25 @@ class UpgradePlan:
     spec_version: U32
     height: U64
     code_hash: Bytes32
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Part of what Scheduler stores or takes."""
+
+    height: U64
+    call_hash: Bytes32
+    track: TextUpTo64 | None
+    name: TextUpTo64 | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Part of what Preimage stores or takes."""
+
+    owner: Bytes32 | None
+    deposit: U128
+    requests: U32
 
 
 @dataclass(frozen=True, slots=True)
@@ -735,6 +756,10 @@ class Utility(BasePallet, index=1):
     def batch_all(self, calls: Annotated[tuple[CallUpTo8192, ...], Max(64)]) -> None:
         """Make all calls, or none of them."""
 
+    @unsigned_call(2)
+    def dispatch_all(self, calls: Annotated[tuple[CallUpTo8192, ...], Max(64)]) -> None:
+        """Make all calls on behalf of the chain itself, or none of them."""
+
 
 class Balances(BasePallet, index=2):
     """Accounts of the native token."""
@@ -1137,6 +1162,107 @@ class Upgrade(BasePallet, index=7):
     @unsigned_call(1)
     def cancel(self) -> None:
         """Give the planned upgrade up."""
+
+
+class Scheduler(BasePallet, index=8):
+    """Calls that are made at a height."""
+
+    queue = Value[Annotated[tuple[tuple[U64, U64], ...], Max(256)]](())
+    tasks = Map[U64, Task]()
+    names = Map[TextUpTo64, U64]()
+    next_task = Value[U64](0)
+
+    class Scheduled(Event):
+        """A call will be made."""
+
+        task: U64
+        height: U64
+        call_hash: Bytes32
+        track: TextUpTo64 | None
+        name: TextUpTo64 | None
+
+    class Cancelled(Event):
+        """A call will not be made."""
+
+        task: U64
+        name: TextUpTo64 | None
+
+    class Made(Event):
+        """A call was made; `error` is empty, or names why it failed and left no trace."""
+
+        task: U64
+        name: TextUpTo64 | None
+        call_hash: Bytes32
+        error: TextUpTo64
+        message: TextUpTo1024
+
+    class HeightPassed(PalletError):
+        """The height of a task must be a later one."""
+
+    class Full(PalletError):
+        """As many tasks wait as may."""
+
+    class NameTaken(PalletError):
+        """Another task has this name."""
+
+    class UnknownTask(PalletError):
+        """No such task waits."""
+
+    class TooHeavy(PalletError):
+        """No block has room for the call."""
+
+    @unsigned_call(0)
+    def schedule(self, height: U64, call: CallUpTo8192, name: TextUpTo64 | None) -> None:
+        """Make a call on behalf of the chain at `height`; a name makes it easy to cancel."""
+
+    @unsigned_call(1)
+    def cancel(self, task: U64) -> None:
+        """Give up the task of this number."""
+
+    @unsigned_call(2)
+    def cancel_by_name(self, name: TextUpTo64) -> None:
+        """Give up the task of this name."""
+
+
+class Preimage(BasePallet, index=9):
+    """Calls by their hashes."""
+
+    deposit_base = Value[UpTo1E24](10000000000000000000)
+    deposit_per_byte = Value[UpTo1E24](10000000000000000)
+    calls = Map[Bytes32, CallUpTo32768]()
+    statuses = DefaultMap[Bytes32, Status](Status(owner=None, deposit=0, requests=0))
+
+    class Noted(Event):
+        """A call can be named by its hash from now on."""
+
+        call_hash: Bytes32
+        owner: Bytes32 | None
+        deposit: U128
+
+    class Removed(Event):
+        """A call is not kept any more."""
+
+        call_hash: Bytes32
+
+    class Unknown(PalletError):
+        """No call of this hash is noted."""
+
+    class AlreadyNoted(PalletError):
+        """The call is noted already."""
+
+    class NotOwner(PalletError):
+        """Somebody else noted the call, or the chain itself."""
+
+    class StillRequested(PalletError):
+        """A referendum or a scheduled task needs the call."""
+
+    @call(0)
+    def note(self, call: CallUpTo32768) -> None:
+        """Keep a call by its hash, for a deposit that grows with its length."""
+
+    @call(1)
+    def unnote(self, call_hash: Bytes32) -> None:
+        """Remove a call that the signer noted and nobody needs, and give the deposit back."""
 
 
 class Datanets(BasePallet, index=20):
@@ -2315,6 +2441,8 @@ class Chain(BaseChain):
         Staking,
         Offences,
         Upgrade,
+        Scheduler,
+        Preimage,
         Datanets,
         Models,
         Compute,
@@ -2338,6 +2466,8 @@ class Chain(BaseChain):
         self.staking = Staking(self)
         self.offences = Offences(self)
         self.upgrade = Upgrade(self)
+        self.scheduler = Scheduler(self)
+        self.preimage = Preimage(self)
         self.datanets = Datanets(self)
         self.models = Models(self)
         self.compute = Compute(self)
