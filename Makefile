@@ -12,7 +12,7 @@ BIN := .venv/bin
 DEMO_OPTIONS := $(if $(DATA),--data $(DATA)) $(if $(FULL),--full)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz sim soak coverage lint format weights lock clean
+.PHONY: help setup setup-studio demo studio test fuzz sim soak coverage lint format weights lock clean
 
 help: ## Print this help.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -20,10 +20,16 @@ help: ## Print this help.
 setup: ## Create .venv and install everything (demo, test and lint do it by themselves).
 	@$(PYTHON) ops/bootstrap.py
 
+setup-studio: ## The same, and what the web interface and its tests need.
+	@$(PYTHON) ops/bootstrap.py --studio
+
+studio: setup-studio ## Open the web interface of a node: URL=http://HOST:PORT, by default the local one.
+	@$(BIN)/openledger studio $(if $(URL),--node $(URL))
+
 demo: setup ## Run the whole life of paid answers; DATA=FILE for your own rows, FULL=1 for no time limit.
 	@$(BIN)/openledger demo $(DEMO_OPTIONS)
 
-test: setup ## Run the tests.
+test: setup-studio ## Run the tests.
 	@$(BIN)/python -m pytest
 
 fuzz: setup ## Fuzz everything that strangers can send (tests/fuzz); INPUTS=N each, SEED=S.
@@ -45,7 +51,7 @@ coverage: setup ## Fail where a branch of the runtime's core is not covered by i
 	@$(BIN)/python -m pytest -q tests/runtime tests/genesis/test_rehearsal.py --cov=runtime \
 		--cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
 
-lint: setup ## Check format, rules, types, layers.
+lint: setup-studio ## Check format, rules, types, layers.
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy

@@ -3,6 +3,8 @@
 Runs on whatever `python3` a machine has, before anything is installed, so it keeps to syntax
 that every Python 3 parses and says in one sentence what is missing.  The stamp file is written
 last: a run that was killed half-way is simply continued by the next one.
+
+`--studio` also installs what the web interface and its tests need (requirements-studio.lock).
 """
 
 import hashlib
@@ -16,6 +18,8 @@ VENV = os.path.join(ROOT, ".venv")
 VENV_PYTHON = os.path.join(VENV, "bin", "python")
 STAMP = os.path.join(VENV, ".openledger-installed")
 TORCH = "torch==2.13.0"
+LOCKS = ("requirements.lock",)
+ALL_LOCKS = (*LOCKS, "requirements-studio.lock")
 PYTHON_MINIMUM = (3, 11)
 
 
@@ -25,22 +29,23 @@ def fail(sentence: str, remedy: str) -> None:
     sys.exit(2)
 
 
-def fingerprint() -> str:
+def fingerprint(locks: tuple[str, ...]) -> str:
     """Return what the installation depends on, as one hash."""
     digest = hashlib.sha256(sys.version.encode() + TORCH.encode())
-    for name in ("requirements.lock", "pyproject.toml"):
+    for name in (*locks, "pyproject.toml"):
         with open(os.path.join(ROOT, name), "rb") as file:
             digest.update(file.read())
     return digest.hexdigest()
 
 
-def is_installed() -> bool:
-    """Return whether `.venv` holds exactly what this checkout asks for."""
+def is_installed(locks: tuple[str, ...]) -> bool:
+    """Return whether `.venv` holds what this checkout asks for, Studio's packages or not."""
     try:
         with open(STAMP) as file:
-            return file.read() == fingerprint() and os.path.exists(VENV_PYTHON)
+            done = file.read()
     except OSError:
         return False
+    return done in {fingerprint(locks), fingerprint(ALL_LOCKS)} and os.path.exists(VENV_PYTHON)
 
 
 def check_machine() -> None:
@@ -75,23 +80,25 @@ def pip(*arguments: str) -> None:
         )
 
 
-def install() -> None:
+def install(locks: tuple[str, ...]) -> None:
     """Create the virtual environment and install the locked packages, torch and this project."""
     if os.path.isdir(VENV) and not os.path.exists(VENV_PYTHON):
         shutil.rmtree(VENV)
     if not os.path.isdir(VENV) and subprocess.call([sys.executable, "-m", "venv", VENV]) != 0:
         fail("`%s -m venv` failed." % sys.executable, "Read its message above.")
     print("openledger set-up 1/3: the locked packages", file=sys.stderr)
-    pip("--no-deps", "--require-hashes", "-r", "requirements.lock")
+    for lock in locks:
+        pip("--no-deps", "--require-hashes", "-r", lock)
     print("openledger set-up 2/3: %s" % TORCH, file=sys.stderr)
     pip(TORCH)
     print("openledger set-up 3/3: this project", file=sys.stderr)
     pip("--no-deps", "--no-build-isolation", "--editable", ".")
     with open(STAMP, "w") as file:
-        file.write(fingerprint())
+        file.write(fingerprint(locks))
 
 
 if __name__ == "__main__":
-    if not is_installed():
+    wanted = ALL_LOCKS if "--studio" in sys.argv[1:] else LOCKS
+    if not is_installed(wanted):
         check_machine()
-        install()
+        install(wanted)

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FILE_LINES_MAX = 600
 FUNCTION_LINES_MAX = 70
-LAYERS = ("runtime", "consensus", "pallets", "ml", "genesis", "node", "ops")
+LAYERS = ("runtime", "consensus", "pallets", "ml", "genesis", "node", "studio", "ops")
 # Names of package registries and model hubs; joined here so that this file does not name them.
 HOSTS = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"))]
 UNFINISHED = "|".join(

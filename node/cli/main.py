@@ -26,6 +26,7 @@ from node.cli import (
     receipt,
     serve,
     signer,
+    studio,
     tx,
     upgrade,
     validator,
@@ -68,6 +69,7 @@ app.add_typer(client.app, name="client")
 app.add_typer(serve.app, name="serve")
 app.add_typer(worker.app, name="worker")
 app.command("demo")(demo.demo)
+app.command("studio")(studio.studio)
 
 
 def main() -> None:

@@ -70,8 +70,13 @@ class SpecDecoder:
         try:
             self.spec_version = int(metadata["spec_version"])
             pallets = metadata["pallets"]
+            definitions = tuple(_calls(pallets))
+            self.call_definitions: Mapping[str, CallDefinition] = {
+                str(call): call for call in definitions
+            }
+            """The calls by `Pallet.name`."""
             self.calls = CallCodec(
-                {(call.pallet_index, call.index): call for call in _calls(pallets)},
+                {(call.pallet_index, call.index): call for call in definitions},
                 self.spec_version,
             )
             self.events: Mapping[tuple[str, str], EventDefinition] = {

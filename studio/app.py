@@ -1,0 +1,67 @@
+"""The application: pages, static files, who may talk to it, start and stop."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from nicegui import app, ui
+
+from studio.access import LocalOnly
+from studio.context import Studio
+from studio.pages import (
+    accounts,
+    blocks,
+    extrinsics,
+    overview,
+    pallets,
+    search,
+    wallet,
+)
+from studio.settings import Settings
+
+STATIC = Path(__file__).parent / "static"
+PAGES = (
+    overview,
+    blocks,
+    extrinsics,
+    accounts,
+    pallets,
+    search,
+    wallet,
+)
+
+
+def build(settings: Settings) -> Studio:
+    """Register everything with NiceGUI; the caller runs it."""
+    studio = Studio(settings)
+    app.add_static_files("/studio-static", STATIC)
+    ui.add_head_html(
+        '<link rel="stylesheet" href="/studio-static/studio.css">'
+        '<script defer src="/studio-static/studio.js"></script>',
+        shared=True,
+    )
+    for each in PAGES:
+        each.register(studio)
+    app.on_startup(studio.chain.start)
+    app.on_shutdown(studio.chain.close)
+    return studio
+
+
+def run(settings: Settings) -> None:
+    """Serve until stopped, on this machine only."""
+    build(settings)
+    app.add_middleware(LocalOnly)
+    ui.run(
+        host="127.0.0.1",
+        port=settings.port,
+        title="OpenLedger Studio",
+        favicon=STATIC / "favicon.svg",
+        show=False,
+        reload=False,
+        dark=None,
+        tailwind=False,
+        # A restart locks all keys: sessions are signed with what nobody has any more.
+        storage_secret=secrets.token_hex(32),
+        show_welcome_message=False,
+    )

@@ -1,0 +1,162 @@
+"""Overview: whether the chain is well, what happens on it, and who is paid."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from markupsafe import Markup
+from nicegui import ui
+
+from studio.chain.tables import EventRow
+from studio.context import Studio
+from studio.frame import html, notice, page
+from studio.live import live
+from studio.parts import charts, values
+from studio.parts.fields import Fields
+from studio.parts.lists import block_table
+from studio.parts.tables import card, columns, table, tiles
+from studio.parts.tags import link, tag
+
+SLOW_S = 3.0
+MINUTES_CHARTED = 60
+ROWS_SHOWN = 8
+ACTIVITY = (
+    "Datanets.Created",
+    "Datanets.Revealed",
+    "Datanets.VersionPublished",
+    "Compute.TrainingSubmitted",
+    "Compute.ResultCommitted",
+    "Compute.Settled",
+    "Models.Published",
+    "Inference.BatchSettled",
+    "Attribution.Settled",
+    "Offences.Punished",
+)
+
+
+def register(studio: Studio) -> None:
+    """Add the page."""
+
+    @ui.page("/")
+    async def overview() -> None:
+        lead = "Who contributed what to which model, what it was worth, and what it earned."
+        async with page(studio, "Overview", "/", lead=lead):
+            if not studio.chain.is_ready:
+                text = f"No node answers at {studio.settings.node} yet."
+                html(notice(text, "Start one with `openledger dev`; this page goes on by itself."))
+                _reload_when_ready(studio)
+                return
+            await live(studio, lambda: _tiles(studio), SLOW_S)
+            await _pulse(studio)
+            with ui.element("div").classes("columns"):
+                await live(studio, lambda: _activity(studio), SLOW_S)
+                with ui.element("div").classes("stack"):
+                    await live(studio, lambda: _earners(studio), SLOW_S)
+                    await live(studio, lambda: _blocks(studio))
+
+
+def _reload_when_ready(studio: Studio) -> None:
+    def look() -> None:
+        if studio.chain.is_ready:
+            ui.navigate.reload()
+
+    ui.timer(1.0, look)
+
+
+async def _tiles(studio: Studio) -> Markup:
+    state = studio.chain.state
+    current, models, datanets, paid, batches, health = await asyncio.gather(
+        state.read("Session", "current"),
+        state.read("Models", "next_index"),
+        state.read("Datanets", "next_datanet"),
+        state.entries("Attribution", "paid"),
+        state.entries("Inference", "batches"),
+        studio.chain.socket.call("system_health"),
+    )
+    answers = sum(each.value.answer_count for each in batches)
+    paid_out = sum(each.value for each in paid)
+    validators = len(current.validators) if current else 0
+    return tiles(
+        ("Final block", link(values.number(studio.chain.height), "/blocks"), _age(studio)),
+        ("Validators", link(str(validators), "/validators"), f"{health['peers']} peers here"),
+        ("Datanets", link(values.number(datanets or 0), "/datanets"), "shared data sets"),
+        ("Models", link(values.number(models or 0), "/models"), "adapters with lineage"),
+        ("Answers settled", values.number(answers), "paid, with receipts"),
+        ("Paid to contributors", values.amount(paid_out, 4), "by measured influence"),
+    )
+
+
+def _age(studio: Studio) -> Markup:
+    return values.when(studio.chain.head_time_ms)
+
+
+async def _pulse(studio: Studio) -> None:
+    """The last hour in minutes: how much the chain was asked to do."""
+    with ui.element("section").classes("card"):
+        note = tag("span", f"a minute, in the last {MINUTES_CHARTED} of the chain", class_="note")
+        html(tag("header", tag("h2", "Extrinsics"), note))
+        options = await _pulse_options(studio)
+        graph = charts.chart(options, "Extrinsics in each of the last sixty minutes", 76)
+
+    async def refresh() -> None:
+        graph.options.update(await _pulse_options(studio))
+        graph.update()
+
+    ui.timer(SLOW_S, refresh)
+
+
+async def _pulse_options(studio: Studio) -> dict[str, Any]:
+    counts = await asyncio.to_thread(studio.chain.index.per_minute, MINUTES_CHARTED)
+    names = [f"{MINUTES_CHARTED - place - 1} min ago" for place in range(len(counts))]
+    return charts.columns(names, counts)
+
+
+async def _activity(studio: Studio) -> Markup:
+    events = await asyncio.to_thread(studio.chain.index.events, 0, 2 * ROWS_SHOWN, *ACTIVITY)
+    fields = Fields(studio)
+    rows = [(_said(fields, event), values.when(event.time_ms)) for event in events]
+    empty = tag("div", tag("strong", "Nothing has happened yet."), "Begin with a Datanet.")
+    return card(
+        "What happens",
+        table(columns("Event", "When"), rows, caption="Latest events", empty=empty),
+        note=link("All extrinsics", "/extrinsics"),
+    )
+
+
+def _said(fields: Fields, event: EventRow) -> Markup:
+    name = tag("strong", values.words(event.name.partition(".")[2]))
+    href = f"/blocks/{event.height}"
+    return tag("div", link(name, href), fields.event(event.name, event.fields))
+
+
+async def _earners(studio: Studio) -> Markup:
+    events = await asyncio.to_thread(
+        studio.chain.index.events, 0, ROWS_SHOWN, "Attribution.Claimed"
+    )
+    rows = [
+        (
+            studio.account(event.fields["owner"]),
+            values.amount(event.fields["amount"]),
+            values.digest(event.fields["model"], f"/models/{event.fields['model']}"),
+            values.when(event.time_ms),
+        )
+        for event in events
+    ]
+    empty = tag(
+        "div",
+        tag("strong", "Nobody was paid yet."),
+        "When answers are settled and attributed, those whose rows moved them are paid.",
+    )
+    return card(
+        "Latest payouts",
+        table(
+            columns("Contributor", "OPEN#", "Model", "When"), rows, caption="Payouts", empty=empty
+        ),
+        note=link("Attribution", "/attribution"),
+    )
+
+
+async def _blocks(studio: Studio) -> Markup:
+    rows = await asyncio.to_thread(studio.chain.index.blocks, 0, 5)
+    return card("Newest blocks", block_table(studio, rows), note=link("All blocks", "/blocks"))

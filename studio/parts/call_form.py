@@ -1,0 +1,229 @@
+"""A form for any call, out of the metadata: an out-of-tree pallet's calls need no edit here.
+
+What is typed is read as the command line reads it (`node/cli/arguments.py`), so that the command
+shown beside the form is the same thing in other words.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nicegui import ui
+
+from node.chain_client.notation import (
+    Boolean,
+    Enumeration,
+    Integer,
+    Optional,
+    Sequence,
+    Sized,
+    Type,
+    parse_type,
+)
+from node.cli.arguments import typed_value
+from node.errors import ConfigError
+from runtime.calls import CallDefinition, RuntimeCall
+from runtime.codec import Codec
+from studio.context import Studio
+from studio.errors import FieldInvalid
+from studio.parts import values
+from studio.parts.fields import ACCOUNT_FIELDS
+
+CALL_DEPTH_MAX = 3
+"""How deep calls may hold calls in a form."""
+TEXT_AREA_BYTES = 256
+"""Texts that may be longer get several lines."""
+ReadValue = Callable[[], tuple[Any, str | None]]
+"""A field's value, and how the command line has it, if it can; raises `FieldInvalid`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilledCall:
+    """A call as it was filled in, and its arguments as the command line has them."""
+
+    definition: CallDefinition
+    call: RuntimeCall
+    words: Mapping[str, str | None]
+
+
+@dataclass(slots=True)
+class CallForm:
+    """The fields of one call; `read` gives the call and its command."""
+
+    definition: CallDefinition
+    fields: dict[str, ReadValue] = field(default_factory=dict)
+
+    def read(self) -> FilledCall:
+        """The call; raises `FieldInvalid`."""
+        found = {name: read() for name, read in self.fields.items()}
+        arguments = {name: value for name, (value, _word) in found.items()}
+        call: RuntimeCall = self.definition.arguments.record(**arguments)
+        return FilledCall(
+            self.definition, call, {name: word for name, (_value, word) in found.items()}
+        )
+
+
+def definition_of(studio: Studio, name: str) -> CallDefinition:
+    """What `Pallet.call` is; raises `FieldInvalid` for one that the runtime lacks."""
+    definition = studio.chain.state.decoder.call_definitions.get(name)
+    if definition is None:
+        message = f"The chain's runtime has no call {name[:80]!r}."
+        raise FieldInvalid(message, remedy="The Pallets page has all calls.")
+    return definition
+
+
+def call_form(
+    studio: Studio,
+    definition: CallDefinition,
+    filled: Mapping[str, Any] | None = None,
+    depth: int = 0,
+) -> CallForm:
+    """Put the fields of a call on the page, with some of them filled."""
+    form = CallForm(definition)
+    known = filled or {}
+    with ui.element("div").classes("form"):
+        for name, codec in definition.arguments.items.items():
+            form.fields[name] = _field(studio, name, codec, known.get(name), depth)
+    return form
+
+
+def command_of(studio: Studio, filled: FilledCall, key: str) -> str | None:
+    """The command that would do the same; None for calls that hold calls, which it cannot write."""
+    parts = ["openledger tx", filled.definition.pallet, filled.definition.name]
+    for name, word in filled.words.items():
+        if word is None:
+            return None
+        parts.append(f"--{name} {shlex.quote(word)}")
+    return " ".join([*parts, f"--key {key}", f"--node {studio.settings.node}"])
+
+
+def _field(studio: Studio, name: str, codec: Codec[Any], filled: Any, depth: int) -> ReadValue:
+    kind = parse_type(codec.describe())
+    label = values.words(name)
+    if _is_call(kind):
+        return _call_field(studio, label, depth)
+    if isinstance(kind, Sequence) and _is_call(kind.item):
+        return _calls_field(studio, label, kind.most, depth)
+    shown = "" if filled is None else str(filled)
+    match kind:
+        case Boolean():
+            switch = ui.checkbox(label, value=bool(filled))
+            return lambda: (switch.value, "true" if switch.value else "false")
+        case Enumeration():
+            names = [member for member, _number in kind.members]
+            chosen = ui.select(names, value=shown or names[0], label=label).props("outlined dense")
+            return lambda: (_typed(studio, codec, str(chosen.value), name), str(chosen.value))
+    entry = _entry(studio, name, label, kind, shown)
+    return lambda: _read(studio, codec, name, str(entry.value or ""), kind)
+
+
+def _is_call(kind: Type) -> bool:
+    return isinstance(kind, Sized) and kind.kind == "call"
+
+
+def _entry(studio: Studio, name: str, label: str, kind: Type, shown: str) -> ui.input | ui.textarea:
+    hint = _hint(name, kind)
+    entry: ui.input | ui.textarea
+    if isinstance(kind, Sized) and kind.kind == "text" and kind.count > TEXT_AREA_BYTES:
+        entry = ui.textarea(label, value=shown).props("autogrow")
+    elif name in ACCOUNT_FIELDS and isinstance(kind, Sized):
+        entry = ui.input(label, value=shown, autocomplete=sorted(studio.names.items().values()))
+    else:
+        entry = ui.input(label, value=shown)
+    entry.props("outlined dense").props["hint"] = hint
+    return entry
+
+
+def _hint(name: str, kind: Type) -> str:  # noqa: PLR0911 # one a kind
+    match kind:
+        case Optional():
+            return f"{_hint(name, kind.item)}; empty for none"
+        case Integer() if kind.most > 2**64:
+            return "such as 2.5OPEN, or in units of 10⁻¹⁸"
+        case Integer() if kind.most >= 2**31:
+            return "a whole number"
+        case Integer():
+            return f"{kind.least:,} to {kind.most:,}"
+        case Sized(kind="bytes") if name in ACCOUNT_FIELDS:
+            return "an account, or its name"
+        case Sized(kind="bytes"):
+            return f"{kind.count} bytes in hexadecimal" if kind.exact else "hexadecimal digits"
+        case Sized():
+            return f"text of up to {kind.count:,} bytes"
+    return 'JSON, such as [1, 2] or {"rank": 8}'
+
+
+def _read(studio: Studio, codec: Codec[Any], name: str, text: str, kind: Type) -> tuple[Any, str]:
+    word = text.strip()
+    if not word and isinstance(kind, Optional):
+        word = "null"
+    if not word and not (isinstance(kind, Sized) and not kind.exact):
+        message = f"{values.words(name)} is empty."
+        raise FieldInvalid(message, remedy=f"It wants {_hint(name, kind)}.")
+    return _typed(studio, codec, word, name), word
+
+
+def _typed(studio: Studio, codec: Codec[Any], word: str, name: str) -> Any:
+    try:
+        return typed_value(codec, word, values.words(name), studio.names.account_of)
+    except ConfigError as error:
+        raise FieldInvalid(error.message, remedy=error.remedy) from error
+
+
+def _call_field(studio: Studio, label: str, depth: int) -> ReadValue:
+    """A call that is an argument of another: chosen, and then filled in."""
+    held: list[CallForm] = []
+    with ui.element("div").style("grid-column: 1 / -1"):
+        _call_chooser(studio, label, depth, held)
+    return lambda: _held_call(label, held)
+
+
+def _calls_field(studio: Studio, label: str, most: int, depth: int) -> ReadValue:
+    """Several calls, one below the other."""
+    all_held: list[list[CallForm]] = []
+    with ui.element("div").style("grid-column: 1 / -1"):
+        rows = ui.element("div")
+
+        def add() -> None:
+            if len(all_held) < most:
+                all_held.append([])
+                with rows:
+                    _call_chooser(studio, f"Call {len(all_held)}", depth, all_held[-1])
+
+        ui.button("Add a call", icon="add", on_click=add).props("flat dense")
+        add()
+
+    def read() -> tuple[Any, None]:
+        return tuple(_held_call(label, held)[0] for held in all_held), None
+
+    return read
+
+
+def _call_chooser(studio: Studio, label: str, depth: int, held: list[CallForm]) -> None:
+    if depth >= CALL_DEPTH_MAX:
+        message = "Calls hold calls too deep for a form."
+        raise FieldInvalid(message, remedy="Use the typed client.")
+    names = sorted(studio.chain.state.decoder.call_definitions)
+    chooser = ui.select(names, label=f"{label}: which", with_input=True, clearable=True)
+    chooser.props("outlined dense")
+    inside = ui.element("div").classes("q-pl-md q-pt-sm")
+
+    def choose() -> None:
+        held.clear()
+        inside.clear()
+        if chooser.value:
+            with inside:
+                held.append(
+                    call_form(studio, definition_of(studio, chooser.value), None, depth + 1)
+                )
+
+    chooser.on_value_change(choose)
+
+
+def _held_call(label: str, held: list[CallForm]) -> tuple[RuntimeCall, None]:
+    if not held:
+        raise FieldInvalid(f"{label}: no call is chosen.", remedy="Choose one.")
+    return held[0].read().call, None
