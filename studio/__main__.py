@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, metavar="DIR")
     parser.add_argument("--data", type=Path, default=home / "studio", metavar="DIR")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
+    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     try:
         settings = Settings(
@@ -41,7 +42,7 @@ def main() -> None:
     os.environ.setdefault("NICEGUI_STORAGE_PATH", str(settings.data / "settings"))
     from studio.app import run
 
-    run(settings)
+    run(settings, as_json=options.json)
 
 
 if __name__ in {"__main__", "__mp_main__"}:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from pathlib import Path
 
@@ -48,9 +49,12 @@ def build(settings: Settings) -> Studio:
     return studio
 
 
-def run(settings: Settings) -> None:
-    """Serve until stopped, on this machine only."""
+def run(settings: Settings, *, as_json: bool) -> None:
+    """Serve until stopped, on this machine only; prints the address once it answers."""
     build(settings)
+    url = f"http://127.0.0.1:{settings.port}"
+    said = json.dumps({"url": url}) if as_json else f"OpenLedger Studio ready at {url}"
+    app.on_startup(lambda: print(said, flush=True))
     app.add_middleware(LocalOnly)
     ui.run(
         host="127.0.0.1",

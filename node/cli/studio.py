@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from node.cli.output import DEFAULT_NODE_URL, NodeUrl
+from node.cli.output import DEFAULT_NODE_URL, JsonFlag, NodeUrl
 from node.errors import ConfigError
 
 DEFAULT_PORT = 8080
@@ -36,6 +36,7 @@ def studio(
         ),
     ] = None,
     port: Annotated[int, typer.Option(help="TCP port at 127.0.0.1.")] = DEFAULT_PORT,
+    as_json: JsonFlag = False,
 ) -> None:
     """Open the web interface: explore, curate, train, chat, vote, earn.
 
@@ -46,6 +47,7 @@ def studio(
         raise ConfigError(message, remedy="Install them: `make setup-studio`.")
     options = {"--server": server, "--server-data": server_data, "--work": work, "--data": data}
     arguments = [f"{name}={value}" for name, value in options.items() if value is not None]
+    arguments += ["--json"] if as_json else []
     # Another process in the place of this one: Ctrl-C and the exit status are its own.
     command = [sys.executable, "-m", "studio", f"--node={node}", f"--port={port}", *arguments]
     os.execv(sys.executable, command)  # noqa: S606 # our own program
