@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from genesis.chain_spec import DEV_ACCOUNTS, LOCAL_VALIDATORS, development_keypair
-from node.keystore import Keystore, seed_of_words, seed_words
+from node.keystore import Keystore, seed_of_words, seed_words, unlock_file
 from runtime.keys import Keypair
 from studio.errors import WalletLocked
 
@@ -78,7 +78,7 @@ class Wallet:
 
     def unlock(self, session: str, name: str, password: str) -> None:
         """Open a key for a browser; raises `KeystoreError`.  Slow on purpose: not in the loop."""
-        keypair = self._keystore.unlock(name, password)
+        keypair = unlock_file(self._keystore.path(name), password)
         self._remember(session)
         self._sessions[session][name] = _Unlocked(keypair, self._now())
 
