@@ -12,6 +12,7 @@ OpenLedgerError
      |- ReviewTooLarge               more rows than one review may have
      |- ModelUnusable               a directory is not a base model or an adapter that we can run
      |- OrderInvalid                a work order, its parameters or its rows contradict each other
+     |- MachineUnfit                this machine does not compute as the golden run does
      |- TrainingFault               training left the numbers that can be committed to
      `- AttributionInvalid          influence was asked for what cannot be attributed
 """
@@ -63,6 +64,10 @@ class ModelUnusable(MachineLearningError):
 
 class OrderInvalid(MachineLearningError):
     """A training order, its parameters and its rows contradict each other."""
+
+
+class MachineUnfit(MachineLearningError):
+    """This machine does not compute what the golden run pins: it must refuse work."""
 
 
 class TrainingFault(MachineLearningError):

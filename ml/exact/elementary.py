@@ -39,16 +39,16 @@ def exponential(values: torch.Tensor) -> torch.Tensor:
 def logarithm(values: torch.Tensor) -> torch.Tensor:
     """float64 ln x of normal positive float64 numbers, within 2**-49 (absolute, or relative).
 
-    With m in [1, 2) and s = (m - 1) / (m + 1): ln m = 2 (s + s**3/3 + s**5/5 + ...), s <= 1/3.
+    With m in [3/4, 3/2), s = (m - 1) / (m + 1): ln m = 2 (s + s**3/3 + s**5/5 + ...), |s| <= 1/5.
     """
-    bits = values.contiguous().view(torch.int64)
-    exponent = ((bits >> _MANTISSA_BITS) & 2047) - 1023
-    mantissa = (bits & ((1 << _MANTISSA_BITS) - 1)) | (1023 << _MANTISSA_BITS)
-    number = mantissa.view(torch.float64)
+    # A quarter of an octave less in the exponent's rounding moves m from [1, 2) to around 1.
+    shifted = values.contiguous().view(torch.int64) + (1 << _MANTISSA_BITS - 1)
+    exponent = (shifted >> _MANTISSA_BITS) - 1023
+    number = (values.view(torch.int64) - (exponent << _MANTISSA_BITS)).view(torch.float64)
     ratio = (number - 1.0) / (number + 1.0)
     square = ratio * ratio
     series = torch.zeros_like(ratio)
-    for odd in range(31, 0, -2):
+    for odd in range(21, 0, -2):
         series.mul_(square).add_(1.0 / odd)
     return series.mul_(ratio).mul_(2.0).add_(exponent.double().mul_(_LN2))
 
@@ -65,7 +65,7 @@ class Normalised:
 
 def rms_norm(values: torch.Tensor, epsilon: float) -> Normalised:
     """Divide rows (the last dimension) by the root of their mean square (Zhang, Sennrich 2019)."""
-    mean = row_sum(values * values).div_(float(values.shape[-1]))
+    mean = row_sum(values * values).mul_(1.0 / values.shape[-1])
     scales = torch.ones_like(mean).div_(mean.add_(epsilon).sqrt_())
     return Normalised(values * scales, scales)
 
@@ -75,7 +75,7 @@ def rms_norm_backward(
 ) -> torch.Tensor:
     """The gradient at the norm's input, of one at `weight * normalised.values`."""
     weighted = gradient * weight
-    mean = row_sum(weighted * normalised.values).div_(float(weighted.shape[-1]))
+    mean = row_sum(weighted * normalised.values).mul_(1.0 / weighted.shape[-1])
     return weighted.sub_(normalised.values * mean).mul_(normalised.scales)
 
 

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import torch
 
+from ml.errors import OrderInvalid
 from ml.exact.adapter import Adapter, AdapterLayout
 from ml.exact.linears import AdapterPart, part_table
 from ml.exact.loss import IGNORED, row_losses
@@ -45,6 +46,11 @@ class Fault(IntEnum):
     STATE_NOT_FINITE = 2
     GRADIENT_TOO_LARGE = 3
     """Or not finite."""
+
+
+def first_fault(*faults: Fault) -> Fault:
+    """The fault that counts: the lowest, so that it is the same whatever was computed together."""
+    return min((fault for fault in faults if fault), default=Fault.NONE)
 
 
 class TokenRow(Protocol):
@@ -91,18 +97,18 @@ class BatchGradient:
 
     def __add__(self, other: BatchGradient) -> BatchGradient:
         """The same of both batches together: any split over workers has the same sum."""
-        return BatchGradient(
+        return _batch(
             self.loss + other.loss,
             self.gradient + other.gradient,
             self.row_count + other.row_count,
-            max(self.fault, other.fault),
+            first_fault(self.fault, other.fault),
         )
 
 
 def row_gradients(
     model: ExactModel, adapter: Adapter, rows: Sequence[TokenRow], dropout: Dropout | None = None
 ) -> RowGradients:
-    """Each row's loss and gradient, in the order of the rows."""
+    """Each row's loss and gradient, in the order of the rows; raises as `batch_gradient`."""
     losses = [0] * len(rows)
     gradients = torch.zeros((len(rows), adapter.layout.size), dtype=torch.int64)
     fault = Fault.NONE
@@ -110,7 +116,7 @@ def row_gradients(
     for part in parts_of(model, rows):
         sink = _Sink(adapter.layout, len(part))
         found, part_fault = _run(model, table, rows, part, dropout, sink)
-        fault = max(fault, part_fault, sink.fault)
+        fault = first_fault(fault, part_fault, sink.fault)
         gradients[part] = sink.units
         for place, loss in zip(part, found, strict=True):
             losses[place] = loss
@@ -120,22 +126,24 @@ def row_gradients(
 def batch_gradient(
     model: ExactModel, adapter: Adapter, rows: Sequence[TokenRow], dropout: Dropout | None = None
 ) -> BatchGradient:
-    """The sums over at most `ROWS_MAX` rows."""
-    assert len(rows) <= ROWS_MAX  # noqa: S101 # callers bound their batches by the recipe's limits
+    """The sums over at most `ROWS_MAX` rows; raises `OrderInvalid` for rows it cannot take."""
+    if len(rows) > ROWS_MAX:
+        message = f"A batch of {len(rows)} rows was asked for."
+        raise OrderInvalid(message, remedy=f"Use at most {ROWS_MAX} rows a batch.")
     sink = _Sink(adapter.layout)
     loss, fault = 0, Fault.NONE
     table = _table(model, adapter, dropout)
     for part in parts_of(model, rows):
         found, part_fault = _run(model, table, rows, part, dropout, sink)
         loss += sum(found)
-        fault = max(fault, part_fault)
-    return BatchGradient(loss, sink.units, len(rows), max(fault, sink.fault))
+        fault = first_fault(fault, part_fault)
+    return _batch(loss, sink.units, len(rows), first_fault(fault, sink.fault))
 
 
 def evaluate(
     model: ExactModel, adapter: Adapter | None, rows: Sequence[TokenRow]
 ) -> tuple[int, ...]:
-    """Each row's loss in 2**-30 nats, in their order; raises nothing, a fault is a loss of -1."""
+    """Each row's loss in 2**-30 nats, in their order; -1 where it is not finite."""
     table = _table(model, adapter, None)
     losses = [0] * len(rows)
     for part in parts_of(model, rows):
@@ -150,8 +158,11 @@ def evaluate(
 def parts_of(model: ExactModel, rows: Sequence[TokenRow]) -> list[list[int]]:
     """Places of rows that go through together: of similar length, and few enough for the cache.
 
-    It changes no bit of any result, only the time.
+    It changes no bit of any result, only the time.  Raises `OrderInvalid` for a row that the model
+    cannot read.
     """
+    for row in rows:
+        _check_row(model, row)
     room = max(1, PART_NUMBERS // model.shape.width)
     parts: list[list[int]] = []
     for place in sorted(range(len(rows)), key=lambda place: -len(rows[place].ids)):
@@ -185,6 +196,26 @@ def _run(
     assert losses.gradient is not None  # noqa: S101 # asked for
     backward(model, losses.gradient, batch, table, trace, sink)
     return [int(each) for each in units], Fault.NONE
+
+
+def _batch(loss: int, gradient: torch.Tensor, row_count: int, fault: Fault) -> BatchGradient:
+    """A faulty batch is zeros: what was summed before the fault depends on the machine."""
+    if fault:
+        return BatchGradient(0, torch.zeros_like(gradient), row_count, fault)
+    return BatchGradient(loss, gradient, row_count, fault)
+
+
+def _check_row(model: ExactModel, row: TokenRow) -> None:
+    shape, count = model.shape, len(row.ids)
+    if not 1 <= row.completion_start <= count <= shape.positions_max:
+        message = f"A row has {count} tokens and its loss starts at {row.completion_start}."
+        remedy = (
+            f"Use rows of up to {shape.positions_max} tokens with at least one before the loss."
+        )
+        raise OrderInvalid(message, remedy=remedy)
+    if not 0 <= min(row.ids) <= max(row.ids) < shape.vocabulary:
+        message = f"A row has a token outside 0 to {shape.vocabulary - 1}."
+        raise OrderInvalid(message, remedy="Encode the rows with the model's own tokenizer.")
 
 
 def _table(model: ExactModel, adapter: Adapter | None, dropout: Dropout | None) -> PartTable:

@@ -44,11 +44,12 @@ def power_of_two(exponents: torch.Tensor) -> torch.Tensor:
 def grid_scales(magnitudes: torch.Tensor, bits: int) -> tuple[torch.Tensor, torch.Tensor]:
     """float32 (to integers, back): the powers of two that map magnitudes below 2**bits, and back.
 
-    `bits` is at most 24.  Where a magnitude is not finite, the way back is NaN.
+    `bits` is at most 24, so that both are normal numbers.  Where a magnitude is not finite, the way
+    back is NaN.
     """
     exponents = exponent_of(magnitudes)
     unusable = exponents == _EXPONENT_FIELD - (_BIAS - 1)
-    back = power_of_two((exponents - bits).clamp_(min=1 - _BIAS))
+    back = power_of_two(exponents - bits)
     return power_of_two(bits - exponents), back.masked_fill_(unusable, torch.nan)
 
 

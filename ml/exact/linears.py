@@ -136,8 +136,11 @@ class LinearGroup:
         row_count: int,
         sink: GradientSink,
         wanted: bool,
-    ) -> torch.Tensor | None:
-        """The gradient at the inputs, if `wanted`, of one at the outputs; feeds the sink."""
+    ) -> torch.Tensor:
+        """The gradient at the inputs, of one at the outputs; feeds the sink.
+
+        Unless `wanted`, because nothing before it is trained, it is left out and empty.
+        """
         rows = rows_of(gradient)
         result = self.matrix.transposed_times(rows) if wanted else None
         if part is not None:
@@ -145,7 +148,7 @@ class LinearGroup:
             if result is not None:
                 lowered = on_row_grid(back, ADAPTER_BITS) @ part.down
                 result.add_(lowered if passed.kept is None else lowered.mul_(passed.kept))
-        return None if result is None else result.float()
+        return torch.empty(0) if result is None else result.float()
 
     @staticmethod
     def _adapter_gradients(

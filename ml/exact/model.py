@@ -5,7 +5,7 @@ Only `config.json`, `generation_config.json` and safetensors are read; no code o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,9 @@ CONFIG_BYTES_MAX = 1_048_576
 INDEX_BYTES_MAX = 16_777_216
 _SINGLE_FILE = "model.safetensors"
 _INDEX_FILE = "model.safetensors.index.json"
+
+TensorReader = Callable[[str], torch.Tensor | None]
+"""The tensor of a name, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +66,45 @@ class ExactModel:
     def load(cls, directory: Path, backend: Backend = "int8") -> ExactModel:
         """Read a base model; raises `ModelUnusable`, also beyond the limits of exactness."""
         config = read_json(directory / "config.json", CONFIG_BYTES_MAX)
-        shape = shape_of(config)
+        path = directory / "generation_config.json"
+        generation = read_json(path, CONFIG_BYTES_MAX) if path.exists() else {}
         with ExitStack() as stack:
-            tensors = _Tensors(directory, stack)
-            return _assemble(config, shape, tensors, backend, _end_tokens(directory, config))
+            ends = {key: generation[key] for key in ("eos_token_id",) if key in generation}
+            return cls.assemble(config | ends, _reader(directory, stack), backend)
+
+    @classmethod
+    def assemble(
+        cls, config: Mapping[str, Any], read: TensorReader, backend: Backend
+    ) -> ExactModel:
+        """Build a model from a configuration and its tensors; raises `ModelUnusable`."""
+        shape, tensors = shape_of(config), _Tensors(read)
+        embedding = tensors.get("model.embed_tokens.weight", shape.vocabulary, shape.width)
+        tied = bool(config.get("tie_word_embeddings", False))
+        head = embedding if tied else tensors.get("lm_head.weight", shape.vocabulary, shape.width)
+        rope = config.get("rope_parameters") or _old_rope(config)
+        cosines, sines = rotary_tables(shape.positions_max, shape.head_width, rope)
+        sines[:, : shape.head_width // 2].neg_()
+        return cls(
+            shape=shape,
+            epsilon=float(config["rms_norm_eps"]),
+            embedding=embedding,
+            blocks=tuple(_blocks(shape, tensors, backend)),
+            final_norm=tensors.get("model.norm.weight", shape.width),
+            head=FrozenMatrix(head, backend),
+            cosines=cosines,
+            sines=sines,
+            end_tokens=_as_set(config.get("eos_token_id")),
+        )
 
 
 class _Tensors:
-    """The named tensors of one or several safetensors files."""
+    """The named tensors of a model, as float32."""
 
-    def __init__(self, directory: Path, stack: ExitStack) -> None:
-        self._files: dict[str, Any] = {}
-        try:
-            for name in _file_names(directory):
-                file = stack.enter_context(safe_open(directory / name, framework="pt"))
-                self._files |= dict.fromkeys(file.keys(), file)
-        except (OSError, SafetensorError) as error:
-            message = f"{directory} has no weights that can be read: {error}."
-            remedy = "Give a directory with config.json and model.safetensors."
-            raise ModelUnusable(message, remedy=remedy) from error
+    def __init__(self, read: TensorReader) -> None:
+        self._read = read
 
     def get(self, name: str, *sizes: int) -> torch.Tensor:
-        """The float32 tensor of this name and these sizes; raises `ModelUnusable`."""
+        """The tensor of this name and these sizes; raises `ModelUnusable`."""
         found = self.find(name, *sizes)
         if found is None:
             message = f"The model has no tensor {name}."
@@ -93,39 +113,27 @@ class _Tensors:
 
     def find(self, name: str, *sizes: int) -> torch.Tensor | None:
         """The same, or None without such a tensor."""
-        if name not in self._files:
+        tensor = self._read(name)
+        if tensor is None:
             return None
-        tensor: torch.Tensor = self._files[name].get_tensor(name)
         if tuple(tensor.shape) != sizes:
             message = f"The model's tensor {name} has the sizes {tuple(tensor.shape)}, not {sizes}."
             raise ModelUnusable(message, remedy="Fetch the model's files again.")
         return tensor.float().contiguous()
 
 
-def _assemble(
-    config: Mapping[str, Any],
-    shape: ModelShape,
-    tensors: _Tensors,
-    backend: Backend,
-    end_tokens: frozenset[int],
-) -> ExactModel:
-    embedding = tensors.get("model.embed_tokens.weight", shape.vocabulary, shape.width)
-    tied = bool(config.get("tie_word_embeddings", False))
-    head = embedding if tied else tensors.get("lm_head.weight", shape.vocabulary, shape.width)
-    rope = config.get("rope_parameters") or _old_rope(config)
-    cosines, sines = rotary_tables(shape.positions_max, shape.head_width, rope)
-    sines[:, : shape.head_width // 2].neg_()
-    return ExactModel(
-        shape=shape,
-        epsilon=float(config["rms_norm_eps"]),
-        embedding=embedding,
-        blocks=tuple(_blocks(shape, tensors, backend)),
-        final_norm=tensors.get("model.norm.weight", shape.width),
-        head=FrozenMatrix(head, backend),
-        cosines=cosines,
-        sines=sines,
-        end_tokens=end_tokens,
-    )
+def _reader(directory: Path, stack: ExitStack) -> TensorReader:
+    """Opens the safetensors files of a folder, until `stack` closes."""
+    files: dict[str, Any] = {}
+    try:
+        for name in _file_names(directory):
+            file = stack.enter_context(safe_open(directory / name, framework="pt"))
+            files |= dict.fromkeys(file.keys(), file)
+    except (OSError, SafetensorError) as error:
+        message = f"{directory} has no weights that can be read: {error}."
+        remedy = "Give a directory with config.json and model.safetensors."
+        raise ModelUnusable(message, remedy=remedy) from error
+    return lambda name: files[name].get_tensor(name) if name in files else None
 
 
 def _blocks(shape: ModelShape, tensors: _Tensors, backend: Backend) -> Iterator[Block]:
@@ -193,10 +201,7 @@ def _old_rope(config: Mapping[str, Any]) -> dict[str, Any]:
     return scaling | {"rope_theta": config.get("rope_theta", 10_000.0)}
 
 
-def _end_tokens(directory: Path, config: Mapping[str, Any]) -> frozenset[int]:
-    path = directory / "generation_config.json"
-    generation = read_json(path, CONFIG_BYTES_MAX) if path.exists() else {}
-    tokens = generation.get("eos_token_id", config.get("eos_token_id"))
+def _as_set(tokens: int | list[int] | None) -> frozenset[int]:
     if tokens is None:
         return frozenset()
     return frozenset([tokens] if isinstance(tokens, int) else tokens)

@@ -7,7 +7,7 @@ written here, two at a time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +26,9 @@ from ml.exact.shape import GROUPS, ModelShape
 
 QUERY_KEY_VALUE, ATTENTION_OUTPUT, GATE_UP, DOWN = range(len(GROUPS))
 
+Linear = Callable[[int, torch.Tensor], tuple[torch.Tensor, Passed]]
+"""A group of a block's linear layers, by its index, on activations [tokens, inputs]."""
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -43,17 +46,9 @@ class Batch:
 class BlockPassed:
     """What the way back through one block reads."""
 
-    attention_norm: Normalised
-    heads: Normalised | None
-    """Queries and keys before their norm's weight, where the model has one."""
-    linears: tuple[Passed, ...]
+    heads: Heads
     attended: Attended
-    feedforward_norm: Normalised
-    gates: torch.Tensor
-    ups: torch.Tensor
-    sigmoids: torch.Tensor
-    activated: torch.Tensor
-    """gates * sigmoids"""
+    fed: Fed
 
 
 def batch_of(
@@ -76,68 +71,102 @@ def forward(
 ) -> torch.Tensor:
     """The states [rows * tokens, width] before the last norm; fills `trace` for the way back."""
     hidden = model.embedding[batch.tokens.reshape(-1)]
-    cosines, sines = (
-        table[: batch.tokens.shape[1], None] for table in (model.cosines, model.sines)
-    )
+    tables = tables_of(model, 0, batch.tokens.shape[1])
     for block, part, kept in zip(model.blocks, parts, batch.kept, strict=True):
-        hidden, passed = _forward_block(
-            model, block, part, kept, hidden, batch.unseen, cosines, sines
-        )
+        linear = linear_of(block, part, kept)
+        heads = heads_of(model, block, linear, hidden, tables)
+        attended = attend(heads.queries, heads.keys, heads.values, batch.unseen)
+        hidden, fed = feed(model, block, linear, hidden, attended.outputs)
         if trace is not None:
-            trace.append(passed)
+            trace.append(BlockPassed(heads, attended, fed))
     return hidden
 
 
-def _forward_block(
+def tables_of(model: ExactModel, start: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cosines and sines [count, 1, head width] of the positions from `start`."""
+    places = slice(start, start + count)
+    return model.cosines[places, None], model.sines[places, None]
+
+
+def linear_of(
+    block: Block, parts: Sequence[AdapterPart | None], kept: Sequence[torch.Tensor | None]
+) -> Linear:
+    """The block's groups of linear layers, by their index."""
+    return lambda group, values: block.groups[group].forward(values, parts[group], kept[group])
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """What attention reads of some tokens, and what led to it."""
+
+    queries: torch.Tensor
+    """float32 [rows, key heads, group * tokens, width]"""
+    keys: torch.Tensor
+    """float32 [rows, key heads, tokens, width]"""
+    values: torch.Tensor
+    norm: Normalised
+    head_norm: Normalised | None
+    """Queries and keys before their norm's weight, where the model has one."""
+    linear: Passed
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """What the way back reads of a block behind its attention."""
+
+    attention_output: Passed
+    norm: Normalised
+    gate_up: Passed
+    gates: torch.Tensor
+    ups: torch.Tensor
+    sigmoids: torch.Tensor
+    activated: torch.Tensor
+    """gates * sigmoids"""
+    down: Passed
+
+
+def heads_of(
     model: ExactModel,
     block: Block,
-    parts: Sequence[AdapterPart | None],
-    kept: Sequence[torch.Tensor | None],
+    linear: Linear,
     hidden: torch.Tensor,
-    unseen: torch.Tensor,
-    cosines: torch.Tensor,
-    sines: torch.Tensor,
-) -> tuple[torch.Tensor, BlockPassed]:
-    shape, rows = model.shape, unseen.shape[0]
+    tables: tuple[torch.Tensor, torch.Tensor],
+) -> Heads:
+    """Queries, keys and values of states [rows * tokens, width], turned by the positions' tables.
 
-    def linear(group: int, values: torch.Tensor) -> tuple[torch.Tensor, Passed]:
-        return block.groups[group].forward(values, parts[group], kept[group])
-
-    attention_norm = rms_norm(hidden, model.epsilon)
-    joined, first = linear(QUERY_KEY_VALUE, attention_norm.values * block.attention_norm)
-    heads = joined.view(
-        rows, -1, shape.head_count + 2 * shape.key_value_head_count, shape.head_width
-    )
+    `tables` are cosines and sines [tokens, 1, head width].
+    """
+    shape, tokens = model.shape, len(tables[0])
+    norm = rms_norm(hidden, model.epsilon)
+    joined, passed = linear(QUERY_KEY_VALUE, norm.values * block.attention_norm)
+    heads = joined.view(-1, tokens, joined.shape[-1] // shape.head_width, shape.head_width)
     turned = shape.head_count + shape.key_value_head_count
-    turning, normalised = _normalise_heads(heads[:, :, :turned], block, model)
-    turning = turning * cosines + turning.roll(shape.head_width // 2, -1) * sines
-    attended = attend(
+    turning, head_norm = _normalise_heads(heads[:, :, :turned], block, model)
+    turning = turning * tables[0] + turning.roll(shape.head_width // 2, -1) * tables[1]
+    return Heads(
         _grouped(turning[:, :, : shape.head_count], shape),
         turning[:, :, shape.head_count :].transpose(1, 2),
         heads[:, :, turned:].transpose(1, 2),
-        unseen,
+        norm,
+        head_norm,
+        passed,
     )
-    mixed, second = linear(ATTENTION_OUTPUT, _ungrouped(attended.outputs, shape))
+
+
+def feed(
+    model: ExactModel, block: Block, linear: Linear, hidden: torch.Tensor, attended: torch.Tensor
+) -> tuple[torch.Tensor, Fed]:
+    """The block's states behind what its heads attended to (as the queries)."""
+    mixed, attention_output = linear(ATTENTION_OUTPUT, _ungrouped(attended, model.shape))
     hidden = hidden + mixed
-    feedforward_norm = rms_norm(hidden, model.epsilon)
-    inputs = feedforward_norm.values * block.feedforward_norm
-    gates_ups, third = linear(GATE_UP, inputs)
-    gates, ups = gates_ups.chunk(2, -1)
+    norm = rms_norm(hidden, model.epsilon)
+    joined, gate_up = linear(GATE_UP, norm.values * block.feedforward_norm)
+    gates, ups = joined.chunk(2, -1)
     sigmoids = sigmoid(gates)
     activated = gates * sigmoids
-    lowered, fourth = linear(DOWN, activated * ups)
-    passed = BlockPassed(
-        attention_norm,
-        normalised,
-        (first, second, third, fourth),
-        attended,
-        feedforward_norm,
-        gates,
-        ups,
-        sigmoids,
-        activated,
-    )
-    return hidden + lowered, passed
+    lowered, down = linear(DOWN, activated * ups)
+    fed = Fed(attention_output, norm, gate_up, gates, ups, sigmoids, activated, down)
+    return hidden + lowered, fed
 
 
 def backward(
@@ -149,12 +178,10 @@ def backward(
     sink: GradientSink,
 ) -> None:
     """Feed the sink with the adapter's gradients, from one at the states before the last norm."""
-    cosines, sines = (
-        table[: batch.tokens.shape[1], None] for table in (model.cosines, model.sines)
-    )
+    tables = tables_of(model, 0, batch.tokens.shape[1])
     for number in reversed(range(len(model.blocks))):
         gradient = _backward_block(
-            model, number, parts[number], trace[number], gradient, cosines, sines, sink
+            model, number, parts[number], trace[number], gradient, tables, sink
         )
 
 
@@ -164,34 +191,31 @@ def _backward_block(
     parts: Sequence[AdapterPart | None],
     passed: BlockPassed,
     gradient: torch.Tensor,
-    cosines: torch.Tensor,
-    sines: torch.Tensor,
+    tables: tuple[torch.Tensor, torch.Tensor],
     sink: GradientSink,
 ) -> torch.Tensor:
-    """The gradient at the block's input; at the first block's, which is frozen, only as it came."""
-    block, shape, rows = model.blocks[number], model.shape, passed.attended.outputs.shape[0]
+    """The gradient at the block's input; the first block's input is frozen and gets none."""
+    block, shape, heads, fed = model.blocks[number], model.shape, passed.heads, passed.fed
+    rows = len(heads.keys)
 
-    def linear(group: int, values: torch.Tensor, wanted: bool = True) -> torch.Tensor:
-        found = block.groups[group].backward(
-            values, passed.linears[group], parts[group], rows, sink, wanted
-        )
-        return values if found is None else found
+    def linear(group: int, past: Passed, values: torch.Tensor, wanted: bool = True) -> torch.Tensor:
+        return block.groups[group].backward(values, past, parts[group], rows, sink, wanted)
 
-    inner = linear(DOWN, gradient)
-    gates = silu_backward(inner * passed.ups, passed.gates, passed.sigmoids)
-    inner = linear(GATE_UP, torch.cat([gates, inner.mul_(passed.activated)], -1))
-    gradient = gradient + rms_norm_backward(inner, block.feedforward_norm, passed.feedforward_norm)
-    outputs = linear(ATTENTION_OUTPUT, gradient)
+    inner = linear(DOWN, fed.down, gradient)
+    gates = silu_backward(inner * fed.ups, fed.gates, fed.sigmoids)
+    inner = linear(GATE_UP, fed.gate_up, torch.cat([gates, inner.mul_(fed.activated)], -1))
+    gradient = gradient + rms_norm_backward(inner, block.feedforward_norm, fed.norm)
+    outputs = linear(ATTENTION_OUTPUT, fed.attention_output, gradient)
     outputs = outputs.view(rows, -1, shape.head_count, shape.head_width)
     queries, keys, values = attend_backward(_grouped(outputs, shape), passed.attended)
     turning = torch.cat([_ungroup_heads(queries, shape), keys.transpose(1, 2)], 2)
-    turning = turning * cosines - turning.roll(shape.head_width // 2, -1) * sines
-    turning = _normalise_heads_backward(turning, block, shape, passed.heads)
+    turning = turning * tables[0] - turning.roll(shape.head_width // 2, -1) * tables[1]
+    turning = _normalise_heads_backward(turning, block, shape, heads.head_norm)
     joined = torch.cat([turning, values.transpose(1, 2)], 2).flatten(2).flatten(0, 1)
-    inner = linear(QUERY_KEY_VALUE, joined, wanted=number > 0)
+    inner = linear(QUERY_KEY_VALUE, heads.linear, joined, wanted=number > 0)
     if number == 0:
-        return gradient
-    return gradient + rms_norm_backward(inner, block.attention_norm, passed.attention_norm)
+        return inner
+    return gradient + rms_norm_backward(inner, block.attention_norm, heads.norm)
 
 
 def _grouped(heads: torch.Tensor, shape: ModelShape) -> torch.Tensor:

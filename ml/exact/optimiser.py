@@ -114,7 +114,7 @@ def adam_step(state: AdamState, batch: BatchGradient, settings: StepSettings) ->
 
 def mean_gradient(batch: BatchGradient) -> torch.Tensor:
     """The float32 mean of the rows' gradients."""
-    return batch.gradient.double().mul_(1 / GRADIENT_UNITS).div_(float(batch.row_count)).float()
+    return batch.gradient.double().mul_(1.0 / batch.row_count / GRADIENT_UNITS).float()
 
 
 def exact_norm(vector: torch.Tensor) -> float:
