@@ -73,6 +73,16 @@ class TokenStep:
 
 
 @dataclass(frozen=True, slots=True)
+class StatedToken:
+    """A token of an answer as text, with natural logarithms of probabilities."""
+
+    text: str
+    logprob: float
+    likeliest: tuple[tuple[str, float], ...]
+    """(text, logarithm), likeliest first."""
+
+
+@dataclass(frozen=True, slots=True)
 class TokenEvent:
     """A step of an answer: the text that became certain, and how many tokens it took so far."""
 
@@ -81,8 +91,8 @@ class TokenEvent:
     """Tokens of the answer up to here; the token that ends an answer is not one of them."""
     finish: FinishReason | None
     """Why the answer ends here; None while it goes on."""
-    logprobs: TokenLogprobs | None = None
-    """Of the token that was added, if asked for."""
+    stated: StatedToken | None = None
+    """The token that was added, if its log-probability was asked for."""
 
 
 def check_request(request: GenerationRequest, context_tokens_max: int, vocabulary: int) -> None:

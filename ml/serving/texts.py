@@ -7,12 +7,13 @@ there too: the answer is then cancelled, and the few tokens computed beyond are 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ml.serving.chat import ChatTemplate, Message, last_question
 from ml.serving.engine import Engine, EngineSettings
 from ml.serving.errors import RequestRefused
-from ml.serving.requests import GenerationRequest, TokenEvent
+from ml.serving.requests import GenerationRequest, StatedToken, TokenEvent, TokenStep
 from ml.serving.text import TextAssembler
 from ml.serving.ticket import Ticket
 from ml.training.encode import encode_plain, encode_prompt, load_tokenizer
@@ -21,9 +22,12 @@ from ml.training.encode import encode_plain, encode_prompt, load_tokenizer
 class AnswerStream:
     """An answer token by token: the last event, and no other, has a `finish`."""
 
-    def __init__(self, ticket: Ticket, assembler: TextAssembler) -> None:
-        """Read from `ticket`, whose adapter is loaded."""
+    def __init__(
+        self, ticket: Ticket, assembler: TextAssembler, text_of: Callable[[int], str]
+    ) -> None:
+        """Read from `ticket`, whose adapter is loaded; `text_of` is a token's own text."""
         self._ticket = ticket
+        self._text_of = text_of
         self._assembler = assembler
         self._count = 0
         self._ended = False
@@ -54,7 +58,13 @@ class AnswerStream:
             text += self._assembler.finish()
         if finish is not None:
             self.close()
-        return TokenEvent(text, self._count, finish, step.logprobs)
+        return TokenEvent(text, self._count, finish, self._stated(step))
+
+    def _stated(self, step: TokenStep) -> StatedToken | None:
+        if step.token is None or step.logprobs is None:
+            return None
+        likeliest = tuple((self._text_of(token), each) for token, each in step.logprobs.likeliest)
+        return StatedToken(self._text_of(step.token), step.logprobs.chosen, likeliest)
 
     def close(self) -> None:
         """Cancel what is not answered yet."""
@@ -72,6 +82,7 @@ class TextEngine:
         self._tokenizer = load_tokenizer(base_model)
         # The engine refuses long prompts itself, in a sentence; the tokenizer need not warn.
         self._tokenizer.model_max_length = sys.maxsize
+        self._template = ChatTemplate(self._tokenizer)
         end = self._tokenizer.eos_token_id
         ends = frozenset() if end is None else frozenset([end])
         self.engine = Engine(base_model, adapters, settings, ends)
@@ -96,6 +107,18 @@ class TextEngine:
         self._check_text(prompt)
         return tuple(encode_prompt(self._tokenizer, prompt))
 
+    def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
+        """The tokens of a conversation after which the model writes the next message.
+
+        A tokenizer without a chat template answers the last message of the user alone.  Raises
+        `RequestRefused`.
+        """
+        for message in messages:
+            self._check_text(message.text)
+        if self._template.exists:
+            return self._template.encode(messages)
+        return self.encode_question(last_question(messages))
+
     def encode_text(self, prompt: str) -> tuple[int, ...]:
         """The tokens of a raw prompt: the beginning of a document that the model continues."""
         self._check_text(prompt)
@@ -110,7 +133,8 @@ class TextEngine:
         """
         ticket = self.engine.submit(request)
         ticket.wait_until_ready()
-        return AnswerStream(ticket, TextAssembler(self._decode, request.stops))
+        assembler = TextAssembler(self._decode, request.stops)
+        return AnswerStream(ticket, assembler, lambda token: self._decode([token]))
 
     def _decode(self, tokens: Sequence[int]) -> str:
         text: str = self._tokenizer.decode(

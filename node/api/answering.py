@@ -31,7 +31,7 @@ from node.api.errors import ApiError, InvalidRequest, Overloaded, Unavailable, U
 from node.api.escrow import Escrow
 from node.api.ledger import Ledger
 from node.api.requests import LANE, CompletionRequest
-from node.api.responses import Finished, error_response
+from node.api.responses import Delta, Finished, error_response
 from node.api.streams import Piece
 from node.errors import HttpError, NodeError
 from node.http.messages import Request, Response
@@ -127,7 +127,7 @@ class Answering:
         self._disk_thread = trio.CapacityLimiter(1)
 
     async def pieces(self, request: CompletionRequest, user: bytes) -> AsyncGenerator[Piece, None]:
-        """Yield "" once the answer is certain to begin, then its texts, then `Finished`.
+        """Yield an empty piece once the answer is certain to begin, texts, then `Finished`.
 
         Raises `ApiError` before the first piece for everything a client can do wrong.
         """
@@ -155,7 +155,7 @@ class Answering:
         with explained():
             events = await self._compute(partial(self._engine.stream, order.generation))
         with closing(events):
-            yield ""
+            yield Delta()
             try:
                 while progress.finish is None:
                     with explained():
@@ -163,8 +163,8 @@ class Answering:
                     progress.add(event)
                     if event.finish is not None:
                         await self._record(order, progress)
-                    if event.text:
-                        yield event.text
+                    if event.text or event.stated:
+                        yield Delta(event.text, (event.stated,) if event.stated else ())
             except (GeneratorExit, trio.Cancelled):
                 if order.request.stream and progress.output_tokens and progress.receipt is None:
                     with trio.move_on_after(RECORD_TIMEOUT_S, shield=True):
@@ -226,6 +226,7 @@ class Answering:
             temperature_ppb=request.temperature_ppb,
             seed=request.seed,
             stops=request.stops,
+            logprobs=request.logprobs,
         )
 
     def _receipt(self, order: Order, progress: Progress, number: int) -> InferenceReceipt:

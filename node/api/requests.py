@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ml.serving.requests import SEED_MAX, STOPS_MAX
+from ml.serving.chat import Message, last_question
+from ml.serving.requests import LOGPROBS_MAX, SEED_MAX, STOPS_MAX
 from node.api.errors import InvalidRequest
 from runtime.types import PPB
 
@@ -40,6 +41,8 @@ _OFFERED = frozenset(
         "stop",
         "stream",
         "stream_options",
+        "logprobs",
+        "top_logprobs",
         "lane",
         "disclose",
     }
@@ -51,8 +54,6 @@ _NEUTRAL: dict[str, tuple[object, ...]] = {
     "top_p": (1,),
     "frequency_penalty": (0,),
     "presence_penalty": (0,),
-    "logprobs": (False,),
-    "top_logprobs": (0,),
     "logit_bias": ({},),
     "echo": (False,),
     "suffix": ("",),
@@ -72,12 +73,17 @@ class CompletionRequest:
     model: bytes
     """Manifest hash of the adapter."""
     prompt: str
+    """The last message of the user, or the raw prompt."""
+    messages: tuple[Message, ...]
+    """The whole conversation; empty for a raw prompt."""
     tokens_max: int
     temperature_ppb: int
     seed: int
     stops: tuple[str, ...]
     stream: bool
     include_usage: bool
+    logprobs: int | None
+    """State each token's log-probability and those of so many likeliest ones."""
     disclose: bool
     """Whether workers may read prompt and output to attribute the answer."""
 
@@ -107,7 +113,8 @@ def parse_completion(
         raise InvalidRequest("The body is not a JSON object.", remedy="Send one JSON object.")
     fields = {name: value for name, value in body.items() if value is not None}
     _check_names(fields, also_offered)
-    prompt = _last_question(fields) if shape == "chat" else _raw_prompt(fields)
+    messages = _messages(fields) if shape == "chat" else ()
+    prompt = last_question(messages) if shape == "chat" else _raw_prompt(fields)
     stream = _boolean(fields, "stream", default=False)
     options = fields.get("stream_options", {})
     if not isinstance(options, dict):
@@ -119,12 +126,14 @@ def parse_completion(
         shape=shape,
         model=model_of(fields.get("model")),
         prompt=prompt,
+        messages=messages,
         tokens_max=_tokens_max(fields),
         temperature_ppb=temperature_ppb,
         seed=integer_field(fields, "seed", seed, 0, SEED_MAX),
         stops=_stops(fields),
         stream=stream,
         include_usage=_boolean(options, "include_usage", default=False),
+        logprobs=_logprobs(fields, shape),
         disclose=_boolean(fields, "disclose", default=True),
     )
 
@@ -153,21 +162,23 @@ def _check_names(fields: dict[str, Any], also_offered: frozenset[str]) -> None:
         raise wrong("lane", fields["lane"], f"'{LANE}': this server has no other lane")
 
 
-def _last_question(fields: dict[str, Any]) -> str:
-    """The text of the last message from the user: adapters are trained on single turns."""
+def _messages(fields: dict[str, Any]) -> tuple[Message, ...]:
+    """The conversation, in which the user has asked something."""
     messages = fields.get("messages")
     if not isinstance(messages, list) or not 1 <= len(messages) <= MESSAGES_MAX:
         raise wrong("messages", messages, f"a list of 1 to {MESSAGES_MAX} messages")
-    last = ""
+    found = []
     for index, message in enumerate(messages):
         if not isinstance(message, dict) or message.get("role") not in ROLES:
             roles = ", ".join(sorted(ROLES))
             raise wrong(f"messages[{index}]", message, f"an object whose role is one of {roles}")
-        if message["role"] == "user":
-            last = _message_text(message.get("content"), index)
-    if not last.strip():
+        content = message.get("content")
+        if content is None and message["role"] != "user":
+            content = ""  # such as of an assistant that called a tool
+        found.append(Message(message["role"], _message_text(content, index)))
+    if not last_question(found).strip():
         raise wrong("messages", "without a question", "a list with a message of the role user")
-    return last
+    return tuple(found)
 
 
 def _message_text(content: object, index: int) -> str:
@@ -184,6 +195,24 @@ def _message_text(content: object, index: int) -> str:
         if len(parts) == len(content):
             return _encodable("".join(parts), f"messages[{index}].content")
     raise wrong(f"messages[{index}].content", content, "a text, or a list of text parts")
+
+
+def _logprobs(fields: dict[str, Any], shape: Shape) -> int | None:
+    """How many likeliest tokens to state: chats say whether and how many, completions a number."""
+    if shape == "text":
+        if "top_logprobs" in fields:
+            raise wrong(
+                "top_logprobs", fields["top_logprobs"], "left out: 'logprobs' is the number"
+            )
+        if "logprobs" not in fields:
+            return None
+        return integer_field(fields, "logprobs", 0, 0, LOGPROBS_MAX)
+    count = integer_field(fields, "top_logprobs", 0, 0, LOGPROBS_MAX)
+    if _boolean(fields, "logprobs", default=False):
+        return count
+    if count:
+        raise wrong("top_logprobs", count, "left out without 'logprobs'")
+    return None
 
 
 def _raw_prompt(fields: dict[str, Any]) -> str:

@@ -8,9 +8,13 @@ to 2**53 only).
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Protocol
 
+from ml.serving.requests import StatedToken
+from ml.serving.text import REPLACEMENT
 from node.api.errors import ApiError
 from node.api.requests import Shape
 from node.http.messages import Response
@@ -31,18 +35,29 @@ class Envelope:
     created: int
     """Seconds since 1970, as OpenAI has it; nothing is derived from it."""
     model: str
+    states_usage: bool
+    """Whether a streamed answer ends in its usage; until then it says that there is none yet."""
 
     def head(self, *, chunk: bool) -> dict[str, Any]:
         """The fields in front of `choices`."""
         kind = "text_completion"
         if self.shape == "chat":
             kind = "chat.completion.chunk" if chunk else "chat.completion"
+        usage = {"usage": None} if chunk and self.states_usage else {}
         return {
             "id": self.identity,
             "object": kind,
             "created": self.created,
             "model": self.model,
-        }
+        } | usage
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of an answer: text, and the tokens whose log-probabilities were asked for."""
+
+    text: str = ""
+    stated: tuple[StatedToken, ...] = ()
 
 
 class Ending(Protocol):
@@ -94,31 +109,40 @@ class Finished:
         }
 
 
-def whole_answer(envelope: Envelope, text: str, finished: Ending) -> dict[str, Any]:
+def whole_answer(envelope: Envelope, answer: Delta, finished: Ending) -> dict[str, Any]:
     """The body of an answer that is not streamed."""
-    choice: dict[str, Any] = {"index": 0, "logprobs": None, "finish_reason": finished.reason}
+    choice = _choice(envelope, answer, 0, finished.reason)
     if envelope.shape == "chat":
-        choice["message"] = {"role": "assistant", "content": text, "refusal": None}
+        choice["message"] = {"role": "assistant", "content": answer.text, "refusal": None}
     else:
-        choice["text"] = text
+        choice["text"] = answer.text
     body = envelope.head(chunk=False) | {"choices": [choice], "usage": finished.usage}
     return body | finished.extension()
 
 
 def opening_event(envelope: Envelope) -> bytes:
     """The first event of a streamed chat: the role of who speaks."""
-    return _chunk(envelope, {"role": "assistant", "content": ""}, "", None)
+    choice = _choice(envelope, Delta(), 0, None)
+    choice["delta"] = {"role": "assistant", "content": ""}
+    return _event(envelope.head(chunk=True) | {"choices": [choice]})
 
 
-def text_event(envelope: Envelope, text: str) -> bytes:
-    """One more piece of the answer."""
-    return _chunk(envelope, {"content": text}, text, None)
+def text_event(envelope: Envelope, delta: Delta, offset: int) -> bytes:
+    """One more piece of the answer, `offset` characters of tokens after its beginning."""
+    choice = _choice(envelope, delta, offset, None)
+    if envelope.shape == "chat":
+        choice["delta"] = {"content": delta.text}
+    else:
+        choice["text"] = delta.text
+    return _event(envelope.head(chunk=True) | {"choices": [choice]})
 
 
-def closing_events(envelope: Envelope, finished: Ending, *, include_usage: bool) -> bytes:
+def closing_events(envelope: Envelope, finished: Ending) -> bytes:
     """The last piece with the receipt, the usage when it was asked for, and the end mark."""
-    last = _chunk(envelope, {}, "", finished.reason, finished.extension())
-    if include_usage:
+    choice = _choice(envelope, Delta(), 0, finished.reason)
+    choice["delta" if envelope.shape == "chat" else "text"] = {} if envelope.shape == "chat" else ""
+    last = _event(envelope.head(chunk=True) | {"choices": [choice]} | finished.extension())
+    if envelope.states_usage:
         usage = envelope.head(chunk=True) | {"choices": [], "usage": finished.usage}
         last += _event(usage)
     return last + DONE
@@ -150,19 +174,37 @@ def error_response(error: ApiError) -> Response:
     return Response(body, error.status, headers=headers)
 
 
-def _chunk(
-    envelope: Envelope,
-    delta: dict[str, Any],
-    text: str,
-    reason: str | None,
-    extension: dict[str, Any] | None = None,
-) -> bytes:
-    choice: dict[str, Any] = {"index": 0, "logprobs": None, "finish_reason": reason}
-    if envelope.shape == "chat":
-        choice["delta"] = delta
-    else:
-        choice["text"] = text
-    return _event(envelope.head(chunk=True) | {"choices": [choice]} | (extension or {}))
+def _choice(envelope: Envelope, delta: Delta, offset: int, reason: str | None) -> dict[str, Any]:
+    """The one choice of an answer, or of a part, without its text."""
+    logprobs: dict[str, Any] | None = None
+    if delta.stated and envelope.shape == "chat":
+        logprobs = {"content": [_chat_logprob(each) for each in delta.stated], "refusal": None}
+    elif delta.stated:
+        logprobs = _text_logprobs(delta.stated, offset)
+    return {"index": 0, "logprobs": logprobs, "finish_reason": reason}
+
+
+def _chat_logprob(token: StatedToken) -> dict[str, Any]:
+    """A token as chats state it."""
+    likeliest = [_token_view(text, logprob) for text, logprob in token.likeliest]
+    return _token_view(token.text, token.logprob) | {"top_logprobs": likeliest}
+
+
+def _token_view(text: str, logprob: float) -> dict[str, Any]:
+    # A token that ends inside a character has no text, and so no bytes that can be said here.
+    encoded = None if REPLACEMENT in text else list(text.encode())
+    return {"token": text, "logprob": logprob, "bytes": encoded}
+
+
+def _text_logprobs(tokens: Sequence[StatedToken], offset: int) -> dict[str, Any]:
+    """Tokens as completions state them; tokens of one text show the likelier of them."""
+    lengths = [0, *(len(token.text) for token in tokens)]
+    return {
+        "tokens": [token.text for token in tokens],
+        "token_logprobs": [token.logprob for token in tokens],
+        "top_logprobs": [dict(reversed(token.likeliest)) for token in tokens],
+        "text_offset": [offset + each for each in accumulate(lengths[:-1])],
+    }
 
 
 def _event(payload: dict[str, Any]) -> bytes:

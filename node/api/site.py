@@ -112,10 +112,10 @@ class Api:
     async def _complete(self, request: Request, shape: Shape) -> Response:
         user = await self._user(request)
         wanted = parse_completion(request.json(), shape)
-        envelope = envelope_of(shape, wanted.model.hex())
+        envelope = envelope_of(shape, wanted.model.hex(), states_usage=wanted.include_usage)
         pieces = self.answering.pieces(wanted, user)
         if wanted.stream:
-            return await streamed(pieces, envelope, include_usage=wanted.include_usage)
+            return await streamed(pieces, envelope)
         return await whole(pieces, envelope)
 
     async def _answers(self, request: Request, model: str, epoch: str) -> Response:

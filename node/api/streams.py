@@ -7,10 +7,12 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
+from ml.serving.requests import StatedToken
 from node.api.errors import ApiError
 from node.api.requests import Shape
 from node.api.responses import (
     EVENT_STREAM,
+    Delta,
     Ending,
     Envelope,
     closing_events,
@@ -24,22 +26,20 @@ from node.http.messages import Response
 
 IDENTITIES: dict[Shape, str] = {"chat": "chatcmpl", "text": "cmpl"}
 
-Piece = str | Ending
+Piece = Delta | Ending
 """A text, or the end of the answer; the first is empty and says that the answer begins."""
 
 
-def envelope_of(shape: Shape, model: str) -> Envelope:
+def envelope_of(shape: Shape, model: str, *, states_usage: bool) -> Envelope:
     """What every part of a new answer repeats."""
     created = int(time.time())
     identity = f"{IDENTITIES[shape]}-{created:x}{time.monotonic_ns():x}"
-    return Envelope(shape, identity, created, model)
+    return Envelope(shape, identity, created, model, states_usage)
 
 
-async def streamed(
-    pieces: AsyncGenerator[Piece, None], envelope: Envelope, *, include_usage: bool
-) -> Response:
+async def streamed(pieces: AsyncGenerator[Piece, None], envelope: Envelope) -> Response:
     """The answer while it is written."""
-    events = _events(pieces, envelope, include_usage=include_usage)
+    events = _events(pieces, envelope)
     # It has begun when it is handed over: errors until here have a status of their own, and
     # a generator that has begun is cleaned up when it is closed.
     await anext(events)
@@ -47,7 +47,7 @@ async def streamed(
 
 
 async def _events(
-    pieces: AsyncGenerator[Piece, None], envelope: Envelope, *, include_usage: bool
+    pieces: AsyncGenerator[Piece, None], envelope: Envelope
 ) -> AsyncGenerator[bytes, None]:
     """The server-sent events of an answer, after one empty piece when it is certain to begin."""
     async with aclosing(pieces):
@@ -55,24 +55,28 @@ async def _events(
         yield b""
         if envelope.shape == "chat":
             yield opening_event(envelope)
+        offset = 0
         try:
             async for piece in pieces:
-                if isinstance(piece, str):
-                    yield text_event(envelope, piece)
+                if isinstance(piece, Delta):
+                    yield text_event(envelope, piece, offset)
+                    offset += sum(len(token.text) for token in piece.stated)
                 else:
-                    yield closing_events(envelope, piece, include_usage=include_usage)
+                    yield closing_events(envelope, piece)
         except ApiError as error:
             yield error_event(error)
 
 
 async def whole(pieces: AsyncGenerator[Piece, None], envelope: Envelope) -> Response:
     """The answer when it is done."""
-    text = ""
+    text, stated = "", list[StatedToken]()
     async with aclosing(pieces):
         async for piece in pieces:
-            if not isinstance(piece, str):
-                return Response.from_json(whole_answer(envelope, text, piece))
-            text += piece
+            if not isinstance(piece, Delta):
+                delta = Delta(text, tuple(stated))
+                return Response.from_json(whole_answer(envelope, delta, piece))
+            text += piece.text
+            stated += piece.stated
     raise HttpError(500, "The answer did not end.", remedy="Ask again.")
 
 

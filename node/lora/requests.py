@@ -1,5 +1,7 @@
 """What the plain server offers beside `node.api.requests`: no receipt has to state it.
 
+framing: "chat" | "row"      the tokenizer's chat template; or the form of rows that adapters of
+                             this project are trained on, where only the last question counts
 top_p, top_k, presence_penalty, frequency_penalty      as OpenAI and vLLM have them
 merge: {"method": "linear" | "ties", "models": [...], "weights": [...], "density": 0.5}
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ml.serving.merging import WEIGHT_PPB_MAX, Merge
 from ml.serving.requests import PENALTY_PPB_MAX, TOP_K_MAX
@@ -24,7 +26,10 @@ from runtime.types import PPB
 
 BASE = b""
 """Stands for the base model where an adapter's hash is expected."""
-_OFFERED = frozenset({"top_p", "top_k", "presence_penalty", "frequency_penalty", "merge"})
+Framing = Literal["chat", "row"]
+_OFFERED = frozenset(
+    {"top_p", "top_k", "presence_penalty", "frequency_penalty", "merge", "framing"}
+)
 _PENALTY_MAX = PENALTY_PPB_MAX / PPB
 
 
@@ -42,6 +47,7 @@ class PlainRequest:
     top_k: int
     presence_penalty_ppb: int
     frequency_penalty_ppb: int
+    framing: Framing
 
 
 def parse_plain(body: Any, shape: Shape, model_of: Callable[[object], bytes]) -> PlainRequest:
@@ -58,7 +64,15 @@ def parse_plain(body: Any, shape: Shape, model_of: Callable[[object], bytes]) ->
         top_k=integer_field(fields, "top_k", 0, 0, TOP_K_MAX),
         presence_penalty_ppb=_penalty(fields, "presence_penalty"),
         frequency_penalty_ppb=_penalty(fields, "frequency_penalty"),
+        framing=_framing(fields),
     )
+
+
+def _framing(fields: dict[str, Any]) -> Framing:
+    framing: Framing = fields.get("framing", "chat")
+    if framing not in ("chat", "row"):
+        raise wrong("framing", framing, "'chat' or 'row'")
+    return framing
 
 
 def _penalty(fields: dict[str, Any], name: str) -> int:

@@ -23,7 +23,7 @@ from node.api.answering import answered, explained
 from node.api.errors import Overloaded
 from node.api.keys import ApiKeys, account_of_request
 from node.api.requests import LANE, Shape
-from node.api.responses import usage_of
+from node.api.responses import Delta, usage_of
 from node.api.streams import Piece, envelope_of, explain, streamed, whole
 from node.errors import HttpError
 from node.http.messages import Limits, Request, Response, Site
@@ -118,11 +118,10 @@ class LoraApi:
     async def _complete(self, request: Request, shape: Shape) -> Response:
         parse = partial(parse_plain, request.json(), shape, self._hash_of)
         wanted = await trio.to_thread.run_sync(parse)
-        envelope = envelope_of(shape, wanted.model)
+        envelope = envelope_of(shape, wanted.model, states_usage=wanted.common.include_usage)
         pieces = self._pieces(wanted)
         if wanted.common.stream:
-            usage = wanted.common.include_usage
-            return await streamed(pieces, envelope, include_usage=usage)
+            return await streamed(pieces, envelope)
         return await whole(pieces, envelope)
 
     async def _pieces(self, wanted: PlainRequest) -> AsyncGenerator[Piece, None]:
@@ -136,14 +135,14 @@ class LoraApi:
             with explained():
                 generation, stream = await trio.to_thread.run_sync(begin, limiter=self._threads)
             with closing(stream):
-                yield ""
+                yield Delta()
                 finish: FinishReason | None = None
                 while finish is None:
                     with explained():
                         event = await trio.to_thread.run_sync(next, stream, limiter=self._threads)
                     finish = event.finish
-                    if event.text:
-                        yield event.text
+                    if event.text or event.stated:
+                        yield Delta(event.text, (event.stated,) if event.stated else ())
                 shares = dict(zip(wanted.merged, stream.shares_ppb, strict=True))
                 prompt_tokens = len(generation.prompt_tokens)
                 yield PlainEnding(finish, prompt_tokens, event.output_tokens, shares)
@@ -152,8 +151,12 @@ class LoraApi:
 
     def _begin(self, wanted: PlainRequest) -> tuple[GenerationRequest, AnswerStream]:
         common, engine = wanted.common, self._engine
-        encode = engine.encode_question if common.shape == "chat" else engine.encode_text
-        tokens = encode(common.prompt)
+        if common.shape == "text":
+            tokens = engine.encode_text(common.prompt)
+        elif wanted.framing == "row":
+            tokens = engine.encode_question(common.prompt)
+        else:
+            tokens = engine.encode_chat(common.messages)
         room = engine.context_tokens_max - len(tokens)
         generation = GenerationRequest(
             prompt_tokens=tokens,
@@ -167,6 +170,7 @@ class LoraApi:
             top_k=wanted.top_k,
             presence_penalty_ppb=wanted.presence_penalty_ppb,
             frequency_penalty_ppb=wanted.frequency_penalty_ppb,
+            logprobs=common.logprobs,
         )
         return generation, engine.stream(generation)
 

@@ -8,11 +8,10 @@ import pytest
 import trio
 
 from ml.serving.texts import TextEngine
-from node.http.messages import LOCAL_HOSTS
-from node.http.server import bound_port, open_listeners, serve
 from node.lora.catalogue import Catalogue
 from node.lora.site import LoraApi
 from tests.ml.serving.adapters import save_adapter, save_base
+from tests.node.lora.servers import beside_server
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +42,8 @@ def with_server(base, store, tmp_path) -> Iterator[Callable]:
     links.mkdir()
     with closing(TextEngine(base, links)) as engine:
 
-        async def run(work, keys):
+        def run(work, keys=None):
             api = LoraApi(engine, Catalogue(store, links), base.name, keys)
-            listeners = await open_listeners("127.0.0.1", 0)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(serve, listeners, api.site(LOCAL_HOSTS))
-                url = f"http://127.0.0.1:{bound_port(listeners)}"
-                result = await trio.to_thread.run_sync(work, url)
-                nursery.cancel_scope.cancel()
-            return result
+            return trio.run(beside_server, api, work)
 
-        yield lambda work, keys=None: trio.run(run, work, keys)
+        yield run

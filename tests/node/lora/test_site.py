@@ -6,16 +6,23 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import httpx
 import openai
 import pytest
+import trio
 
+from ml.serving.texts import TextEngine
 from node.api.errors import InvalidRequest
 from node.api.keys import ApiKeys
+from node.lora.catalogue import Catalogue
 from node.lora.requests import parse_plain
+from node.lora.site import LoraApi
 from tests.ml.serving.adapters import save_adapter
+from tests.ml.serving.test_chat import TEMPLATE
+from tests.node.lora.servers import beside_server
 
 # peft 0.21 asks transformers 5.23 for a property that version 6 renames.
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
@@ -91,6 +98,79 @@ def test_sampling_parameters_are_taken(with_server):
     with_server(work)
 
 
+def test_log_probabilities_are_stated(with_server):
+    """In chats and completions, whole and streamed: the chosen token is the likeliest one."""
+
+    def work(url):
+        client = client_of(url)
+        asked: Any = {"logprobs": True, "top_logprobs": 3, "max_tokens": 6}
+        chat = {"model": "red", "messages": QUESTION}
+        whole = client.chat.completions.create(**chat, **asked).choices[0].logprobs.content
+        assert len(whole) == 6
+        for token in whole:
+            assert token.top_logprobs[0].logprob == token.logprob < 0
+            assert len(token.top_logprobs) == 3
+            assert token.bytes is None or bytes(token.bytes).decode() == token.token
+        stream = client.chat.completions.create(**chat, **asked, stream=True)
+        parts = [part.choices[0].logprobs for part in stream]
+        assert [token for part in parts if part for token in part.content] == whole
+        text: Any = {"model": "red", "prompt": "ab", "max_tokens": 6, "logprobs": 2}
+        stated = client.completions.create(**text).choices[0].logprobs
+        assert [max(each.values()) for each in stated.top_logprobs] == stated.token_logprobs
+        lengths = [len(token) for token in stated.tokens]
+        assert stated.text_offset == [sum(lengths[:place]) for place in range(6)]
+        streamed = [
+            part.choices[0].logprobs for part in client.completions.create(**text, stream=True)
+        ]
+        offsets = [each for part in streamed if part for each in part.text_offset]
+        assert offsets == stated.text_offset
+
+    with_server(work)
+
+
+def test_a_conversation_counts_by_the_template_of_the_tokenizer(with_server, base, store, tmp_path):
+    """With a template the history changes the answer, unless the form of rows is asked for."""
+    history: Any = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Ho."}]
+
+    def answers(url):
+        client = client_of(url)
+        chat: Any = {"model": "tiny", "max_tokens": 8}
+        plain = client.chat.completions.create(messages=QUESTION, **chat)
+        talk = client.chat.completions.create(messages=history + QUESTION, **chat)
+        row = client.chat.completions.create(
+            messages=history + QUESTION, extra_body={"framing": "row"}, **chat
+        )
+        return [each.choices[0].message.content for each in (plain, talk, row)]
+
+    plain, talk, row = with_server(answers)
+    assert plain == talk == row
+    templated = shutil.copytree(base, tmp_path / "templated" / "tiny")
+    (templated / "chat_template.jinja").write_text(TEMPLATE)
+    with closing(TextEngine(templated, tmp_path)) as engine:
+        api = LoraApi(engine, Catalogue(store, tmp_path), "tiny", None)
+        plain, talk, row = trio.run(beside_server, api, answers)
+    assert len({plain, talk, row}) == 3
+
+
+def test_usage_is_stated_at_the_end_of_a_stream_that_asked(with_server):
+    """Until then it is null; nobody else hears of it."""
+
+    def work(url):
+        body = {"model": "red", "messages": QUESTION, "max_tokens": 4, "stream": True}
+        asked = body | {"stream_options": {"include_usage": True}}
+        for sent, expected in ((body, {"absent"}), (asked, {"null", "stated"})):
+            text = httpx.post(f"{url}/v1/chat/completions", json=sent).text
+            events = [json.loads(line[6:]) for line in text.splitlines() if line[:7] == "data: {"]
+            found = [
+                "absent" if "usage" not in each else "stated" if each["usage"] else "null"
+                for each in events
+            ]
+            assert set(found) == expected
+            assert found.index("stated") == len(found) - 1 if "stated" in found else True
+
+    with_server(work)
+
+
 def test_a_merge_states_whose_it_is(with_server):
     """A merge by request answers, and its shares sum to 10**9."""
     merge = {"method": "linear", "models": ["red", "green"], "weights": [1, 0.5]}
@@ -113,6 +193,10 @@ def test_a_merge_states_whose_it_is(with_server):
         ({"top_k": -1}, "top_k"),
         ({"presence_penalty": 3}, "presence_penalty"),
         ({"logit_bias": {"5": 1}}, "logit_bias"),
+        ({"logprobs": 1}, "logprobs"),
+        ({"top_logprobs": 2}, "top_logprobs"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+        ({"framing": "poem"}, "framing"),
         ({"merge": []}, "merge"),
         ({"merge": {"method": "sum"}}, "merge.method"),
         ({"merge": {"method": "ties", "models": "red"}}, "merge.models"),
