@@ -13,11 +13,11 @@ import torch
 from safetensors.torch import save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from ml.exact.adapter import CONFIG_FILE, WEIGHTS_FILE
 from ml.manifest import manifest_of
 from ml.serving.base import shape_of_config
 from ml.serving.layout import RowLayout
 from ml.serving.requests import GenerationRequest
-from ml.training.adapter import CONFIG_FILE, WEIGHTS_FILE
 from runtime.wire.training_parameters import TARGET_MODULES
 
 CONTEXT_TOKENS = 128

@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from transformers import GenerationConfig
 
 from bench.serving_models import BenchModel
+from ml.exact.adapter import WEIGHTS_FILE
 from ml.serving.requests import GenerationRequest
-from ml.training.adapter import WEIGHTS_FILE
 
 BATCH = 32
 

@@ -31,6 +31,12 @@ class BenchRow:
     ids: tuple[int, ...]
     completion_start: int
 
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """For each token the one after it where a loss is taken, else `IGNORED`."""
+        skipped = self.completion_start - 1
+        return (*[IGNORED] * skipped, *self.ids[self.completion_start :], IGNORED)
+
 
 class TorchTraining:
     """One adapter in training by torch, from the same start as the exact one."""
@@ -85,7 +91,7 @@ class TorchTraining:
         for number, row in enumerate(rows):
             ids = torch.tensor(row.ids)
             tokens[number, : len(ids)] = ids
-            labels[number, row.completion_start - 1 : len(ids) - 1] = ids[row.completion_start :]
+            labels[number, : len(ids)] = torch.tensor(row.labels)
         taken = labels != IGNORED
         hidden = self._base.get_decoder()(input_ids=tokens, use_cache=False).last_hidden_state
         losses = torch.nn.functional.cross_entropy(

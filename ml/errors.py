@@ -13,7 +13,6 @@ OpenLedgerError
      |- ModelUnusable               a directory is not a base model or an adapter that we can run
      |- OrderInvalid                a work order, its parameters or its rows contradict each other
      |- MachineUnfit                this machine does not compute as the golden run does
-     |- TrainingFault               training left the numbers that can be committed to
      `- AttributionInvalid          influence was asked for what cannot be attributed
 """
 
@@ -68,19 +67,6 @@ class OrderInvalid(MachineLearningError):
 
 class MachineUnfit(MachineLearningError):
     """This machine does not compute what the golden run pins: it must refuse work."""
-
-
-class TrainingFault(MachineLearningError):
-    """Training reached numbers that cannot be committed to; the job ends here.
-
-    `step` is the step whose transcript leaf carries `code`, a `ml.training.transcript.Fault`.
-    """
-
-    def __init__(self, message: str, *, remedy: str, step: int, code: int) -> None:
-        """Keep the sentence, the remedy, and where the run ended."""
-        super().__init__(message, remedy=remedy)
-        self.step = step
-        self.code = code
 
 
 class AttributionInvalid(MachineLearningError):

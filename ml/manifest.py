@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from ml.errors import ModelUnusable
+from runtime.hashing import hash_content
 from runtime.wire.manifest import Manifest, ManifestFile
 
 FILES_MAX = 64
@@ -32,6 +34,14 @@ def manifest_of(directory: Path) -> Manifest:
         message = f"{directory} holds {len(paths)} files; a model has 1 to {FILES_MAX}."
         raise ModelUnusable(message, remedy="Keep only the model's own files in the directory.")
     return Manifest(files=tuple(_file_entry(path) for path in paths))
+
+
+def manifest_of_files(files: Mapping[str, bytes]) -> Manifest:
+    """The manifest of a directory that would hold exactly these files."""
+    entries = sorted(files.items())
+    return Manifest(
+        files=tuple(ManifestFile(name, hash_content(data), len(data)) for name, data in entries)
+    )
 
 
 def _file_entry(path: Path) -> ManifestFile:

@@ -55,8 +55,6 @@ class TrainingReport:
     outcome: TrainingOutcome
     losses: tuple[float, ...]
     """Mean loss of each step's batch, in nats."""
-    validation_loss_before: float
-    validation_loss_after: float
 
 
 @dataclass(frozen=True, slots=True)

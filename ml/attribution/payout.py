@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.errors import AttributionInvalid
-from ml.training.transcript import GRID
+from ml.exact.loss import LOSS_UNITS
 from runtime.arithmetic import split_by_largest_remainder
 from runtime.codec import codec_of
 from runtime.merkle import list_root, sum_root
@@ -99,7 +99,7 @@ def epoch_scores(influence: npt.NDArray[np.float64], answers: Sequence[Answer]) 
     if total <= 0 or min(weights) < 0:
         message = f"The fees of the {len(answers)} answers sum to {total}."
         raise AttributionInvalid(message, remedy="Attribute an epoch with paid answers only.")
-    grid = influence * GRID
+    grid = influence * LOSS_UNITS
     if not np.isfinite(grid).all() or np.abs(grid).max(initial=0.0) > SCORE_MAX:
         message = "Influence is not finite, or beyond all reason."
         raise AttributionInvalid(message, remedy="Do not attribute a model whose training faulted.")

@@ -3,7 +3,7 @@
 `score[row, answer] = sum over checkpoints of learning_rate * <grad loss(row), grad loss(answer)>`
 over the adapter's parameters (Pruthi et al., "Estimating Training Data Influence by Tracing
 Gradient Descent", 2020, section 3.2).  Positive: training on the row made the answer more
-likely.  The loss is training's own (`ml/training/loss.py`), so a score is in nats per answer token.
+likely.  The loss is training's own, so a score is in nats per answer token.
 
 How a sequence model with a frozen base fits Captum 0.9:
 
@@ -18,7 +18,7 @@ How a sequence model with a frozen base fits Captum 0.9:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,18 +27,17 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
-from ml.errors import AttributionInvalid
-from ml.training.adapter import (
-    AdaptedModel,
-    load_base,
-    load_checkpoints,
-    load_shape,
-    load_tensors,
-)
+from ml.attribution.autograd import AdaptedModel, row_losses
+from ml.base_model import load_base
+from ml.errors import AttributionInvalid, ModelUnusable
+from ml.exact.adapter import AdapterLayout, AdapterShape
+from ml.exact.model import load_shape
+from ml.exact.optimiser import AdamState
 from ml.training.encode import EncodedRow, encode_rows, load_tokenizer, pad
-from ml.training.loss import row_losses
+from ml.training.recipe import attribution_steps, step_settings
 from runtime.offchain import Answer, TrainingRow
 from runtime.wire.rows import Row
+from runtime.wire.training_parameters import TrainingParameters
 
 METHOD = "tracin-cp"
 """The name under which a settlement records how its scores were computed."""
@@ -55,48 +54,80 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedCheckpoint:
-    """Adapter weights and the learning rate they were trained with."""
+class Checkpoint:
+    """A kept state of the training run and the learning rate of the step that reached it."""
+
+    learning_rate: float
+    state: bytes
+    """In its canonical bytes (`ml.exact.optimiser.AdamState`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A checkpoint's adapter weights by PEFT name."""
 
     learning_rate: float
     tensors: dict[str, torch.Tensor]
 
 
+def checkpoints_of(
+    parameters: TrainingParameters, states: Mapping[int, bytes]
+) -> tuple[Checkpoint, ...]:
+    """The checkpoints that a job's attribution looks at, out of its kept states by step.
+
+    Raises `AttributionInvalid` for a missing one.
+    """
+    missing = [step for step in attribution_steps(parameters) if step not in states]
+    if missing:
+        message = f"The state after step {missing[0]} is missing."
+        raise AttributionInvalid(message, remedy="Fetch every state that the job's outcome lists.")
+    return tuple(
+        Checkpoint(step_settings(parameters, step).learning_rate, states[step])
+        for step in attribution_steps(parameters)
+    )
+
+
 def tracin(
     base_model: Path,
-    adapter: Path,
+    parameters: TrainingParameters,
+    checkpoints: Sequence[Checkpoint],
     rows: Sequence[TrainingRow],
     answers: Sequence[Answer],
-    tokens_max: int,
     on_progress: Callable[[float], None] | None = None,
 ) -> npt.NDArray[np.float64]:
     """Return the influence [rows, answers] of each row on each answer.
 
-    `rows` are the rows that were trained on (`ml.training.order.trained_rows`), cut to the training
-    order's `tokens_max`; `adapter` is the adapter directory with its checkpoints.  `on_progress`
-    hears the done fraction.  Raises `AttributionInvalid` without rows or answers, or with too many
-    answers, and `ModelUnusable` for directories that do not fit each other.
+    `rows` are those that were trained on (`ml.training.order.trained_rows`), framed and cut as the
+    training order's `parameters` say.  `on_progress` hears the done fraction.  Raises
+    `AttributionInvalid` without rows or answers, or with too many answers, and `ModelUnusable` for
+    checkpoints that do not fit the base model.
     """
     if not rows or not 1 <= len(answers) <= ANSWERS_MAX:
         message = f"Influence of {len(rows)} rows on {len(answers)} answers was asked for."
         remedy = f"Give at least one row and 1 to {ANSWERS_MAX} answers."
         raise AttributionInvalid(message, remedy=remedy)
-    shape = load_shape(adapter)
+    shape = AdapterShape(parameters.rank, parameters.alpha, parameters.target_modules)
+    loaded = _loaded(AdapterLayout(load_shape(base_model), shape), checkpoints)
     model = AdaptedModel(load_base(base_model, shape.target_modules), shape)
-    tokenizer = load_tokenizer(base_model)
+    tokenizer, template = load_tokenizer(base_model), parameters.prompt_template
     room = min(ANSWER_TOKENS_MAX, model.context_tokens_max)
     said = [Row(answer.prompt, answer.output) for answer in answers]
-    engine = _Engine(model, _loaded(adapter), on_progress or (lambda _fraction: None))
+    texts = [row.row for row in rows]
+    engine = _Engine(model, loaded, on_progress or (lambda _fraction: None))
     return engine.influence(
-        encode_rows(tokenizer, [row.row for row in rows], tokens_max),
-        encode_rows(tokenizer, said, room),
+        encode_rows(tokenizer, texts, parameters.tokens_max, template),
+        encode_rows(tokenizer, said, room, template),
     )
 
 
-def _loaded(adapter: Path) -> tuple[LoadedCheckpoint, ...]:
+def _loaded(layout: AdapterLayout, checkpoints: Sequence[Checkpoint]) -> tuple[_Loaded, ...]:
+    vectors = [AdamState.decode(point.state).parameters for point in checkpoints]
+    if any(len(vector) != layout.size for vector in vectors):
+        message = f"The kept states are not of an adapter of {layout.size} numbers."
+        raise ModelUnusable(message, remedy="Use the base model that the job was trained on.")
     return tuple(
-        LoadedCheckpoint(point.learning_rate, load_tensors(adapter / point.file))
-        for point in load_checkpoints(adapter)
+        _Loaded(point.learning_rate, layout.tensors(vector))
+        for point, vector in zip(checkpoints, vectors, strict=True)
     )
 
 
@@ -152,7 +183,7 @@ class _Engine:
     def __init__(
         self,
         model: AdaptedModel,
-        checkpoints: tuple[LoadedCheckpoint, ...],
+        checkpoints: tuple[_Loaded, ...],
         on_progress: Callable[[float], None],
     ) -> None:
         self._model = model
@@ -185,7 +216,7 @@ class _Engine:
             scores[np.ix_(trained.order, columns)] = found.T
         return scores
 
-    def _load(self, _decoder: torch.nn.Module, checkpoint: LoadedCheckpoint) -> float:
+    def _load(self, _decoder: torch.nn.Module, checkpoint: _Loaded) -> float:
         self._model.load(checkpoint.tensors)
         return checkpoint.learning_rate
 

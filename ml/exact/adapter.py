@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from ml.errors import ModelUnusable
 from ml.exact.shape import MODULES, ModelShape
@@ -140,8 +140,8 @@ def peft_name(layer: int, module: str, part: str) -> str:
     return f"base_model.model.model.layers.{layer}.{block}.{module}.lora_{part}.weight"
 
 
-def save_adapter(directory: Path, adapter: Adapter, base_model: bytes) -> None:
-    """Write a PEFT directory over a base model (its manifest's hash); equal adapters, equal bytes.
+def adapter_files(adapter: Adapter, base_model: bytes) -> dict[str, bytes]:
+    """A PEFT directory over a base model (its manifest's hash); equal adapters, equal bytes.
 
     PEFT's own writer would put in a local path, its version, and a set in hash order.
     """
@@ -159,23 +159,32 @@ def save_adapter(directory: Path, adapter: Adapter, base_model: bytes) -> None:
         "task_type": "CAUSAL_LM",
     }
     text = json.dumps(config, indent=2, sort_keys=True) + "\n"
-    (directory / CONFIG_FILE).write_text(text, encoding="utf-8")
     tensors = {
         name: tensor.contiguous() for name, tensor in adapter.layout.tensors(adapter.vector).items()
     }
-    save_file(tensors, directory / WEIGHTS_FILE, metadata={"format": "pt"})
+    return {CONFIG_FILE: text.encode(), WEIGHTS_FILE: save(tensors, metadata={"format": "pt"})}
+
+
+def save_adapter(directory: Path, adapter: Adapter, base_model: bytes) -> None:
+    """Write `adapter_files` into a directory."""
+    for name, data in adapter_files(adapter, base_model).items():
+        (directory / name).write_bytes(data)
 
 
 def load_adapter(directory: Path, model: ModelShape) -> Adapter:
     """Read a PEFT directory for a base model of this shape; raises `ModelUnusable`."""
     layout = AdapterLayout(model, load_adapter_shape(directory))
-    path = directory / WEIGHTS_FILE
+    return Adapter(layout, layout.vector(load_tensors(directory / WEIGHTS_FILE)))
+
+
+def load_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """Read a safetensors file; raises `ModelUnusable`."""
     try:
         tensors: dict[str, torch.Tensor] = load_file(path)
     except (OSError, SafetensorError) as error:
         message = f"{path} cannot be read: {error}."
         raise ModelUnusable(message, remedy="Fetch the adapter's files again.") from error
-    return Adapter(layout, layout.vector(tensors))
+    return tensors
 
 
 def load_adapter_shape(directory: Path) -> AdapterShape:

@@ -19,13 +19,15 @@ from ml.errors import MachineUnfit
 from ml.exact.adapter import Adapter, AdapterLayout, AdapterShape
 from ml.exact.gradients import Dropout, batch_gradient
 from ml.exact.inference import answer
+from ml.exact.loss import IGNORED
 from ml.exact.model import ExactModel
 from ml.exact.optimiser import AdamState, StepSettings, adam_step
 from ml.exact.products import Backend
 from ml.exact.sampling import Sampler, seed_of
-from ml.exact.schedule import Schedule, rate_at
+from ml.exact.schedule import rate_at
 from ml.exact.shape import MODULES
 from ml.exact.streams import CounterStream
+from runtime.wire.training_parameters import Schedule
 
 OPERATORS = "x13-1"
 """The version of the operators, which a transcript names."""
@@ -50,7 +52,7 @@ _CONFIG: dict[str, Any] = {
 @dataclass(frozen=True, slots=True)
 class _Row:
     ids: tuple[int, ...]
-    completion_start: int
+    labels: tuple[int, ...]
 
 
 def require_golden() -> None:
@@ -117,7 +119,8 @@ def _numbers(name: str, count: int) -> torch.Tensor:
 def _row(step: int, place: int) -> _Row:
     stream = CounterStream(b"golden", f"row {step} {place}")
     length = 5 + 4 * place
-    return _Row(tuple(stream.below(_CONFIG["vocab_size"]) for _ in range(length)), 2)
+    ids = tuple(stream.below(_CONFIG["vocab_size"]) for _ in range(length))
+    return _Row(ids, (IGNORED, *ids[2:], IGNORED))
 
 
 def _subnormals() -> bytes:

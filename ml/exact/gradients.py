@@ -61,8 +61,8 @@ class TokenRow(Protocol):
         """The tokens."""
 
     @property
-    def completion_start(self) -> int:
-        """The index of the first token that a loss is taken on, at least 1."""
+    def labels(self) -> tuple[int, ...]:
+        """For each token the one after it where a loss is taken, else `IGNORED`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,13 +207,12 @@ def _batch(loss: int, gradient: torch.Tensor, row_count: int, fault: Fault) -> B
 
 def _check_row(model: ExactModel, row: TokenRow) -> None:
     shape, count = model.shape, len(row.ids)
-    if not 1 <= row.completion_start <= count <= shape.positions_max:
-        message = f"A row has {count} tokens and its loss starts at {row.completion_start}."
-        remedy = (
-            f"Use rows of up to {shape.positions_max} tokens with at least one before the loss."
-        )
+    taken = [label for label in row.labels if label != IGNORED]
+    if not 2 <= count <= shape.positions_max or len(row.labels) != count or not taken:
+        message = f"A row has {count} tokens, {len(row.labels)} labels, {len(taken)} with a loss."
+        remedy = f"Use rows of 2 to {shape.positions_max} tokens, each with a label."
         raise OrderInvalid(message, remedy=remedy)
-    if not 0 <= min(row.ids) <= max(row.ids) < shape.vocabulary:
+    if min(*row.ids, *taken) < 0 or max(*row.ids, *taken) >= shape.vocabulary:
         message = f"A row has a token outside 0 to {shape.vocabulary - 1}."
         raise OrderInvalid(message, remedy="Encode the rows with the model's own tokenizer.")
 
@@ -257,7 +256,7 @@ def _padded(rows: Sequence[TokenRow]) -> tuple[torch.Tensor, torch.Tensor, torch
     for number, row in enumerate(rows):
         ids = torch.tensor(row.ids, dtype=torch.int64)
         tokens[number, : len(ids)] = ids
-        labels[number, row.completion_start - 1 : len(ids) - 1] = ids[row.completion_start :]
+        labels[number, : len(ids)] = torch.tensor(row.labels, dtype=torch.int64)
     return tokens, labels, lengths
 
 

@@ -21,6 +21,7 @@ from ml.exact.products import Backend, FrozenMatrix
 from ml.exact.rotary import rotary_tables
 from ml.exact.shape import GROUPS, ModelShape, shape_of
 
+CONFIG_FILE = "config.json"
 CONFIG_BYTES_MAX = 1_048_576
 INDEX_BYTES_MAX = 16_777_216
 _SINGLE_FILE = "model.safetensors"
@@ -28,6 +29,11 @@ _INDEX_FILE = "model.safetensors.index.json"
 
 TensorReader = Callable[[str], torch.Tensor | None]
 """The tensor of a name, or None."""
+
+
+def load_shape(directory: Path) -> ModelShape:
+    """The sizes of the model in a directory; raises `ModelUnusable`."""
+    return shape_of(read_json(directory / CONFIG_FILE, CONFIG_BYTES_MAX))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class ExactModel:
     @classmethod
     def load(cls, directory: Path, backend: Backend = "int8") -> ExactModel:
         """Read a base model; raises `ModelUnusable`, also beyond the limits of exactness."""
-        config = read_json(directory / "config.json", CONFIG_BYTES_MAX)
+        config = read_json(directory / CONFIG_FILE, CONFIG_BYTES_MAX)
         path = directory / "generation_config.json"
         generation = read_json(path, CONFIG_BYTES_MAX) if path.exists() else {}
         with ExitStack() as stack:

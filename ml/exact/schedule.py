@@ -7,21 +7,11 @@ takes the same.
 from __future__ import annotations
 
 from decimal import Context, localcontext
-from enum import IntEnum
 
 from ml.exact.rotary import PI, cosine_and_sine
+from runtime.wire.training_parameters import Schedule
 
 _DIGITS = 40
-
-
-class Schedule(IntEnum):
-    """How the rate goes on after the warm-up."""
-
-    CONSTANT = 0
-    LINEAR = 1
-    """Down to 0 after the last step."""
-    COSINE = 2
-    """The same, along half a cosine (Loshchilov and Hutter 2017)."""
 
 
 def rate_at(peak: float, step: int, *, steps: int, warmup_steps: int, schedule: Schedule) -> float:

@@ -16,11 +16,11 @@ from typing import Any
 import torch
 
 from ml.errors import ModelUnusable
+from ml.exact.adapter import CONFIG_FILE, WEIGHTS_FILE, load_tensors
 from ml.manifest import manifest_of
 from ml.serving.errors import AdapterMissing, AdapterRefused
 from ml.serving.layout import RANKS, RowLayout, rank_class
 from ml.serving.rows import NUMBER_BYTES, AdapterRow
-from ml.training.adapter import CONFIG_FILE, WEIGHTS_FILE, load_tensors
 
 KEY_PREFIX = "base_model.model.model."
 BASE_PREFIX = "openledger:"

@@ -1,6 +1,6 @@
 """The base model as the engine computes it: its shape, its weights, its rotary tables.
 
-It is read by the one loader of base models (`ml.training.adapter.load_base`: safetensors only, no
+It is read by the one loader of base models (`ml.base_model.load_base`: safetensors only, no
 code of the folder is run) and taken apart, layers that share their input joined into one product.
 """
 
@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
+from ml.base_model import load_base
 from ml.serving.linears import Linear, Precision, linear_of
-from ml.training.adapter import load_base
 from runtime.wire.training_parameters import TARGET_MODULES
 
 

@@ -7,66 +7,20 @@ depends on the machine's instruction set.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from ml.errors import OrderInvalid
+from ml.exact.streams import CounterStream
 from runtime.hashing import hasher
 from runtime.merkle import list_root
 from runtime.offchain import TrainingOrder, TrainingRow
 from runtime.types import PPB
 
-_BLOCK_BYTES = 4096
 _WORD_BYTES = 8
 _WORDS = 2 ** (8 * _WORD_BYTES)
 
 _hash_split = hasher(b"validation split")
-
-
-class CounterStream:
-    """Random bits of one purpose of one job: SHAKE-128(key || purpose || block counter)."""
-
-    def __init__(self, key: bytes, purpose: str) -> None:
-        """Start the stream of `purpose`; streams of two purposes are independent."""
-        self._prefix = len(key).to_bytes(2, "big") + key + purpose.encode() + b"\x00"
-        self._words = self._word_stream()
-
-    def below(self, bound: int) -> int:
-        """A uniform integer in [0, bound), without modulo bias."""
-        limit = _WORDS - _WORDS % bound
-        # Each draw succeeds with probability above 1/2, so the loop ends.
-        while (word := next(self._words)) >= limit:
-            pass
-        return word % bound
-
-    def permutation(self, count: int) -> list[int]:
-        """A uniform order of 0 .. count - 1 (Fisher and Yates)."""
-        items = list(range(count))
-        for last in range(count - 1, 0, -1):
-            other = self.below(last + 1)
-            items[last], items[other] = items[other], items[last]
-        return items
-
-    def uniform(self, count: int) -> npt.NDArray[np.float32]:
-        """`count` floats on the grid of 2**-23 in [-1, 1): exact in float32 on every machine."""
-        size_bytes = 4 * count
-        raw = hashlib.shake_128(self._prefix + b"uniform").digest(size_bytes)
-        grid = np.frombuffer(raw, dtype="<u4") >> 8
-        return (grid.astype(np.float64) / 2**23 - 1.0).astype(np.float32)
-
-    def _word_stream(self) -> Iterator[int]:
-        counter = 0
-        while True:
-            block = hashlib.shake_128(self._prefix + counter.to_bytes(8, "big")).digest(
-                _BLOCK_BYTES
-            )
-            for start in range(0, _BLOCK_BYTES, _WORD_BYTES):
-                yield int.from_bytes(block[start : start + _WORD_BYTES], "big")
-            counter += 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ def trained_hashes(client: NodeClient, adapter: bytes, job: TrainingJob) -> set[
 
 def check_base_model(folder: Path) -> None:
     """Raise `ModelUnusable` now rather than let the worker find out later."""
-    from ml.training.adapter import load_base
+    from ml.base_model import load_base
     from runtime.wire.training_parameters import TARGET_MODULES
 
     load_base(folder, TARGET_MODULES)

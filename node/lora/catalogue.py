@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ml.errors import ModelUnusable
+from ml.exact.adapter import CONFIG_FILE
 from ml.manifest import manifest_of
-from ml.training.adapter import CONFIG_FILE
 from node.api.errors import InvalidRequest, UnknownModel
 
 NAMES_MAX = 65_536

@@ -15,19 +15,20 @@ import numpy as np
 import structlog
 
 from ml.attribution.payout import EpochPayout, settle_epoch
-from ml.attribution.tracin import ANSWERS_MAX, METHOD, tracin
+from ml.attribution.tracin import ANSWERS_MAX, METHOD, checkpoints_of, tracin
 from ml.errors import MachineLearningError
 from ml.training.order import trained_rows
+from ml.training.recipe import attribution_steps
 from node.api.disclosure import DisclosedAnswer
 from node.errors import CallFailed
 from node.workers.answers import WeighedAnswers, fetch_receipts, weigh_answers
 from node.workers.errors import JobRefused
 from node.workers.influence_file import influence_path, write_influence
-from node.workers.model_folders import fetch_folder
 from node.workers.orders import order_of
 from node.workers.progress import Progress
 from node.workers.records import AttributionOutcome
 from node.workers.rows import fetch_version
+from node.workers.states import fetch_states
 from node.workers.workplace import Workplace
 from pallets.attribution.pallet import Attribution
 from pallets.pots import TREASURY
@@ -154,8 +155,6 @@ def _influence(
     trained: tuple[TrainingRow, ...],
     answers: tuple[Answer, ...],
 ) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    adapter = fetch_folder(place.client, epoch.model, place.models)
-
     def on_progress(fraction: float) -> None:
         place.show(
             Progress(
@@ -169,9 +168,12 @@ def _influence(
 
     _log.info("attributing", epoch=epoch.number, rows=len(trained), answers=len(answers))
     on_progress(0.0)
-    base_model = place.base_model(job.base_model)
-    tokens_max = job.parameters.tokens_max
-    return tracin(base_model, adapter, trained, answers, tokens_max, on_progress)
+    base_model, parameters = place.base_model(job.base_model), job.parameters
+    if job.result is None:
+        raise JobRefused("The model's job has no result.", remedy="Check the node's URL.")
+    states = fetch_states(place.client, job.result, attribution_steps(parameters))
+    checkpoints = checkpoints_of(parameters, states)
+    return tracin(base_model, parameters, checkpoints, trained, answers, on_progress)
 
 
 def _answers(place: Workplace, epoch: Epoch) -> WeighedAnswers:

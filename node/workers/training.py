@@ -13,15 +13,18 @@ import structlog
 
 from ml.errors import MachineLearningError
 from ml.training.recipe import check_parameters
-from ml.training.train import ADAPTER_DIRECTORY, TRANSCRIPT_FILE, StepMetrics, train
+from ml.training.run_files import ADAPTER_DIRECTORY, TRANSCRIPT_FILE, RunFiles
+from ml.training.train import StepMetrics, train
 from node.errors import CallFailed
 from node.workers.errors import JobRefused
 from node.workers.model_folders import upload_folder
 from node.workers.orders import order_of
 from node.workers.progress import Progress
 from node.workers.rows import fetch_rows, fetch_version
+from node.workers.states import upload_states
 from node.workers.workplace import Workplace
 from pallets.compute.pallet import Compute
+from runtime.types import PPB
 from runtime.wire.records import JobState, TrainingJob, TrainingOutcome
 
 _log = structlog.get_logger("worker")
@@ -99,13 +102,17 @@ def _train(place: Workplace, number: int, job: TrainingJob) -> TrainingOutcome:
         report = train(order, rows, place.base_model(job.base_model), directory, on_step)
     except MachineLearningError as error:
         raise JobRefused(error.message, remedy=error.remedy) from error
-    upload_folder(place.client, directory / ADAPTER_DIRECTORY)
+    outcome = report.outcome
+    if not outcome.fault:
+        upload_folder(place.client, directory / ADAPTER_DIRECTORY)
     place.client.put_content((directory / TRANSCRIPT_FILE).read_bytes())
-    place.records.note_trained(number, report.outcome)
+    upload_states(place.client, RunFiles(directory))
+    place.records.note_trained(number, outcome)
     _log.info(
         "trained",
         job=number,
-        validation_loss_before=round(report.validation_loss_before, 4),
-        validation_loss_after=round(report.validation_loss_after, 4),
+        transcript_root=outcome.transcript_root.hex(),
+        validation_loss_before=round(outcome.validation_loss_before_ppb / PPB, 4),
+        validation_loss_after=round(outcome.validation_loss_after_ppb / PPB, 4),
     )
-    return report.outcome
+    return outcome

@@ -2,8 +2,7 @@
 
 <work>/journal                  results that are not on chain yet (`records.py`)
 <work>/progress.json            what is being done now (`progress.py`)
-<work>/jobs/<job>/              a training run: adapter/, transcript.cbor
-<work>/models/<hash>/           adapters fetched to be attributed
+<work>/jobs/<job>/              a training run (`ml/training/run_files.py`)
 <work>/influence/               each row's influence on each answer (`influence_file.py`)
 """
 
@@ -48,11 +47,6 @@ class Workplace:
     def job_directory(self, number: int) -> Path:
         """Where the run of a job is written."""
         return self.work / "jobs" / str(number)
-
-    @property
-    def models(self) -> Path:
-        """Where fetched adapters are kept."""
-        return self.work / "models"
 
     def base_model(self, base_hash: bytes) -> Path:
         """The folder of a base model; raises `JobRefused` without it."""

@@ -71,7 +71,7 @@ class TranscriptLeaf:
     batch_root: Hash
     """Merkle list of the hashes of the rows that the step consumed, in their order."""
     random_counter: U64
-    """Random blocks drawn since the start, over all streams of the job."""
+    """Dropout streams used since the start: each row consumed takes one; 0 without dropout."""
     cursor: U64
     """Rows consumed since the start."""
     learning_rate_bits: U32
@@ -132,6 +132,10 @@ class StateRecord:
     step: U32
     state: Hash
     """Content hash of the blob of its parts; the leaf of the step has its root."""
+
+    def encode(self) -> bytes:
+        """The canonical bytes: an item of the blob of kept states."""
+        return codec_of(StateRecord).encode(self)
 
 
 @dataclass(frozen=True, slots=True)

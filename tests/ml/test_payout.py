@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from ml.attribution.payout import epoch_scores, settle_epoch
 from ml.errors import AttributionInvalid
-from ml.training.transcript import GRID
+from ml.exact.loss import LOSS_UNITS
 from runtime.merkle import list_path, list_root, sum_path, sum_root, verify_list, verify_sum
 from runtime.offchain import Answer, TrainingRow
 from runtime.types import OPEN
@@ -35,7 +35,10 @@ def answers_of(*weights: int) -> list[Answer]:
 def test_an_answer_counts_by_its_fee():
     """Scores are the fee-weighted mean of influence, in 2**-30 nats."""
     influence = np.array([[1.0, 0.0], [0.0, 1.0]])
-    assert epoch_scores(influence, answers_of(3 * OPEN, OPEN)) == (GRID * 3 // 4, GRID // 4)
+    assert epoch_scores(influence, answers_of(3 * OPEN, OPEN)) == (
+        LOSS_UNITS * 3 // 4,
+        LOSS_UNITS // 4,
+    )
 
 
 def test_harm_is_clipped_by_row_before_owners_are_summed():
@@ -45,7 +48,9 @@ def test_harm_is_clipped_by_row_before_owners_are_summed():
     apart = settle_epoch(rows_of(1, 3, 2), answers_of(1), influence, 800, TREASURY)
     expected = (PayoutLeaf(b"\x01" * 32, 600), PayoutLeaf(b"\x02" * 32, 200))
     assert together.payouts == apart.payouts == expected
-    assert [leaf.score for leaf in together.scores] == [round(x * GRID) for x in (0.6, -0.4, 0.2)]
+    assert [leaf.score for leaf in together.scores] == [
+        round(x * LOSS_UNITS) for x in (0.6, -0.4, 0.2)
+    ]
 
 
 def test_harm_in_one_answer_offsets_help_in_another():

@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from ml.exact.adapter import CONFIG_FILE, WEIGHTS_FILE
 from ml.serving.errors import AdapterMissing, AdapterRefused
 from ml.serving.requests import GenerationRequest
-from ml.training.adapter import CONFIG_FILE, WEIGHTS_FILE
 from tests.ml.serving.adapters import PROMPT, rename_to_hash, save_adapter
 
 # peft 0.21 asks transformers 5.23 for a property that version 6 renames.

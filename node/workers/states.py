@@ -1,0 +1,93 @@
+"""The kept states of training runs in the content store.
+
+A run's outcome names the blob of its `StateRecord`s; a record names the blob of its state's parts.
+Whoever fetches a state checks it against the leaf of its step, to which the job is committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from ml.training.recipe import KEPT_STEPS_MAX
+from ml.training.run_files import RunFiles
+from node.client import NodeClient
+from node.workers.errors import JobRefused
+from runtime.codec import codec_of
+from runtime.errors import DecodeError
+from runtime.merkle import list_root
+from runtime.wire.blobs import decode_blob, encode_blob
+from runtime.wire.records import TrainingOutcome
+from runtime.wire.transcripts import (
+    STATE_PARTS_MAX,
+    StateRecord,
+    TranscriptLeaf,
+    decode_leaf,
+    state_parts,
+    state_root,
+)
+
+_REMEDY = "Do not rely on this job's states; its worker must answer for them."
+
+
+def upload_state(client: NodeClient, state: bytes) -> bytes:
+    """Store a state's parts and the blob that lists them; returns the blob's content hash."""
+    return client.put_content(
+        encode_blob([client.put_content(part) for part in state_parts(state)])
+    )
+
+
+def upload_states(client: NodeClient, files: RunFiles) -> bytes:
+    """Store every kept state of a run; returns the content hash of the blob of their records."""
+    records = [
+        StateRecord(step, upload_state(client, files.state(step))).encode() for step in files.kept()
+    ]
+    return client.put_content(encode_blob(records))
+
+
+def fetch_leaves(client: NodeClient, outcome: TrainingOutcome) -> tuple[TranscriptLeaf, ...]:
+    """The leaves of a job's transcript; raises `JobRefused` unless they lead to its root."""
+    try:
+        encoded = decode_blob(client.get_content(outcome.transcript), outcome.leaf_count)
+        leaves = tuple(decode_leaf(leaf) for leaf in encoded)
+    except DecodeError as error:
+        message = f"The transcript cannot be read: {error.message}"
+        raise JobRefused(message, remedy=_REMEDY) from error
+    if list_root(encoded) != outcome.transcript_root:
+        message = "The transcript does not lead to the root that its job is committed to."
+        raise JobRefused(message, remedy=_REMEDY)
+    return leaves
+
+
+def fetch_state(client: NodeClient, state: bytes, root: bytes) -> bytes:
+    """The state that a blob of parts lists; raises `JobRefused` unless it has the state root."""
+    try:
+        parts = decode_blob(client.get_content(state), STATE_PARTS_MAX)
+    except DecodeError as error:
+        message = f"A kept state cannot be read: {error.message}"
+        raise JobRefused(message, remedy=_REMEDY) from error
+    data = b"".join(client.get_content(part) for part in parts)
+    if state_root(data) != root:
+        message = "A kept state is not the one that its leaf commits to."
+        raise JobRefused(message, remedy=_REMEDY)
+    return data
+
+
+def fetch_states(
+    client: NodeClient, outcome: TrainingOutcome, steps: Collection[int]
+) -> dict[int, bytes]:
+    """Those of the kept states after `steps` that the outcome lists, checked against its leaves.
+
+    Raises `JobRefused`, and `ContentMissing` for what nobody has.
+    """
+    leaves = fetch_leaves(client, outcome)
+    try:
+        items = decode_blob(client.get_content(outcome.states), KEPT_STEPS_MAX)
+        records = [codec_of(StateRecord).decode(item) for item in items]
+    except DecodeError as error:
+        message = f"The list of kept states cannot be read: {error.message}"
+        raise JobRefused(message, remedy=_REMEDY) from error
+    return {
+        record.step: fetch_state(client, record.state, leaves[record.step].state_root)
+        for record in records
+        if record.step in steps and record.step < len(leaves)
+    }
