@@ -69,8 +69,7 @@ def attention_weights(
 ) -> torch.Tensor:
     """float32 weights [rows, key heads, group * tokens, past], on the grid 2**-22.
 
-    `keys` are on their grid; `unseen` [rows, 1, 1, tokens, past] says what a query may not see.  A
-    query that sees nothing, as padding does, has no weight at all.
+    `keys` are on their grid; `unseen` [tokens, past] says what a query may not see: never itself.
     """
     scores = (on_row_grid(queries, SCORE_BITS) @ keys.transpose(-1, -2)).float()
     scores = scores.mul_(queries.shape[-1] ** -0.5)
@@ -78,7 +77,7 @@ def attention_weights(
     scores.masked_fill_(unseen, _UNSEEN)
     units = exponential(scores.sub_(scores.amax(-1, keepdim=True)))
     units.mul_(EXPONENTIAL_UNITS).round_().masked_fill_(unseen, 0.0)
-    total = units.sum(-1, keepdim=True, dtype=torch.float64).clamp_(min=1.0).float()
+    total = units.sum(-1, keepdim=True, dtype=torch.float64).float()
     return units.div_(total).mul_(WEIGHT_UNITS).round_().mul_(1 / WEIGHT_UNITS).flatten(2, 3)
 
 

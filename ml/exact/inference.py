@@ -75,9 +75,9 @@ class Reading:
         model, start, stop = self._model, self._count, self._count + len(tokens)
         hidden = model.embedding[torch.tensor(tokens)]
         tables = tables_of(model, start, len(tokens))
-        unseen = (torch.arange(stop) > torch.arange(start, stop)[:, None])[None, None, None]
+        unseen = torch.arange(stop) > torch.arange(start, stop)[:, None]
         for number, block in enumerate(model.blocks):
-            linear = linear_of(block, self._table[number], [None] * len(GROUPS))
+            linear = linear_of(block, self._table[number], [None] * len(GROUPS), None)
             heads = heads_of(model, block, linear, hidden, tables)
             keys, values = self._keys[number], self._values[number]
             keys[:, :, start:stop] = key_grid(heads.keys)

@@ -88,11 +88,16 @@ class ExactModel:
         tied = bool(config.get("tie_word_embeddings", False))
         head = embedding if tied else tensors.get("lm_head.weight", shape.vocabulary, shape.width)
         rope = config.get("rope_parameters") or _old_rope(config)
-        cosines, sines = rotary_tables(shape.positions_max, shape.head_width, rope)
+        try:
+            epsilon = float(config["rms_norm_eps"])
+            cosines, sines = rotary_tables(shape.positions_max, shape.head_width, rope)
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            message = f"The model's norms or positions cannot be computed: {error!r}."
+            raise ModelUnusable(message, remedy="Fetch the model's config.json again.") from error
         sines[:, : shape.head_width // 2].neg_()
         return cls(
             shape=shape,
-            epsilon=float(config["rms_norm_eps"]),
+            epsilon=epsilon,
             embedding=embedding,
             blocks=tuple(_blocks(shape, tensors, backend)),
             final_norm=tensors.get("model.norm.weight", shape.width),

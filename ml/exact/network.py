@@ -1,7 +1,8 @@
 """A forward pass over whole rows, and the hand-ordered way back.
 
-Rows are padded on the right; padding is inert: it attends to nothing, so its states are zeros or
-its own, and its gradients are exactly zero.  Where gradients meet they are added in the order
+Rows are padded on the right, and padding is inert: whatever a layer gives it is replaced by zeros,
+no earlier token sees it, and its gradients are exactly zero.  So it moves no scale and spreads no
+infinity.  Where gradients meet they are added in the order
 written here, two at a time.
 """
 
@@ -36,8 +37,10 @@ class Batch:
 
     tokens: torch.Tensor
     """int64 [rows, tokens]"""
+    padding: torch.Tensor | None
+    """bool [rows * tokens, 1]; None where all rows are equally long."""
     unseen: torch.Tensor
-    """bool [rows, 1, 1, tokens, tokens]: what a query may not see; padding sees nothing."""
+    """bool [tokens, tokens]: what a query may not see."""
     kept: Sequence[Sequence[torch.Tensor | None]]
     """By layer and group, bool [rows * tokens, inputs]: what dropout keeps."""
 
@@ -58,9 +61,9 @@ def batch_of(
 ) -> Batch:
     """Padded int64 tokens [rows, tokens] and how many of each row are real."""
     index = torch.arange(tokens.shape[1])
-    future = index[None, :] > index[:, None]
-    padding = index[None, :, None] >= lengths[:, None, None]
-    return Batch(tokens, (future | padding)[:, None, None], kept)
+    padding = (index >= lengths[:, None]).view(-1, 1)
+    future = index > index[:, None]
+    return Batch(tokens, padding if bool(padding.any()) else None, future, kept)
 
 
 def forward(
@@ -71,9 +74,11 @@ def forward(
 ) -> torch.Tensor:
     """The states [rows * tokens, width] before the last norm; fills `trace` for the way back."""
     hidden = model.embedding[batch.tokens.reshape(-1)]
+    if batch.padding is not None:
+        hidden.masked_fill_(batch.padding, 0.0)
     tables = tables_of(model, 0, batch.tokens.shape[1])
     for block, part, kept in zip(model.blocks, parts, batch.kept, strict=True):
-        linear = linear_of(block, part, kept)
+        linear = linear_of(block, part, kept, batch.padding)
         heads = heads_of(model, block, linear, hidden, tables)
         attended = attend(heads.queries, heads.keys, heads.values, batch.unseen)
         hidden, fed = feed(model, block, linear, hidden, attended.outputs)
@@ -89,10 +94,18 @@ def tables_of(model: ExactModel, start: int, count: int) -> tuple[torch.Tensor, 
 
 
 def linear_of(
-    block: Block, parts: Sequence[AdapterPart | None], kept: Sequence[torch.Tensor | None]
+    block: Block,
+    parts: Sequence[AdapterPart | None],
+    kept: Sequence[torch.Tensor | None],
+    padding: torch.Tensor | None,
 ) -> Linear:
-    """The block's groups of linear layers, by their index."""
-    return lambda group, values: block.groups[group].forward(values, parts[group], kept[group])
+    """The block's groups of linear layers, by their index; padding comes out as zeros."""
+
+    def linear(group: int, values: torch.Tensor) -> tuple[torch.Tensor, Passed]:
+        outputs, passed = block.groups[group].forward(values, parts[group], kept[group])
+        return outputs if padding is None else outputs.masked_fill_(padding, 0.0), passed
+
+    return linear
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ Backend = Literal["int8", "float64"]
 
 BITS = 13
 """Of activations and frozen weights: two balanced base-128 digits."""
+INNER_MIN = 2
+"""The shortest: torch 2.13's `_int_mm` reads past its operands where the inner size is 1."""
 INNER_MAX = 2**18 - 1
 """The longest sum of a product: 2 * K * 64 * 64 < 2**31."""
 _BASE = 128.0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from ml.errors import ModelUnusable
-from ml.exact.products import INNER_MAX
+from ml.exact.products import INNER_MAX, INNER_MIN
 
 MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """The linear layers of a block, in the order of computation."""
@@ -83,6 +83,9 @@ def shape_of(config: Mapping[str, Any]) -> ModelShape:
     except (KeyError, TypeError, ZeroDivisionError) as error:
         message = f"The model's configuration lacks a size: {error}."
         raise ModelUnusable(message, remedy="Fetch the model's config.json again.") from error
+    if not all(type(size) is int and size >= 1 for size in astuple(shape)):
+        message = "The model's configuration lacks a size, or has one that is not a number."
+        raise ModelUnusable(message, remedy="Fetch the model's config.json again.")
     _check_limits(shape)
     return shape
 
@@ -91,15 +94,16 @@ def _check_limits(shape: ModelShape) -> None:
     group_heads, odd = divmod(shape.head_count, shape.key_value_head_count)
     joined = shape.query_width + 2 * shape.key_value_width
     limits = (
-        ("joined outputs of queries, keys and values", joined, INNER_MAX),
-        ("joined outputs of gate and up", 2 * shape.inner_width, INNER_MAX),
-        ("vocabulary", shape.vocabulary, INNER_MAX),
-        ("head width", shape.head_width, HEAD_WIDTH_MAX),
-        ("query heads per key head", group_heads, GROUP_HEADS_MAX),
+        ("width", INNER_MIN, shape.width, INNER_MAX),
+        ("joined outputs of queries, keys and values", INNER_MIN, joined, INNER_MAX),
+        ("joined outputs of gate and up", 2 * INNER_MIN, 2 * shape.inner_width, INNER_MAX),
+        ("vocabulary", INNER_MIN, shape.vocabulary, INNER_MAX),
+        ("head width", 2, shape.head_width, HEAD_WIDTH_MAX),
+        ("query heads per key head", 1, group_heads, GROUP_HEADS_MAX),
     )
-    for name, value, limit in limits:
-        if not 1 <= value <= limit:
-            message = f"The model's {name} is {value}; exact sums reach to {limit}."
+    for name, least, value, limit in limits:
+        if not least <= value <= limit:
+            message = f"The model's {name} is {value}; exact sums reach from {least} to {limit}."
             raise ModelUnusable(message, remedy="Use a model within the limits of ml/exact.")
     if odd or shape.head_width % 2:
         message = f"{shape.head_count} heads of {shape.head_width} cannot be grouped and turned."
