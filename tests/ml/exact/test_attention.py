@@ -25,7 +25,7 @@ def test_gradients_are_those_of_autograd(tokens):
     past = attend(queries, keys, values, unseen(tokens))
     exact = [each.double().requires_grad_() for each in (queries, keys, values)]
     expected = torch.nn.functional.scaled_dot_product_attention(
-        *exact, attn_mask=~unseen(tokens).tile(2, 1)
+        exact[0], exact[1], exact[2], attn_mask=~unseen(tokens).tile(2, 1)
     )
     torch.testing.assert_close(past.outputs.double(), expected.detach(), rtol=0, atol=2e-5)
     gradient = torch.randn(expected.shape, generator=torch.Generator().manual_seed(5))
@@ -41,8 +41,8 @@ def test_a_prefix_has_the_bits_of_the_whole():
     for each in (queries, keys, values):
         each[:, :, 7:] *= 1e4
     assert torch.equal(attend(queries, keys, values, unseen(12)).outputs[:, :, :7], whole[:, :, :7])
-    cut = (each[:, :, :7] for each in (queries, keys, values))
-    assert torch.equal(attend(*cut, unseen(7)).outputs, whole[:, :, :7])
+    cut = attend(queries[:, :, :7], keys[:, :, :7], values[:, :, :7], unseen(7))
+    assert torch.equal(cut.outputs, whole[:, :, :7])
 
 
 def test_zeros_behind_a_row_leave_no_trace():
@@ -54,7 +54,7 @@ def test_zeros_behind_a_row_leave_no_trace():
     gradient = torch.randn(past.outputs.shape, generator=torch.Generator().manual_seed(5))
     gradient[:, :, 6:] = 0.0
     padded = attend_backward(gradient, past)
-    cut = attend(*(each[:, :, :6].contiguous() for each in (queries, keys, values)), unseen(6))
+    cut = attend(queries[:, :, :6], keys[:, :, :6], values[:, :, :6], unseen(6))
     alone = attend_backward(gradient[:, :, :6].contiguous(), cut)
     for found, wanted in zip(padded, alone, strict=True):
         assert torch.equal(found[:, :, :6], wanted)

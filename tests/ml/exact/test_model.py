@@ -69,7 +69,8 @@ def test_shards_are_one_model(directories, tmp_path, model):
     shutil.copytree(directories["llama"], tmp_path, dirs_exist_ok=True)
     tensors = load_file(tmp_path / "model.safetensors")
     (tmp_path / "model.safetensors").unlink()
-    names, places = sorted(tensors), {}
+    names = sorted(tensors)
+    places: dict[str, str] = {}
     for number, part in enumerate((names[:5], names[5:])):
         file = f"model-{number}.safetensors"
         save_file({name: tensors[name] for name in part}, tmp_path / file)
