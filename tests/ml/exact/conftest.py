@@ -16,6 +16,7 @@ from transformers import (
 )
 
 from ml.exact.adapter import Adapter, AdapterLayout, AdapterShape
+from ml.exact.loss import IGNORED
 from ml.exact.model import ExactModel
 from ml.exact.shape import MODULES
 
@@ -53,11 +54,15 @@ CONFIGS: dict[str, PreTrainedConfig] = {
 
 @dataclass(frozen=True)
 class TestRow:
-    """A row as tokens."""
+    """A row as tokens; `start` is the index of the first one that a loss is taken on."""
 
     __test__ = False
     ids: tuple[int, ...]
-    completion_start: int
+    start: int
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        return (*[IGNORED] * (self.start - 1), *self.ids[self.start :], IGNORED)
 
 
 def save_model(directory: Path, family: str) -> Path:

@@ -37,8 +37,8 @@ def test_peft_loads_the_adapter_and_computes_the_same(saved, directories, model,
     base = AutoModelForCausalLM.from_pretrained(directories["llama"], dtype=torch.float32)
     peft = PeftModel.from_pretrained(base, saved).eval()
     (row,) = rows_of_lengths(20)
-    logits = peft(input_ids=torch.tensor([row.ids])).logits[0, row.completion_start - 1 : -1]
-    labels = torch.tensor(row.ids[row.completion_start :])
+    logits = peft(input_ids=torch.tensor([row.ids])).logits[0, row.start - 1 : -1]
+    labels = torch.tensor(row.ids[row.start :])
     expected = torch.nn.functional.cross_entropy(logits, labels).item()
     (loss,) = evaluate(model, adapter, [row])
     assert loss / 2**30 == pytest.approx(expected, rel=5e-4)

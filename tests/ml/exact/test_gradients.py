@@ -126,7 +126,7 @@ def broken(model: ExactModel, value: float, token: int = 90) -> ExactModel:
 def test_a_row_that_is_not_finite_is_a_fault(model, adapter, value):
     """In its batch, whatever else is there; every other row keeps its loss."""
     rows = rows_of_lengths(5, 20)
-    rows = [TestRow(tuple(token % 90 for token in row.ids), row.completion_start) for row in rows]
+    rows = [TestRow(tuple(token % 90 for token in row.ids), row.start) for row in rows]
     bad = TestRow((1, 90, 2, 3, 4, 5), 3)
     found = batch_gradient(broken(model, value), adapter, [*rows, bad])
     assert (found.fault, found.loss) == (Fault.LOSS_NOT_FINITE, 0)
@@ -140,9 +140,7 @@ def test_a_row_that_is_not_finite_is_a_fault(model, adapter, value):
 
 def test_padding_cannot_be_at_fault(model, adapter):
     """Token 0 stands for padding: what its embedding holds must not matter."""
-    rows = [
-        TestRow(tuple(1 + token % 90 for token in row.ids), row.completion_start) for row in ROWS
-    ]
+    rows = [TestRow(tuple(1 + token % 90 for token in row.ids), row.start) for row in ROWS]
     found = batch_gradient(broken(model, math.nan, 0), adapter, rows)
     assert same(found, batch_gradient(model, adapter, rows))
 
@@ -161,7 +159,9 @@ def test_a_gradient_that_is_too_large_is_a_fault(model):
     "row",
     [
         TestRow((), 1),
+        TestRow((1,), 1),
         TestRow((1, 2), 0),
+        TestRow((1, 2), 2),
         TestRow((1, 2), 3),
         TestRow((1, 97), 1),
         TestRow((-1, 2), 1),
@@ -169,7 +169,7 @@ def test_a_gradient_that_is_too_large_is_a_fault(model):
     ],
 )
 def test_rows_that_the_model_cannot_read_are_refused(model, adapter, row):
-    """Too long, without a token before the loss, or of another tokenizer."""
+    """Too short or long, without a label for each token or with none, or of another tokenizer."""
     with pytest.raises(OrderInvalid) as caught:
         batch_gradient(model, adapter, [ROWS[0], row])
     assert caught.value.remedy
@@ -179,10 +179,3 @@ def test_a_batch_has_a_limit(model, adapter):
     """So that the sum of its rows cannot overflow."""
     with pytest.raises(OrderInvalid, match="1025 rows"):
         batch_gradient(model, adapter, [ROWS[0]] * (ROWS_MAX + 1))
-
-
-def test_a_row_without_a_label_has_no_loss(model, adapter):
-    """A row that was cut down to its prompt moves nothing."""
-    found = batch_gradient(model, adapter, [TestRow((1, 2, 3), 3)])
-    assert (found.loss, found.fault) == (0, Fault.NONE)
-    assert not found.gradient.any()

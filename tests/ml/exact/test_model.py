@@ -52,8 +52,8 @@ def test_losses_and_gradients_are_those_of_transformers(directories, family):
     for name, tensor in layout.tensors(adapter.vector).items():
         named[name].data = tensor.double().clone()
     for number, row in enumerate(rows):
-        logits = base(input_ids=torch.tensor([row.ids])).logits[0, row.completion_start - 1 : -1]
-        labels = torch.tensor(row.ids[row.completion_start :])
+        logits = base(input_ids=torch.tensor([row.ids])).logits[0, row.start - 1 : -1]
+        labels = torch.tensor(row.ids[row.start :])
         loss = torch.nn.functional.cross_entropy(logits, labels)
         loss.backward()
         assert found.losses[number] / 2**30 == pytest.approx(loss.item(), rel=LOSS_ERROR)

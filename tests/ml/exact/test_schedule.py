@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from ml.exact.schedule import Schedule, rate_at
+from ml.exact.schedule import rate_at
+from runtime.wire.training_parameters import Schedule
 
 
 def rates(schedule: Schedule, steps: int = 12, warmup: int = 4) -> list[float]:
