@@ -27,8 +27,10 @@ from genesis.parameters import Parameters
 from genesis.toml_records import InvalidChainSpec, read_record, write_record
 from genesis.validators import SpecValidator, prove_keys, spec_validator
 from pallets.attribution.pallet import Attribution
+from pallets.audits.pallet import Audits
 from pallets.compute.pallet import Compute
 from pallets.datanet_votes.pallet import DatanetVotes
+from pallets.disputes.pallet import Disputes
 from pallets.inference.pallet import Inference
 from pallets.offences.pallet import Offences
 from pallets.panels.pallet import Panels
@@ -241,6 +243,11 @@ def dev_spec() -> ChainSpec:
                 Panels.commit_blocks: 10,
                 Panels.open_blocks: 10,
                 DatanetVotes.voting_blocks: 40,
+                Compute.reveal_blocks: 10_000,
+                Compute.abort_blocks: 1_000,
+                Audits.audit_blocks: 10_000,
+                Disputes.clock_blocks: 1_000,
+                Disputes.judge_blocks: 1_000,
                 Inference.revocation_blocks: 20,
                 Session.session_blocks: 120,
                 Staking.unbonding_blocks: 10_000,

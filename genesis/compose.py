@@ -13,11 +13,13 @@ from typing import Any
 from consensus.bls import BLS
 from genesis.evidence import verify_evidence
 from pallets.attribution.pallet import Attribution
+from pallets.audits.pallet import Audits
 from pallets.balances.pallet import Balances
 from pallets.compute.pallet import Compute
 from pallets.data_rights.pallet import DataRights
 from pallets.datanet_votes.pallet import DatanetVotes
 from pallets.datanets.pallet import Datanets
+from pallets.disputes.pallet import Disputes
 from pallets.fees.pallet import Fees
 from pallets.inference.pallet import Inference
 from pallets.models.pallet import Models
@@ -32,6 +34,7 @@ from pallets.submissions.pallet import Submissions
 from pallets.system.pallet import System
 from pallets.upgrade.pallet import Upgrade
 from pallets.utility.pallet import Utility
+from pallets.workers.pallet import Workers
 from runtime.errors import DefinitionError
 from runtime.executive import Runtime
 from runtime.pallet import Pallet
@@ -61,7 +64,10 @@ class Pallets:
     data_rights: DataRights
     datanet_votes: DatanetVotes
     models: Models
+    workers: Workers
+    audits: Audits
     compute: Compute
+    disputes: Disputes
     inference: Inference
     attribution: Attribution
 
@@ -83,8 +89,12 @@ def compose(extra: Sequence[type[Pallet]] = ()) -> tuple[Runtime, Pallets]:
     datanets = Datanets(currency=balances)
     submissions = Submissions(currency=balances, datanets=datanets, panels=panels)
     models = Models()
-    compute = Compute(currency=balances, datanets=datanets, models=models)
-    attribution = Attribution(currency=balances, workers=compute, models=models, datanets=datanets)
+    workers = Workers(currency=balances)
+    audits = Audits(currency=balances, workers=workers)
+    compute = Compute(
+        currency=balances, datanets=datanets, models=models, workers=workers, audits=audits
+    )
+    attribution = Attribution(currency=balances, workers=workers, models=models, datanets=datanets)
     inference = Inference(currency=balances, models=models, pool=attribution)
     pallets = Pallets(
         system=system,
@@ -108,22 +118,14 @@ def compose(extra: Sequence[type[Pallet]] = ()) -> tuple[Runtime, Pallets]:
         data_rights=DataRights(currency=balances, datanets=datanets, submissions=submissions),
         datanet_votes=DatanetVotes(currency=balances, datanets=datanets),
         models=models,
+        workers=workers,
+        audits=audits,
         compute=compute,
+        disputes=Disputes(currency=balances, work=compute, sets=session, stakes=staking),
         inference=inference,
         attribution=attribution,
     )
-    offered = {
-        "currency": balances,
-        "stakes": staking,
-        "sets": session,
-        "randomness": session,
-        "datanets": datanets,
-        "submissions": submissions,
-        "panels": panels,
-        "models": models,
-        "workers": compute,
-        "pool": attribution,
-    }
+    offered = _offered(pallets)
     runtime = Runtime(
         *(getattr(pallets, field.name) for field in fields(Pallets)),
         *(_with_needs(pallet, offered) for pallet in extra),
@@ -136,6 +138,24 @@ def compose(extra: Sequence[type[Pallet]] = ()) -> tuple[Runtime, Pallets]:
 def compose_runtime(extra: Sequence[type[Pallet]] = ()) -> Runtime:
     """Return a new runtime; its pallets are in `Runtime.pallets`."""
     return compose(extra)[0]
+
+
+def _offered(pallets: Pallets) -> Mapping[str, Any]:
+    """What a pallet from a package may need, by name."""
+    return {
+        "currency": pallets.balances,
+        "stakes": pallets.staking,
+        "sets": pallets.session,
+        "randomness": pallets.session,
+        "datanets": pallets.datanets,
+        "submissions": pallets.submissions,
+        "panels": pallets.panels,
+        "models": pallets.models,
+        "workers": pallets.workers,
+        "audits": pallets.audits,
+        "work": pallets.compute,
+        "pool": pallets.attribution,
+    }
 
 
 def _with_needs(pallet: type[Pallet], offered: Mapping[str, Any]) -> Pallet:

@@ -5,8 +5,8 @@ The calls of the main job with their usual arguments, and the states it goes thr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from genesis.chain_spec import ChainSpec, development_keypair
@@ -21,12 +21,13 @@ from pallets.reports.types import EvidenceKind
 from pallets.session.pallet import BEACON_DELAY_BLOCKS
 from pallets.submissions.pallet import Submissions
 from pallets.submissions.types import VersionRoots
+from pallets.workers.pallet import Workers
 from runtime.calls import RuntimeCall
 from runtime.codec import codec_of
 from runtime.events import EventRecord
 from runtime.hashing import hash_text
 from runtime.keys import Keypair
-from runtime.merkle import sum_path, sum_root
+from runtime.merkle import list_root, sum_path, sum_root
 from runtime.types import OPEN
 from runtime.wire.datanets import (
     ALL_PURPOSES,
@@ -39,9 +40,10 @@ from runtime.wire.datanets import (
 )
 from runtime.wire.panels import score_commitment
 from runtime.wire.receipts import SumPath
-from runtime.wire.records import PayoutLeaf, TrainingOutcome
+from runtime.wire.records import JobOrder, PayoutLeaf, RowSource, TrainingOutcome, training_order
 from runtime.wire.rows import submission_commitment
-from runtime.wire.training_parameters import Schedule, TrainingParameters
+from runtime.wire.training_parameters import Schedule, TrainingParameters, leaves_of
+from runtime.wire.transcripts import TranscriptLeaf, blinded_root, open_leaf
 
 
 class Stage(Protocol):
@@ -105,9 +107,31 @@ PARAMETERS = TrainingParameters(
 )
 
 
-def outcome(adapter: bytes = ADAPTER, leaf_count: int = 14) -> TrainingOutcome:
-    """What a worker commits to."""
-    return TrainingOutcome(adapter, ROOT, BLOB, BLOB, leaf_count, 0, 2, 1)
+def transcript(
+    adapter: bytes = ADAPTER, changed: int | None = None, count: int = leaves_of(PARAMETERS)
+) -> list[bytes]:
+    """The encoded leaves of a run; those from `changed` on are another run's."""
+    return [
+        TranscriptLeaf(
+            operators="test" * 16,
+            job=ROOT,
+            step=step,
+            state_root=hash_text(f"{step} {changed is not None and step >= changed}".encode()),
+            batch_root=adapter if step == count - 1 else ROOT,
+            random_counter=0,
+            cursor=step,
+            learning_rate_bits=0,
+            loss_grid=1 if step == count - 1 else 2,
+            fault=0,
+        ).encode()
+        for step in range(count)
+    ]
+
+
+def outcome(leaves: Sequence[bytes] | None = None, adapter: bytes = ADAPTER) -> TrainingOutcome:
+    """What a worker reveals."""
+    leaves = transcript(adapter) if leaves is None else leaves
+    return TrainingOutcome(adapter, list_root(leaves), BLOB, BLOB, len(leaves), 0, 2, 1)
 
 
 def terms(**changed: Any) -> Terms:
@@ -236,16 +260,49 @@ def report(
     )
 
 
-def submit_training(fee: int = FEE, **changed: Any) -> RuntimeCall:
-    """A training job on version 1 of Datanet 0."""
-    arguments: dict[str, Any] = {
-        "base_model": BASE_MODEL,
-        "datanet": 0,
-        "version": 1,
-        "parameters": PARAMETERS,
-        "fee": fee,
-    }
-    return Compute.submit_training.Call(**arguments | changed)
+def submit_job(fee: int = FEE, order: JobOrder | None = None, **changed: Any) -> RuntimeCall:
+    """A job, by default of training on version 1 of Datanet 0."""
+    return Compute.submit_job.Call(order=order or training_job(), fee=fee, **changed)
+
+
+def training_job(**changed: Any) -> JobOrder:
+    """The order of training on version 1 of Datanet 0."""
+    return replace(training_order(BASE_MODEL, (RowSource(0, 1),), PARAMETERS), **changed)
+
+
+def commit_result(
+    who: Keypair = WORKER, job: int = 0, leaves: Sequence[bytes] | None = None
+) -> RuntimeCall:
+    """The blinded commitment to a result."""
+    root = list_root(transcript() if leaves is None else leaves)
+    return Compute.commit.Call(job=job, blinded=blinded_root(root, who.account, SALT))
+
+
+def reveal_result(
+    job: int = 0, leaves: Sequence[bytes] | None = None, adapter: bytes = ADAPTER, **changed: Any
+) -> RuntimeCall:
+    """What `commit_result` committed to."""
+    leaves = transcript(adapter) if leaves is None else leaves
+    return Compute.reveal.Call(
+        job=job,
+        outcome=replace(outcome(leaves, adapter), **changed),
+        salt=SALT,
+        first=open_leaf(leaves, 0),
+        last=open_leaf(leaves, len(leaves) - 1),
+    )
+
+
+def worked(
+    chain: S, job: int = 0, leaves: Sequence[bytes] | None = None, adapter: bytes = ADAPTER
+) -> int:
+    """Have the worker claim, commit to and reveal a job; returns when it can be settled."""
+    leaves = transcript(adapter) if leaves is None else leaves
+    chain.ok(WORKER, Compute.claim.Call(job=job))
+    events = chain.ok(WORKER, commit_result(WORKER, job, leaves))
+    drawn_at = events["Audits.Scheduled"].fields["drawn_at"]
+    events = chain.ok(WORKER, reveal_result(job, leaves, adapter), height=drawn_at)
+    deadline: int = events["Compute.Revealed"].fields["deadline"]
+    return deadline
 
 
 def settle_batch(  # what the tests vary
@@ -329,11 +386,9 @@ def published(chain: S, rows: int = 5) -> S:
 def trained(chain: S) -> S:
     """With a settled training job: the builder owns the private model `ADAPTER`."""
     published(chain)
-    chain.ok(WORKER, Compute.register_worker.Call(bond=BOND))
-    chain.ok(BUILDER, submit_training())
-    chain.ok(WORKER, Compute.claim.Call(job=0))
-    events = chain.ok(WORKER, Compute.commit_result.Call(job=0, outcome=outcome()))
-    deadline = events["Compute.ResultCommitted"].fields["deadline"]
+    chain.ok(WORKER, Workers.register.Call(bond=BOND))
+    chain.ok(BUILDER, submit_job())
+    deadline = worked(chain)
     chain.ok(USER, Compute.settle.Call(job=0), height=deadline)
     return chain
 

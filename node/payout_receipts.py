@@ -103,7 +103,7 @@ def prove_epoch(client: NodeClient, epoch: Epoch, batch: int = 0) -> ReadProof:
     return client.proof(
         [
             storage_key("Datanets", "versions", epoch.record.datanet, epoch.record.version),
-            storage_key("Compute", "training_jobs", job),
+            storage_key("Compute", "jobs", job),
             storage_key("Models", "models", epoch.model),
             storage_key("Inference", "batches", epoch.model, epoch.epoch, batch),
             storage_key("Attribution", "settlements", epoch.model, epoch.epoch),

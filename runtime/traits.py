@@ -11,7 +11,7 @@ from typing import Protocol
 from runtime.calls import RuntimeCall
 from runtime.wire.datanets import Datanet, Offer, Purpose, Purposes, Submission, Terms, VersionNotes
 from runtime.wire.offences import Offence
-from runtime.wire.records import DatanetVersion, Model
+from runtime.wire.records import DatanetVersion, Finding, Job, Model, Panel
 from runtime.wire.validators import ValidatorSet
 
 
@@ -35,6 +35,9 @@ class Currency(Protocol):
 
     def held(self, account: bytes, reason: str) -> int:
         """How much of `account` is held for `reason`."""
+
+    def destroy(self, account: bytes, amount: int) -> None:
+        """Burn free balance for ever; raises `Balances.Insufficient`."""
 
 
 class LockableCurrency(Currency, Protocol):
@@ -84,12 +87,18 @@ class CallScheduler(Protocol):
     def cancel_named(self, name: str) -> None:
         """Give a call up that is not made yet; raises `Scheduler.UnknownTask`."""
 
+    def destroy(self, account: bytes, amount: int) -> None:
+        """Burn free balance for ever; raises `Balances.Insufficient`."""
+
 
 class DatanetSource(Protocol):
     """What jobs and payouts ask of Datanets and tell them; `Datanets` is the implementation."""
 
     def published_version(self, datanet: int, version: int) -> DatanetVersion:
         """The version's record; raises `Datanets.UnknownVersion`."""
+
+    def terms_of(self, datanet: int) -> Terms:
+        """The terms of this moment; raises `Datanets.UnknownDatanet`."""
 
     def permits(self, datanet: int, version: int, purpose: Purpose, builder: bytes) -> bool:
         """Whether `builder` may train on the version for a purpose: licence, access, withdrawals.
@@ -240,13 +249,87 @@ class ModelRegistry(Protocol):
 
 
 class WorkerRegistry(Protocol):
-    """Who may commit results; `Compute` is the implementation."""
+    """Who may work, and what of whose bond is at stake; `Workers` is the implementation."""
 
     def require_bonded(self, worker: bytes) -> None:
-        """Raise `Compute.NotBonded` unless `worker` holds its bond."""
+        """Raise `Workers.NotBonded` unless `worker` holds a bond."""
 
     def keep_bond(self, worker: bytes, until: int) -> None:
         """The same, and the bond cannot be withdrawn before the height `until`."""
+
+    def free_bond(self, worker: bytes) -> int:
+        """What of the bond is not locked; 0 for who takes no new work."""
+
+    def lock(self, worker: bytes, amount: int) -> None:
+        """Put a part of a bond at stake; raises `Workers.NotBonded`, `BondTooLow`, `BondLocked`."""
+
+    def unlock(self, worker: bytes, amount: int) -> None:
+        """Put a part of a bond at stake no longer."""
+
+    def forfeit(self, worker: bytes, amount: int, receiver: bytes) -> None:
+        """Pay a part of a bond, which was locked, to somebody else."""
+
+    def clean_jobs(self, worker: bytes) -> int:
+        """How many jobs of a worker were settled since it bonded, or was last convicted."""
+
+    def note_clean(self, worker: bytes) -> None:
+        """A job of the worker was settled."""
+
+    def note_convicted(self, worker: bytes) -> None:
+        """The worker is trusted as little as a new one."""
+
+    def worker_count(self) -> int:
+        """How many workers are bonded."""
+
+    def worker_at(self, seat: int) -> bytes:
+        """The worker in a seat, from 0 up to the number of workers."""
+
+
+class Auditing(Protocol):
+    """Who computes results again; `Audits` is the implementation."""
+
+    def schedule(self, job: int, worker: bytes, fee: int, panel: Panel) -> int:
+        """Have a result's auditors drawn, or its panel; returns when the auditors are due.
+
+        Raises `Audits.DrawsFull`.
+        """
+
+    def note_revealed(self, job: int, root: bytes) -> None:
+        """The worker reveals; raises `Audits.NotDrawn`, or `AuditorsAtWork` before it may."""
+
+    def panel_finding(self, job: int) -> Finding:
+        """What the majority of the job's panel says of the result."""
+
+    def close(self, job: int, finding: Finding) -> None:
+        """The job ends: pay or punish its auditors."""
+
+    def levy_account(self) -> bytes:
+        """The account from which audits are paid."""
+
+    def panel_pay(self, fee: int, members: int) -> int:
+        """What the panel of a job costs its owner beside the fee."""
+
+
+class CheckedWork(Protocol):
+    """Results that can be disputed step by step; `Compute` is the implementation."""
+
+    def disputable(self, work: int) -> Job:
+        """The work, revealed and within its window; raises an error that says why it is not."""
+
+    def begin_dispute(self, work: int) -> None:
+        """Keep the work from being settled."""
+
+    def uphold(self, work: int) -> None:
+        """The dispute is over and the result stands: its window begins anew."""
+
+    def convict(self, work: int, receiver: bytes) -> int:
+        """The result is wrong: pay what its worker forfeits to `receiver`; returns how much."""
+
+    def uncertified_root(self, work: int) -> bytes:
+        """The root of a revealed result; raises an error if there is none, or it is certified."""
+
+    def certify(self, work: int) -> None:
+        """The validators hold what it takes to check the result."""
 
 
 class ContributorPool(Protocol):

@@ -1,33 +1,61 @@
-"""The cases of `Compute`: one training job from its order to its end, either way."""
+"""The cases of `Compute`: one job from its order to its end, with a full panel."""
 
 from __future__ import annotations
 
-from genesis.benchmark import Benchmark, Scene
+from dataclasses import replace
+
+from genesis.benchmark import Benchmark, Component, Scene
+from genesis.benchmarks.crowd import crowd, everybody
 from genesis.sandbox import Sandbox
-from genesis.scenes import BOND, BUILDER, USER, WORKER, outcome, published, submit_training, trained
+from genesis.scenes import (
+    BASE_MODEL,
+    BOND,
+    BUILDER,
+    FEE,
+    PARAMETERS,
+    SALT,
+    USER,
+    WORKER,
+    commit_result,
+    outcome,
+    published,
+    reveal_result,
+    submit_job,
+    training_job,
+    transcript,
+)
+from pallets.audits.pallet import Audits
 from pallets.compute.pallet import Compute
+from pallets.workers.pallet import Workers
+from runtime.keys import Keypair
+from runtime.wire.records import PANEL_MAX, RowSource, training_order
+from runtime.wire.training_parameters import SOURCES_MAX
+from runtime.wire.transcripts import blinded_root
+
+_DEPTH_MAX = 12
+"""Openings up to here are measured; longer ones follow from their slope."""
 
 
-def _register(_sandbox: Sandbox) -> Scene:
-    return Scene(WORKER, Compute.register_worker.Call(bond=BOND))
-
-
-def _unbond(sandbox: Sandbox) -> Scene:
-    trained(sandbox)
-    with sandbox.reading() as pallets:
-        until = pallets.compute.workers[WORKER.account].bonded_until
-    return Scene(WORKER, Compute.unbond.Call(), max(until, sandbox.height + 1))
+def bonded(sandbox: Sandbox) -> list[Keypair]:
+    """With published rows, a bonded worker, and as many others as a panel may have."""
+    published(sandbox)
+    sandbox.ok(WORKER, Workers.register.Call(bond=BOND))
+    members = crowd(sandbox, PANEL_MAX, amount=2 * BOND)
+    everybody(sandbox, members, lambda _: Workers.register.Call(bond=BOND))
+    return members
 
 
 def _submit(sandbox: Sandbox) -> Scene:
-    published(sandbox)
-    return Scene(BUILDER, submit_training())
+    panel = tuple(each.account for each in bonded(sandbox))
+    order = training_job(sources=(RowSource(0, 1),) * SOURCES_MAX)
+    return Scene(BUILDER, submit_job(FEE, order, panel=panel))
 
 
-def _ordered(sandbox: Sandbox) -> None:
-    published(sandbox)
-    sandbox.ok(WORKER, Compute.register_worker.Call(bond=BOND))
-    sandbox.ok(BUILDER, submit_training())
+def _ordered(sandbox: Sandbox) -> list[Keypair]:
+    members = bonded(sandbox)
+    panel = tuple(each.account for each in members)
+    sandbox.ok(BUILDER, submit_job(FEE, panel=panel))
+    return members
 
 
 def _claim(sandbox: Sandbox) -> Scene:
@@ -35,30 +63,66 @@ def _claim(sandbox: Sandbox) -> Scene:
     return Scene(WORKER, Compute.claim.Call(job=0))
 
 
-def _commit_result(sandbox: Sandbox) -> Scene:
+def _abort(sandbox: Sandbox) -> Scene:
+    _ordered(sandbox)
+    return Scene(BUILDER, Compute.abort.Call(job=0))
+
+
+def _commit(sandbox: Sandbox) -> Scene:
     _ordered(sandbox)
     sandbox.ok(WORKER, Compute.claim.Call(job=0))
-    return Scene(WORKER, Compute.commit_result.Call(job=0, outcome=outcome()))
+    return Scene(WORKER, commit_result())
+
+
+def _audited(sandbox: Sandbox) -> list[Keypair]:
+    """With the blinded roots of worker and panel."""
+    members = _ordered(sandbox)
+    sandbox.ok(WORKER, Compute.claim.Call(job=0))
+    sandbox.ok(WORKER, commit_result())
+    sandbox.advance(2)
+    root = outcome().transcript_root
+    everybody(
+        sandbox,
+        members,
+        lambda each: Audits.commit.Call(job=0, blinded=blinded_root(root, each.account, SALT)),
+    )
+    return members
+
+
+def _reveal(sandbox: Sandbox, depth: int) -> Scene:
+    """Openings of a transcript of 2**depth leaves."""
+    bonded(sandbox)
+    leaves = transcript(count=2**depth)
+    parameters = replace(PARAMETERS, steps=len(leaves) - 2, warmup_steps=0, checkpoint_count=1)
+    order = training_order(BASE_MODEL, (RowSource(0, 1),), parameters)
+    sandbox.ok(BUILDER, submit_job(FEE, order))
+    sandbox.ok(WORKER, Compute.claim.Call(job=0))
+    sandbox.ok(WORKER, commit_result(leaves=leaves))
+    with sandbox.reading() as pallets:
+        deadline = pallets.compute.jobs[0].deadline
+    sandbox.advance(2)
+    return Scene(WORKER, reveal_result(leaves=leaves), deadline - 1)
 
 
 def _settle(sandbox: Sandbox) -> Scene:
-    _ordered(sandbox)
-    sandbox.ok(WORKER, Compute.claim.Call(job=0))
-    sandbox.ok(WORKER, Compute.commit_result.Call(job=0, outcome=outcome()))
-    return Scene(USER, Compute.settle.Call(job=0), _deadline(sandbox))
-
-
-def _refund(sandbox: Sandbox) -> Scene:
-    _ordered(sandbox)
-    sandbox.ok(WORKER, Compute.claim.Call(job=0))
-    return Scene(USER, Compute.refund.Call(job=0), _deadline(sandbox))
-
-
-def _deadline(sandbox: Sandbox) -> int:
+    members = _audited(sandbox)
+    sandbox.ok(WORKER, reveal_result())
+    root = outcome().transcript_root
+    everybody(sandbox, members, lambda _: Audits.reveal.Call(job=0, root=root, salt=SALT))
     with sandbox.reading() as pallets:
-        return pallets.compute.training_jobs[0].deadline
+        deadline = pallets.compute.jobs[0].deadline
+    return Scene(USER, Compute.settle.Call(job=0), deadline)
 
 
-BENCHMARKS = tuple(
-    map(Benchmark, (_register, _unbond, _submit, _claim, _commit_result, _settle, _refund))
+def _convict(sandbox: Sandbox) -> Scene:
+    """The worker never reveals."""
+    _audited(sandbox)
+    with sandbox.reading() as pallets:
+        deadline = pallets.compute.jobs[0].deadline
+    return Scene(USER, Compute.settle.Call(job=0), deadline)
+
+
+BENCHMARKS = (
+    *map(Benchmark, (_submit, _claim, _abort, _commit, _settle, _convict)),
+    Benchmark(_reveal, Component("first.path.siblings", 2, _DEPTH_MAX)),
 )

@@ -73,7 +73,7 @@ class Ledger:
 
     def is_bonded(self, worker: bytes) -> bool:
         """Whether `worker` holds its bond."""
-        return self.client.read("Compute", "workers", worker) is not None
+        return self.client.read("Workers", "workers", worker) is not None
 
     def has_waiting_extrinsics(self) -> bool:
         """Whether an extrinsic of this server waits for a block."""

@@ -127,7 +127,7 @@ class Api:
         if not await trio.to_thread.run_sync(self.ledger.is_bonded, asked.account):
             raise NotDisclosed(
                 f"The account {asked.account.hex()} is not a bonded worker.",
-                remedy="Register it with Compute.register_worker.",
+                remedy="Register it with Workers.register.",
             )
         read = partial(self.log.settled_answers, model_hash, number, start, PAGE_ANSWERS_MAX)
         answers = await trio.to_thread.run_sync(read)

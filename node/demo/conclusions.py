@@ -24,7 +24,7 @@ from node.demo.stages import Stages
 from node.payout_receipts import Epoch
 from pallets.system.pallet import System
 from runtime.types import PPB
-from runtime.wire.records import ScoreLeaf, TrainingJob
+from runtime.wire.records import Job, ScoreLeaf
 from runtime.wire.rows import Row
 
 COPIER_SHARE_MAX = 0.25
@@ -39,7 +39,7 @@ class Story:
     corpus: Corpus
     people: People
     published: Published
-    job: TrainingJob
+    job: Job
     facts: tuple[Fact, ...]
     answers: tuple[Answered, ...]
     batches: tuple[Settled, ...]
@@ -98,7 +98,7 @@ def finality_ms(client: NodeClient, people: People) -> float:
     return statistics.median(samples)
 
 
-def losses(job: TrainingJob) -> tuple[float, float]:
+def losses(job: Job) -> tuple[float, float]:
     """Held-out loss before and after training, in nats a token."""
     if job.result is None:
         return 0.0, 0.0

@@ -21,7 +21,7 @@ from pallets.compute.pallet import Compute
 from pallets.inference.pallet import Inference
 from pallets.models.pallet import Models
 from runtime.types import OPEN
-from runtime.wire.records import JobState, TrainingJob
+from runtime.wire.records import UNFINISHED, Job, JobState, RowSource, training_order
 
 TRAINING_FEE = 100 * OPEN
 ESCROW = 1_000 * OPEN
@@ -48,37 +48,36 @@ def train(
     base_model: Path,
     progress: Callable[[], tuple[float, float, str]],
     bar: Bar,
-) -> tuple[bytes, TrainingJob]:
+) -> tuple[bytes, Job]:
     """Register the base model, submit the job and wait until a worker's result is settled."""
     base = manifest_of(base_model).hash()
     client.submit(
         Models.register_base.Call(content_hash=base, name=base_model.name), people.builder
     )
-    call = Compute.submit_training.Call(
-        base_model=base,
-        datanet=published.datanet,
-        version=published.version,
-        parameters=default_training_parameters(len(published.records)),
-        fee=TRAINING_FEE,
-    )
-    submitted = client.submit(call, people.builder).fields("Compute", "TrainingSubmitted")
+    rows = (RowSource(published.datanet, published.version),)
+    order = training_order(base, rows, default_training_parameters(len(published.records)))
+    call = Compute.submit_job.Call(order=order, fee=TRAINING_FEE)
+    submitted = client.submit(call, people.builder).fields("Compute", "Submitted")
     number = int(submitted["job"])
 
     def is_over() -> bool:
         bar.show(*progress())
-        return read_job(client, number).state in {JobState.SETTLED, JobState.REFUNDED}
+        return read_job(client, number).state not in UNFINISHED
 
     message = f"The training job {number} was not settled."
     wait_for(is_over, message, TRAINING_SECONDS_MAX, "Read the worker's log.")
     job = read_job(client, number)
-    if job.result is None:
-        raise NodeError(f"The training job {number} was refunded.", remedy="Read the worker's log.")
+    if job.result is None or job.state is not JobState.SETTLED:
+        raise NodeError(
+            f"The training job {number} was {job.state.name.lower()}.",
+            remedy="Read the worker's log.",
+        )
     return job.result.adapter, job
 
 
-def read_job(client: NodeClient, number: int) -> TrainingJob:
+def read_job(client: NodeClient, number: int) -> Job:
     """The training job as the chain has it."""
-    job: TrainingJob = client.read("Compute", "training_jobs", number)
+    job: Job = client.read("Compute", "jobs", number)
     return job
 
 

@@ -23,7 +23,7 @@ from node.demo.stages import Stages
 from node.demo.validators import Validators
 from node.ports import free_port
 from node.workers.orders import order_of
-from runtime.wire.records import TrainingJob
+from runtime.wire.records import Job
 
 
 def run_demo(settings: DemoSettings, console: Console) -> DemoReport:
@@ -92,7 +92,7 @@ def tell(
     )
 
 
-def trained_hashes(client: NodeClient, adapter: bytes, job: TrainingJob) -> set[bytes]:
+def trained_hashes(client: NodeClient, adapter: bytes, job: Job) -> set[bytes]:
     """The hashes of the rows that moved the model, recomputed as any auditor would."""
     number = client.read("Models", "models", adapter).job
     order, rows = order_of(client, number, job)

@@ -32,9 +32,9 @@ from node.workers.states import fetch_states
 from node.workers.workplace import Workplace
 from pallets.attribution.pallet import Attribution
 from pallets.pots import TREASURY
-from runtime.offchain import Answer, TrainingRow
+from runtime.offchain import Answer, TrainingOrder, TrainingRow
 from runtime.wire.blobs import encode_blob
-from runtime.wire.records import AnswerBatch, JobState, Model, Settlement, TrainingJob
+from runtime.wire.records import AnswerBatch, Job, JobState, Model, Settlement
 
 PROGRESS_UNITS = 1_000
 """Attribution reports a fraction; the bar counts in thousandths."""
@@ -129,7 +129,7 @@ def _compute(place: Workplace, epoch: Epoch) -> EpochPayout:
         # Nobody may read what the model said: nobody earned anything by it.
         silence = [Answer("", "", 1)]
         return settle_epoch(trained, silence, np.zeros((len(trained), 1)), epoch.pool, TREASURY)
-    influence = _influence(place, epoch, job, trained, weighed.answers)
+    influence = _influence(place, epoch, job, order, trained, weighed.answers)
     path = influence_path(place.work, epoch.model, epoch.number)
     columns = list(weighed.places.values())
     write_influence(path, list(weighed.places), influence[:, columns])
@@ -151,7 +151,8 @@ def _check_rows(place: Workplace, epoch: Epoch, model: Model) -> None:
 def _influence(
     place: Workplace,
     epoch: Epoch,
-    job: TrainingJob,
+    job: Job,
+    order: TrainingOrder,
     trained: tuple[TrainingRow, ...],
     answers: tuple[Answer, ...],
 ) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
@@ -168,11 +169,12 @@ def _influence(
 
     _log.info("attributing", epoch=epoch.number, rows=len(trained), answers=len(answers))
     on_progress(0.0)
-    base_model, parameters = place.base_model(job.base_model), job.parameters
     if job.result is None:
         raise JobRefused("The model's job has no result.", remedy="Check the node's URL.")
+    parameters = order.parameters
     states = fetch_states(place.client, job.result, attribution_steps(parameters))
     checkpoints = checkpoints_of(parameters, states)
+    base_model = place.base_model(order.base_model)
     return tracin(base_model, parameters, checkpoints, trained, answers, on_progress)
 
 

@@ -27,7 +27,7 @@ from node.workers.progress import Progress, ProgressFile
 from node.workers.records import WorkRecords
 from node.workers.training import advance_job
 from node.workers.workplace import Workplace, base_models_of
-from pallets.compute.pallet import Compute
+from pallets.workers.pallet import Workers
 from runtime.errors import OpenLedgerError
 from runtime.keys import Keypair
 
@@ -148,12 +148,11 @@ class Worker:
 
     def _bond(self) -> None:
         """Register this worker with the least bond, once."""
-        if self._client.read("Compute", "workers", self._keypair.account) is not None:
+        if self._client.read("Workers", "workers", self._keypair.account) is not None:
             return
-        with self._client.reading() as pallets:
-            bond = pallets.compute.worker_bond_min
+        bond: int = self._client.read("Workers", "bond_min")
         try:
-            self._client.submit(Compute.register_worker.Call(bond=bond), self._keypair)
+            self._client.submit(Workers.register.Call(bond=bond), self._keypair)
         except CallFailed as error:
             message = f"This worker cannot bond: {error.message}"
             raise ClientError(message, remedy=error.remedy) from error

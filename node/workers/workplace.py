@@ -20,7 +20,7 @@ from node.workers.errors import JobRefused, StopRequested
 from node.workers.progress import Progress, ProgressFile
 from node.workers.records import WorkRecords
 from runtime.keys import Keypair
-from runtime.wire.records import TrainingJob
+from runtime.wire.records import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,9 @@ class Workplace:
             raise JobRefused(message, remedy="Give its folder with --base-model.")
         return found
 
-    def read_job(self, number: int) -> TrainingJob:
+    def read_job(self, number: int) -> Job:
         """The job as the chain has it; raises `JobRefused` for an unknown number."""
-        job: TrainingJob | None = self.client.read("Compute", "training_jobs", number)
+        job: Job | None = self.client.read("Compute", "jobs", number)
         if job is None:
             raise JobRefused(f"There is no job {number}.", remedy="Check the node's URL.")
         return job

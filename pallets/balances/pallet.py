@@ -213,11 +213,7 @@ class Balances(Pallet, index=2):
     @call(4, weight=weights.burn)
     def burn(self, account: Signed, amount: Positive[Amount]) -> None:
         """Destroy `amount` of the signer's free balance for ever; issuance goes down by it."""
-        balance = self._with_free(account, amount)
-        balance.free -= amount
-        self._store_payer(account, balance)
-        self.issuance.put(self.issuance.get() - amount)
-        self.emit(self.Burned(account=account, amount=amount))
+        self.destroy(account, amount)
 
     # Helpers: `Currency` for other pallets
 
@@ -294,6 +290,14 @@ class Balances(Pallet, index=2):
         balance.locked = max((lock.amount for lock in locks), default=0)
         self._store(account, balance)
         self.emit(self.LockSet(account=account, reason=reason, amount=amount))
+
+    def destroy(self, account: bytes, amount: int) -> None:
+        """Burn free balance: issuance goes down by it; raises `Insufficient`."""
+        balance = self._with_free(account, amount)
+        balance.free -= amount
+        self._store_payer(account, balance)
+        self.issuance.put(self.issuance.get() - amount)
+        self.emit(self.Burned(account=account, amount=amount))
 
     def endow(self, account: bytes, amount: int) -> None:
         """Issue `amount` to `account` at genesis: there is no call that issues."""

@@ -1,32 +1,49 @@
-"""Bonded workers and the training jobs that they take.
+"""Jobs: what is computed for whom, by when, and who is paid.
 
 A job's life (`JobState`), with the one deadline that counts in each state:
 
-    OPEN       until `claim_blocks` after submission a worker may claim it, then it may be refunded
-    CLAIMED    until `commit_blocks` after the claim its worker may commit, then it may be refunded
-    COMMITTED  for `window_blocks` after the commitment it may be looked at, then it may be settled
-    SETTLED    the worker is paid, the adapter registered
-    REFUNDED   the owner has the fee back, all of it
+    OPEN       until `claim_blocks` after the order a worker may claim it
+    CLAIMED    until `commit_blocks` after the claim its worker may commit to a blinded root
+    COMMITTED  auditors may be drawn, who commit to their own blinded roots (`Auditing`); after
+               them its worker has until `reveal_blocks` after they are due to reveal
+    REVEALED   for `window_blocks` the result is certified as available, confirmed by auditors,
+               and can be challenged; each dispute that the worker survives begins a new window
+    SETTLED    the worker is paid; a whole training job's adapter is registered
+    REFUNDED   the owner has its fee back
+    CONVICTED  the result was wrong or withheld: the owner is refunded, the worker's bond forfeited
 
-At a deadline's own height the first half of the sentence is over and the second begins.  The fee
-is held at the owner's until then, so both ends are exact.  A worker's bond cannot leave while a
-job or a window is open that it could still be answerable for.
+At a deadline's own height the first half of the sentence is over, and `settle` by anybody ends the
+job as its state says.  Who challenges, and how a dispute goes, is another pallet's matter
+(`CheckedWork`).
+
+Rules:
+
+- The order's fee, and what a panel is paid, are held at the owner's to the end: both ends are
+  exact.  The worker chooses nothing that decides the result.
+- A claim locks max(`bond_factor` fees, the value at risk) of the worker's bond.
+- A claim that comes to nothing, or a result that is not available, costs `lapse_ppb` of the fee.
+- A result that is blinded but not revealed in time is withheld: it costs the whole locked bond.
+- A transcript that ends early, with a fault or after the owner's `abort`, is paid by its leaves.
+- Over private rows nobody but a panel can check, so its majority decides, and disputes are not
+  possible: the job's record says by its panel what its result is worth.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pallets.compute import weights
-from pallets.compute.types import Worker
+from pallets.compute.orders import has_private_rows, name_of_use, order_fault, unusable_source
+from pallets.compute.results import conclusion_fault, is_whole
 from runtime import (
     OPEN,
+    PPB,
     U32,
     AccountId,
     Amount,
+    Between,
     BlockNumber,
-    Const,
     Error,
     Event,
     Hash,
@@ -35,76 +52,101 @@ from runtime import (
     Needs,
     Pallet,
     Parameter,
-    Positive,
     ShortText,
     Signed,
     Value,
+    Weight,
     call,
 )
 from runtime.arithmetic import apply_ppb
-from runtime.traits import Currency, DatanetSource, ModelRegistry
+from runtime.hashing import ZERO_HASH
+from runtime.traits import Auditing, Currency, DatanetSource, ModelRegistry, WorkerRegistry
 from runtime.wire.records import (
+    PANEL_MAX,
+    UNFINISHED,
+    Finding,
+    Job,
+    JobKind,
+    JobOrder,
     JobState,
-    ShareInPpb,
-    TrainingJob,
+    Panel,
     TrainingOutcome,
 )
-from runtime.wire.training_parameters import TrainingParameters, leaves_of, parameter_fault
+from runtime.wire.training_parameters import SOURCES_MAX
+from runtime.wire.transcripts import LeafOpening, blinded_root
 
-BOND = "Compute.bond"
-"""Why a worker's balance is held."""
 FEE = "Compute.fee"
 """Why a job owner's balance is held."""
+CLOCK_BLOCKS_MOST = 2**32
+FEE_MOST = 1_000_000 * OPEN
+_BLINDING_BYTES = 96
+_NODE_BYTES = 64
+_READING = Weight(reads=SOURCES_MAX * (6 + PANEL_MAX), writes=0)
+"""Of looking up every source for owner, worker or panel."""
+_USING = Weight(reads=3 * SOURCES_MAX, writes=2 * SOURCES_MAX)
+"""Of telling every source that it is used, or is no longer."""
+
+Clock = Annotated[int, Between(1, CLOCK_BLOCKS_MOST)]
 
 
 class Compute(Pallet, index=22):
-    """Workers, training jobs and their results."""
+    """Jobs and their results."""
 
-    # Needs and constants
+    # Needs
 
     currency: Needs[Currency]
     datanets: Needs[DatanetSource]
     models: Needs[ModelRegistry]
-    worker_bond_min: Const[Amount] = 10_000 * OPEN
-    training_fee_min: Const[Amount] = OPEN
-    levy_ppb: Const[ShareInPpb] = 50_000_000
-    """Of every settled fee, kept in this pallet's account to pay audits."""
-    open_jobs_max: Const[U32] = 4
-    """Jobs that one worker may have claimed at a time."""
+    workers: Needs[WorkerRegistry]
+    audits: Needs[Auditing]
 
     # Storage, parameters first
 
-    claim_blocks = Parameter[Positive[U32]](
-        172_800, "From submission to the deadline for a claim: a day of half seconds."
+    fee_min = Parameter[Annotated[int, Between(1, FEE_MOST)]](
+        OPEN, "The least fee of a job, in 10**-18 OPEN; the work it asks for comes on top."
     )
-    commit_blocks = Parameter[Positive[U32]](
-        172_800, "From a job's claim to the deadline for a result."
+    leaf_price = Parameter[Annotated[int, Between(0, FEE_MOST)]](
+        OPEN // 10_000, "What each leaf of a job's transcript costs at least."
     )
-    window_blocks = Parameter[U32](
-        7_200, "From the result to its settlement: an hour of half seconds."
+    bond_factor = Parameter[Annotated[int, Between(1, 1_000)]](
+        10, "How many fees a claim locks of its worker's bond, at least."
     )
-    workers = Map[AccountId, Worker]()
+    lapse_ppb = Parameter[Annotated[int, Between(0, PPB)]](
+        100_000_000, "Which part of the fee an unanswered claim costs, in billionths; it is burnt."
+    )
+    levy_ppb = Parameter[Annotated[int, Between(0, PPB // 2)]](
+        50_000_000, "Which part of what a worker is paid goes to the account that pays audits."
+    )
+    panel_min = Parameter[Annotated[int, Between(1, PANEL_MAX)]](
+        4, "The fewest auditors of a job over private rows."
+    )
+    open_jobs_max = Parameter[Annotated[int, Between(1, 1_000)]](
+        4, "Jobs that one worker may have claimed at a time."
+    )
+    claim_blocks = Parameter[Clock](
+        172_800, "From the order to the deadline for a claim: a day of half seconds."
+    )
+    commit_blocks = Parameter[Clock](172_800, "From the claim to the deadline for a commitment.")
+    reveal_blocks = Parameter[Clock](
+        7_200,
+        "From when its auditors are due, how long a worker has to reveal: an hour of half seconds.",
+    )
+    window_blocks = Parameter[Clock](7_200, "How long a revealed result can be challenged.")
+    abort_blocks = Parameter[Clock](
+        7_200, "How long a worker has to commit to what it did before its job was aborted."
+    )
     next_job = Value[U32](0)
-    training_jobs = Map[U32, TrainingJob]()
+    jobs = Map[U32, Job]()
+    claims = Map[AccountId, U32](0)
+    """How many jobs a worker has claimed that have not ended."""
 
     # Events
 
-    class WorkerRegistered(Event):
-        """A worker bonded and may claim jobs."""
-
-        worker: AccountId
-        bond: Amount
-
-    class WorkerUnbonded(Event):
-        """A worker left and has its bond back."""
-
-        worker: AccountId
-        bond: Amount
-
-    class TrainingSubmitted(Event):
-        """A training job waits for a worker."""
+    class Submitted(Event):
+        """A job waits for a worker."""
 
         job: U32
+        kind: JobKind
         owner: AccountId
         fee: Amount
 
@@ -115,16 +157,33 @@ class Compute(Pallet, index=22):
         worker: AccountId
         deadline: BlockNumber
 
-    class ResultCommitted(Event):
-        """The worker committed to its result, which can be settled from the deadline."""
+    class Aborted(Event):
+        """The owner wants no more of the job than its worker has done."""
+
+        job: U32
+        deadline: BlockNumber
+
+    class Committed(Event):
+        """The worker committed to a blinded root; auditors are drawn."""
 
         job: U32
         worker: AccountId
-        adapter: Hash
+        blinded: Hash
+
+    class Revealed(Event):
+        """The result is known, and can be challenged until the deadline."""
+
+        job: U32
+        root: Hash
         deadline: BlockNumber
 
+    class Certified(Event):
+        """The validators hold what it takes to check the result."""
+
+        job: U32
+
     class Settled(Event):
-        """The worker was paid; `levy` went to the audit account."""
+        """The worker was paid; `levy` went to the account that pays audits."""
 
         job: U32
         worker: AccountId
@@ -132,18 +191,25 @@ class Compute(Pallet, index=22):
         levy: Amount
 
     class Refunded(Event):
-        """The job came to nothing and its owner has the whole fee back."""
+        """The job came to nothing; its owner has everything back, its worker paid the price."""
 
         job: U32
         owner: AccountId
-        fee: Amount
+        price: Amount
+
+    class Convicted(Event):
+        """The result was wrong or withheld: the worker forfeited what was locked for it."""
+
+        job: U32
+        worker: AccountId
+        bond: Amount
 
     # Errors
 
     class UnknownJob(Error):
         """There is no such job."""
 
-        remedy: ClassVar[str] = "Take the number from the event Compute.TrainingSubmitted."
+        remedy: ClassVar[str] = "Take the number from the event Compute.Submitted."
         job: U32
 
     class UnknownBaseModel(Error):
@@ -152,52 +218,34 @@ class Compute(Pallet, index=22):
         remedy: ClassVar[str] = "Register its manifest hash with Models.register_base."
         base_model: Hash
 
-    class NothingToTrainOn(Error):
-        """The Datanet version has no rows."""
+    class RowsNotUsable(Error):
+        """A Datanet version has no rows, or does not permit this use by this account."""
 
-        remedy: ClassVar[str] = "Choose a version with rows."
+        remedy: ClassVar[str] = "Choose another version or purpose, or ask to be admitted."
         datanet: U32
         version: U32
+        account: AccountId
 
     class InvalidParameter(Error):
-        """A training parameter is outside what workers train with."""
+        """A parameter of the job is one that no worker works with."""
 
-        remedy: ClassVar[str] = "See the bounds in runtime/wire/training_parameters.py."
+        remedy: ClassVar[str] = "Change the parameter as the problem says."
         parameter: ShortText
         problem: LongText
 
-    class FeeTooLow(Error):
-        """The fee is lower than any job must pay."""
+    class InvalidPanel(Error):
+        """A panel has too few members, names one twice, or one that is not a bonded worker."""
 
-        remedy: ClassVar[str] = "Offer at least the least fee."
+        remedy: ClassVar[str] = "Name enough bonded workers who hold the keys, in order, once each."
+        members: U32
+        least: U32
+
+    class FeeTooLow(Error):
+        """The fee is lower than the work costs."""
+
+        remedy: ClassVar[str] = "Offer at least the least fee, or order less work."
         fee: Amount
         least: Amount
-
-    class BondTooLow(Error):
-        """The bond is lower than a worker's must be."""
-
-        remedy: ClassVar[str] = "Bond at least the least bond."
-        bond: Amount
-        least: Amount
-
-    class AlreadyBonded(Error):
-        """The account is a bonded worker already."""
-
-        remedy: ClassVar[str] = "Claim jobs; to change the bond, unbond first."
-        bond: Amount
-
-    class NotBonded(Error):
-        """The account is not a bonded worker."""
-
-        remedy: ClassVar[str] = "Bond with Compute.register_worker."
-        worker: AccountId
-
-    class StillAnswerable(Error):
-        """The worker has open jobs, or results that can still be looked at."""
-
-        remedy: ClassVar[str] = "Have the jobs settled and wait for the height that is named."
-        open_jobs: U32
-        bonded_until: BlockNumber
 
     class TooManyJobs(Error):
         """The worker has claimed as many jobs as it may at a time."""
@@ -205,192 +253,343 @@ class Compute(Pallet, index=22):
         remedy: ClassVar[str] = "Commit and settle one first."
         open_jobs: U32
 
-    class NotTheWorker(Error):
-        """Another worker has claimed this job."""
+    class NotYours(Error):
+        """The job is not the signer's to do this with."""
 
-        remedy: ClassVar[str] = "Claim another job."
+        remedy: ClassVar[str] = "Its owner aborts it, its worker works on it, its panel does not."
         job: U32
 
     class WrongState(Error):
         """The job is not in a state where this can be done."""
 
-        remedy: ClassVar[str] = "Read Compute.training_jobs: each step is done once and in order."
+        remedy: ClassVar[str] = "Read Compute.jobs: each step is done once and in order."
         job: U32
         state: JobState
 
     class TooEarly(Error):
-        """This must wait for the job's deadline."""
+        """This must wait for the height that is named."""
 
-        remedy: ClassVar[str] = "Send it again from the height that is named."
+        remedy: ClassVar[str] = "Send it again from that height on."
         deadline: BlockNumber
 
     class TooLate(Error):
-        """The job's deadline for this has passed."""
+        """The deadline for this has passed."""
 
-        remedy: ClassVar[str] = "The job can only be refunded now."
+        remedy: ClassVar[str] = "The job can only be ended now, with Compute.settle."
         deadline: BlockNumber
 
-    class WrongLeafCount(Error):
-        """The transcript has not as many leaves as the job asks for."""
+    class WrongBlinding(Error):
+        """Root, account and salt are not what was committed to."""
 
-        remedy: ClassVar[str] = "Train every step; let the job lapse if it cannot be trained."
-        leaf_count: U32
-        expected: U32
+        remedy: ClassVar[str] = "Reveal what was committed to, with its salt."
+        blinded: Hash
+
+    class WrongResult(Error):
+        """The result is not what its transcript says, or not what the job asks for."""
+
+        remedy: ClassVar[str] = "Reveal what the first and the last leaf of the transcript say."
+        problem: LongText
+
+    class InDispute(Error):
+        """The result is being disputed."""
+
+        remedy: ClassVar[str] = "Wait until the dispute is over."
+        job: U32
+
+    class PanelDecides(Error):
+        """A result over private rows is its panel's to judge."""
+
+        remedy: ClassVar[str] = "Look at Audits.plans for what the panel says."
+        job: U32
 
     # Calls
 
-    @call(0, weight=weights.register_worker)
-    def register_worker(self, worker: Signed, bond: Amount) -> None:
-        """Hold `bond` of the signer, who may then claim jobs."""
-        known = self.workers.get(worker)
-        if known is not None:
-            raise self.AlreadyBonded(bond=known.bond)
-        if bond < self.worker_bond_min:
-            raise self.BondTooLow(bond=bond, least=self.worker_bond_min)
-        self.currency.hold(worker, bond, BOND)
-        self.workers[worker] = Worker(bond=bond, open_jobs=0, bonded_until=self.block.height)
-        self.emit(self.WorkerRegistered(worker=worker, bond=bond))
-
-    @call(1, weight=weights.unbond)
-    def unbond(self, worker: Signed) -> None:
-        """Give the signer its bond back, once nothing is open that it could answer for."""
-        record = self._worker(worker)
-        if record.open_jobs or self.block.height < record.bonded_until:
-            raise self.StillAnswerable(open_jobs=record.open_jobs, bonded_until=record.bonded_until)
-        del self.workers[worker]
-        self.currency.release(worker, record.bond, BOND)
-        self.emit(self.WorkerUnbonded(worker=worker, bond=record.bond))
-
-    @call(2, weight=weights.submit_training)
-    def submit_training(
+    @call(0, weight=weights.submit_job + _READING + _USING)
+    def submit_job(
         self,
         owner: Signed,
-        base_model: Hash,
-        datanet: U32,
-        version: U32,
-        parameters: TrainingParameters,
+        order: JobOrder,
         fee: Amount,
+        value_at_risk: Amount = 0,
+        panel: Panel = (),
     ) -> None:
-        """Order an adapter trained on a Datanet version; `fee` of the signer is held for it."""
-        if not self.models.has_base_model(base_model):
-            raise self.UnknownBaseModel(base_model=base_model)
-        if not self.datanets.published_version(datanet, version).row_count:
-            raise self.NothingToTrainOn(datanet=datanet, version=version)
-        if fee < self.training_fee_min:
-            raise self.FeeTooLow(fee=fee, least=self.training_fee_min)
-        self._check_parameters(parameters)
-        self.currency.hold(owner, fee, FEE)
+        """Order a computation, for which `fee` of the signer is held.
+
+        The worker's bond covers `value_at_risk`; `panel` judges a job over private rows.
+        """
+        self._check_order(owner, order)
+        self._check_panel(order, panel)
+        least = self.fee_min.get() + order.leaf_count * self.leaf_price.get()
+        if fee < least:
+            raise self.FeeTooLow(fee=fee, least=least)
+        panel_pay = self.audits.panel_pay(fee, len(panel))
+        self.currency.hold(owner, fee + panel_pay, FEE)
         job = self.next_job.get()
         self.next_job.put(job + 1)
-        self.training_jobs[job] = TrainingJob(
+        self.jobs[job] = Job(
             owner=owner,
-            base_model=base_model,
-            datanet=datanet,
-            version=version,
-            parameters=parameters,
+            order=order,
             fee=fee,
-            state=JobState.OPEN,
-            worker=None,
-            claimed_at=None,
+            bond=max(value_at_risk, self.bond_factor.get() * fee),
+            panel=panel,
+            panel_pay=panel_pay,
             deadline=self.block.height + self.claim_blocks.get(),
-            result=None,
         )
-        self.emit(self.TrainingSubmitted(job=job, owner=owner, fee=fee))
+        for source in order.sources:
+            self.datanets.begin_use(source.datanet, source.version, name_of_use(job))
+        self.emit(self.Submitted(job=job, kind=order.kind, owner=owner, fee=fee))
 
-    @call(3, weight=weights.claim)
+    @call(1, weight=weights.claim + _READING)
     def claim(self, worker: Signed, job: U32) -> None:
-        """Take an open job; the signer must be bonded and commit before the deadline."""
-        order = self._job(job, JobState.OPEN)
-        self._require_before(order.deadline)
-        self.require_bonded(worker)
-        with self.workers.edit(worker) as record:
-            if record.open_jobs >= self.open_jobs_max:
-                raise self.TooManyJobs(open_jobs=record.open_jobs)
-            record.open_jobs += 1
-        deadline = self.block.height + self.commit_blocks.get()
-        self.training_jobs[job] = replace(
-            order,
-            state=JobState.CLAIMED,
-            worker=worker,
-            claimed_at=self.block.height,
-            deadline=deadline,
-        )
+        """Take an open job: lock a part of the signer's bond, which must commit in time."""
+        record = self._job(job, JobState.OPEN)
+        self._require_before(record.deadline)
+        if worker in record.panel:
+            raise self.NotYours(job=job)
+        self._require_usable(record.order, worker)
+        open_jobs = self.claims[worker]
+        if open_jobs >= self.open_jobs_max.get():
+            raise self.TooManyJobs(open_jobs=open_jobs)
+        self.workers.lock(worker, record.bond)
+        self.claims[worker] = open_jobs + 1
+        height = self.block.height
+        deadline = height + self.commit_blocks.get()
+        record = replace(record, worker=worker, claimed_at=height, deadline=deadline)
+        self.jobs[job] = replace(record, state=JobState.CLAIMED)
         self.emit(self.Claimed(job=job, worker=worker, deadline=deadline))
 
-    @call(4, weight=weights.commit_result)
-    def commit_result(self, worker: Signed, job: U32, outcome: TrainingOutcome) -> None:
-        """Commit to the result of a claimed job; the window in which it is looked at begins."""
-        order = self._job(job, JobState.CLAIMED)
-        if order.worker != worker:
-            raise self.NotTheWorker(job=job)
-        self._require_before(order.deadline)
-        expected = leaves_of(order.parameters)
-        if outcome.leaf_count != expected:
-            raise self.WrongLeafCount(leaf_count=outcome.leaf_count, expected=expected)
+    @call(2, weight=weights.abort + _USING)
+    def abort(self, owner: Signed, job: U32) -> None:
+        """Stop a job: at once while nobody has claimed it; later what is done is still paid."""
+        record = self._job(job, JobState.OPEN, JobState.CLAIMED)
+        if owner != record.owner:
+            raise self.NotYours(job=job)
+        if record.state is JobState.OPEN:
+            self._refund(job, record, price=0)
+            return
+        deadline = min(record.deadline, self.block.height + self.abort_blocks.get())
+        self.jobs[job] = replace(record, aborted=True, deadline=deadline)
+        self.emit(self.Aborted(job=job, deadline=deadline))
+
+    @call(3, weight=weights.commit)
+    def commit(self, worker: Signed, job: U32, blinded: Hash) -> None:
+        """Commit to the result's blinded root; two blocks later the beacon draws auditors."""
+        record = self._job(job, JobState.CLAIMED)
+        if record.worker != worker:
+            raise self.NotYours(job=job)
+        self._require_before(record.deadline)
+        due = self.audits.schedule(job, worker, record.fee, record.panel)
+        record = replace(record, blinded=blinded, deadline=due + self.reveal_blocks.get())
+        self.jobs[job] = replace(record, state=JobState.COMMITTED)
+        self.emit(self.Committed(job=job, worker=worker, blinded=blinded))
+
+    @call(4, weight=weights.reveal)
+    def reveal(
+        self,
+        worker: Signed,
+        job: U32,
+        outcome: TrainingOutcome,
+        salt: Hash,
+        first: LeafOpening,
+        last: LeafOpening,
+    ) -> None:
+        """Tell the result behind the blinded root, once the auditors have committed to theirs.
+
+        `first` and `last` open the transcript's ends, from which the figures of `outcome` are.
+        """
+        record = self._job(job, JobState.COMMITTED)
+        if record.worker != worker:
+            raise self.NotYours(job=job)
+        self._require_before(record.deadline)
+        self.note_hashes(1, _BLINDING_BYTES)
+        if blinded_root(outcome.transcript_root, worker, salt) != record.blinded:
+            raise self.WrongBlinding(blinded=record.blinded or ZERO_HASH)
+        siblings = len(first.path.siblings) + len(last.path.siblings)
+        leaves_bytes = len(first.leaf) + len(last.leaf)
+        self.note_hashes(siblings + 4, _NODE_BYTES * (siblings + 2) + leaves_bytes)
+        if problem := conclusion_fault(record, outcome, first, last):
+            raise self.WrongResult(problem=problem)
+        self.audits.note_revealed(job, outcome.transcript_root)
         deadline = self.block.height + self.window_blocks.get()
-        self.training_jobs[job] = replace(
-            order, state=JobState.COMMITTED, deadline=deadline, result=outcome
-        )
-        self.emit(
-            self.ResultCommitted(job=job, worker=worker, adapter=outcome.adapter, deadline=deadline)
-        )
+        self.jobs[job] = replace(record, state=JobState.REVEALED, result=outcome, deadline=deadline)
+        self.emit(self.Revealed(job=job, root=outcome.transcript_root, deadline=deadline))
 
-    @call(5, weight=weights.settle)
+    @call(5, weight=weights.settle + _USING)
     def settle(self, _origin: Signed, job: U32) -> None:
-        """Pay the worker, less the levy, and register the adapter for the job's owner."""
-        order = self._job(job, JobState.COMMITTED)
-        self._require_from(order.deadline)
-        worker, outcome = order.worker, order.result
-        if worker is None or outcome is None:
-            raise self.WrongState(job=job, state=order.state)
-        levy = apply_ppb(order.fee, self.levy_ppb)
-        self.currency.move_held(order.owner, levy, FEE, self.account)
-        self.currency.move_held(order.owner, order.fee - levy, FEE, worker)
-        self._close_claim(worker)
-        self.models.register_adapter(
-            outcome.adapter, order.owner, order.base_model, job, order.datanet, order.version
-        )
-        self.training_jobs[job] = replace(order, state=JobState.SETTLED)
-        self.emit(self.Settled(job=job, worker=worker, paid=order.fee - levy, levy=levy))
+        """End a job whose deadline has passed, as its state says, whoever asks."""
+        record = self._job(job, *UNFINISHED)
+        if record.disputed:
+            raise self.InDispute(job=job)
+        self._require_from(record.deadline)
+        if record.state is JobState.OPEN:
+            self._refund(job, record, price=0)
+        elif record.state is JobState.CLAIMED:
+            self._refund(job, record, 0 if record.aborted else self._price(record))
+        elif record.result is None:
+            self._convict(job, record, Finding.OPEN, self.account)
+            self.currency.destroy(self.account, record.bond)
+        else:
+            self._end_window(job, record, record.result)
 
-    @call(6, weight=weights.refund)
-    def refund(self, _origin: Signed, job: U32) -> None:
-        """Give the owner of a job that nobody claimed, or committed to, in time its fee back."""
-        order = self._job(job, JobState.OPEN, JobState.CLAIMED)
-        self._require_from(order.deadline)
-        if order.worker is not None:
-            self._close_claim(order.worker)
-        self.currency.release(order.owner, order.fee, FEE)
-        self.training_jobs[job] = replace(order, state=JobState.REFUNDED)
-        self.emit(self.Refunded(job=job, owner=order.owner, fee=order.fee))
+    # Helpers: `CheckedWork` for other pallets
 
-    # Helpers: `WorkerRegistry` for other pallets
+    def disputable(self, work: int) -> Job:
+        """The job, revealed and within its window.
 
-    def require_bonded(self, worker: bytes) -> None:
-        """Raise `NotBonded` unless `worker` holds its bond."""
-        self._worker(worker)
+        Raises `UnknownJob`, `WrongState`, `TooLate`, `InDispute` or `PanelDecides`.
+        """
+        record = self._job(work, JobState.REVEALED)
+        if record.panel:
+            raise self.PanelDecides(job=work)
+        if record.disputed:
+            raise self.InDispute(job=work)
+        self._require_before(record.deadline)
+        return record
 
-    def keep_bond(self, worker: bytes, until: int) -> None:
-        """Raise `NotBonded` unless `worker` holds its bond, and keep it at least until a height."""
-        self.require_bonded(worker)
-        with self.workers.edit(worker) as record:
-            record.bonded_until = max(record.bonded_until, until)
+    def begin_dispute(self, work: int) -> None:
+        """Keep the job from being settled."""
+        self.jobs[work] = replace(self.jobs[work], disputed=True)
+
+    def uphold(self, work: int) -> None:
+        """The dispute is over and the result stands: its window begins anew."""
+        deadline = self.block.height + self.window_blocks.get()
+        self.jobs[work] = replace(self.jobs[work], disputed=False, deadline=deadline)
+
+    def convict(self, work: int, receiver: bytes) -> int:
+        """The result is wrong: what its worker forfeits goes to `receiver`; returns how much."""
+        record = self.jobs[work]
+        self._convict(work, record, Finding.WRONG, receiver)
+        return record.bond
+
+    def uncertified_root(self, work: int) -> bytes:
+        """The root of a revealed result that is not certified yet; raises `WrongState`."""
+        record = self._job(work, JobState.REVEALED)
+        if record.certified or record.result is None:
+            raise self.WrongState(job=work, state=record.state)
+        return record.result.transcript_root
+
+    def certify(self, work: int) -> None:
+        """The validators hold what it takes to check the result."""
+        self.jobs[work] = replace(self.jobs[work], certified=True)
+        self.emit(self.Certified(job=work))
+
+    # Helpers: what may be ordered
+
+    def _check_order(self, owner: bytes, order: JobOrder) -> None:
+        fault = order_fault(order)
+        if fault is not None:
+            problem = f"{fault.problem} {fault.remedy}"
+            raise self.InvalidParameter(parameter=fault.parameter, problem=problem)
+        if not self.models.has_base_model(order.base_model):
+            raise self.UnknownBaseModel(base_model=order.base_model)
+        self._require_usable(order, owner)
+
+    def _check_panel(self, order: JobOrder, panel: Panel) -> None:
+        """Whose rows are not public are for a panel to judge, all of whom may read them."""
+        is_private = panel or has_private_rows(self.datanets, order)
+        least = self.panel_min.get() if is_private else 0
+        known = all(self.workers.free_bond(member) for member in panel)
+        in_order = list(panel) == sorted(dict.fromkeys(panel))
+        if not known or not in_order or len(panel) < least:
+            raise self.InvalidPanel(members=len(panel), least=least)
+        for member in panel:
+            self._require_usable(order, member)
+
+    def _require_usable(self, order: JobOrder, account: bytes) -> None:
+        if source := unusable_source(self.datanets, order, account):
+            raise self.RowsNotUsable(
+                datanet=source.datanet, version=source.version, account=account
+            )
+
+    # Helpers: how jobs end
+
+    def _end_window(self, job: int, record: Job, result: TrainingOutcome) -> None:
+        """End a job whose result nobody disputes any more."""
+        finding = Finding.STANDS
+        if record.panel:
+            finding = self.audits.panel_finding(job)
+        if finding is Finding.WRONG:
+            self._convict(job, record, finding, self.account)
+            self.currency.destroy(self.account, record.bond)
+        elif finding is Finding.OPEN:
+            self._refund(job, record, price=0)
+        else:
+            self._pay(job, record, result)
+
+    def _pay(self, job: int, record: Job, result: TrainingOutcome) -> None:
+        """Pay the worker for the leaves there are, and register the adapter of a whole run."""
+        worker = self._worker_of(job, record)
+        earned = record.fee * result.leaf_count // record.order.leaf_count
+        levy = apply_ppb(earned, self.levy_ppb.get())
+        self.currency.move_held(record.owner, levy, FEE, self.audits.levy_account())
+        self.currency.move_held(record.owner, earned - levy, FEE, worker)
+        self.workers.note_clean(worker)
+        if record.order.kind is JobKind.TRAIN and is_whole(record, result):
+            order, rows = record.order, record.order.sources[0]
+            self.models.register_adapter(
+                result.adapter, record.owner, order.base_model, job, rows.datanet, rows.version
+            )
+        self._end(job, record, JobState.SETTLED, Finding.STANDS, spent=earned)
+        self.emit(self.Settled(job=job, worker=worker, paid=earned - levy, levy=levy))
+
+    def _refund(self, job: int, record: Job, price: int) -> None:
+        """End a job that came to nothing; the worker, if there is one, pays the price."""
+        if record.worker is not None and price:
+            self.workers.forfeit(record.worker, price, self.account)
+            self.currency.destroy(self.account, price)
+        self._end(job, record, JobState.REFUNDED, Finding.OPEN, forfeited=price)
+        self.emit(self.Refunded(job=job, owner=record.owner, price=price))
+
+    def _convict(self, job: int, record: Job, finding: Finding, receiver: bytes) -> None:
+        """End a job whose result is wrong or withheld; what was locked for it is forfeited."""
+        worker = self._worker_of(job, record)
+        self.workers.forfeit(worker, record.bond, receiver)
+        self.workers.note_convicted(worker)
+        self._end(job, record, JobState.CONVICTED, finding, forfeited=record.bond)
+        self.emit(self.Convicted(job=job, worker=worker, bond=record.bond))
+
+    def _end(
+        self,
+        job: int,
+        record: Job,
+        state: JobState,
+        finding: Finding,
+        *,
+        forfeited: int = 0,
+        spent: int = 0,
+    ) -> None:
+        """Let go of all that is held or locked for a job: `spent` of its fee is paid already."""
+        if record.worker is not None:
+            self.claims[record.worker] -= 1
+            self.workers.unlock(record.worker, record.bond - forfeited)
+        if record.panel and finding is not Finding.OPEN:
+            self.currency.move_held(record.owner, record.panel_pay, FEE, self.audits.levy_account())
+            spent += record.panel_pay
+        if record.blinded is not None:
+            self.audits.close(job, finding)
+        self.currency.release(record.owner, record.fee + record.panel_pay - spent, FEE)
+        for source in record.order.sources:
+            self.datanets.end_use(source.datanet, name_of_use(job))
+        self.jobs[job] = replace(record, state=state, disputed=False)
 
     # Helpers
 
-    def _worker(self, worker: bytes) -> Worker:
-        record = self.workers.get(worker)
-        if record is None:
-            raise self.NotBonded(worker=worker)
-        return record
+    def _price(self, record: Job) -> int:
+        """What a claim or an audit of the job costs that is not answered."""
+        return apply_ppb(record.fee, self.lapse_ppb.get())
 
-    def _job(self, job: int, *states: JobState) -> TrainingJob:
-        order = self.training_jobs.get(job)
-        if order is None:
+    def _worker_of(self, job: int, record: Job) -> bytes:
+        if record.worker is None:
+            raise self.WrongState(job=job, state=record.state)
+        return record.worker
+
+    def _job(self, job: int, *states: JobState) -> Job:
+        record = self.jobs.get(job)
+        if record is None:
             raise self.UnknownJob(job=job)
-        if order.state not in states:
-            raise self.WrongState(job=job, state=order.state)
-        return order
+        if record.state not in states:
+            raise self.WrongState(job=job, state=record.state)
+        return record
 
     def _require_before(self, deadline: int) -> None:
         if self.block.height >= deadline:
@@ -399,13 +598,3 @@ class Compute(Pallet, index=22):
     def _require_from(self, deadline: int) -> None:
         if self.block.height < deadline:
             raise self.TooEarly(deadline=deadline)
-
-    def _close_claim(self, worker: bytes) -> None:
-        with self.workers.edit(worker) as record:
-            record.open_jobs -= 1
-
-    def _check_parameters(self, parameters: TrainingParameters) -> None:
-        """Refuse what no worker would train, before any fee is held."""
-        fault = parameter_fault(parameters)
-        if fault is not None:
-            raise self.InvalidParameter(parameter=fault.parameter, problem=fault.problem)

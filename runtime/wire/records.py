@@ -19,9 +19,11 @@ from runtime.types import (
     Between,
     BlockNumber,
     Hash,
+    Max,
     ShortText,
 )
-from runtime.wire.training_parameters import TrainingParameters
+from runtime.wire.datanets import Purpose
+from runtime.wire.training_parameters import SOURCES_MAX, TrainingParameters, leaves_of
 
 ShareInPpb = Annotated[int, Between(0, PPB)]
 
@@ -31,16 +33,38 @@ class JobKind(IntEnum):
 
     TRAIN = 0
     ATTRIBUTE = 1
+    EVALUATE = 2
 
 
 class JobState(IntEnum):
-    """The life of a job; `COMMITTED` waits for its challenge window."""
+    """The life of a job, and of a settlement of `Attribution`, which begins as `COMMITTED`."""
 
     OPEN = 0
     CLAIMED = 1
     COMMITTED = 2
-    SETTLED = 3
-    REFUNDED = 4
+    REVEALED = 3
+    SETTLED = 4
+    REFUNDED = 5
+    CONVICTED = 6
+
+
+UNFINISHED = (JobState.OPEN, JobState.CLAIMED, JobState.COMMITTED, JobState.REVEALED)
+"""The states in which a job goes on."""
+
+
+class Finding(IntEnum):
+    """What is known of a result when its job ends."""
+
+    STANDS = 0
+    WRONG = 1
+    OPEN = 2
+    """Nothing: it was not revealed, not available, or its panel did not agree."""
+
+
+PANEL_MAX = 8
+"""The most auditors of one job."""
+Panel = Annotated[tuple[AccountId, ...], Max(PANEL_MAX)]
+"""Bonded workers who hold the keys of private rows, in the order of accounts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +84,13 @@ class DatanetVersion:
 
 @dataclass(frozen=True, slots=True)
 class TrainingOutcome:
-    """What the worker committed to: the adapter and every state on the way to it."""
+    """What a job came to: the adapter, or what else was made, and every state on the way to it."""
 
     adapter: Hash
-    """Manifest hash of the PEFT directory; zeros for a job that ended with a fault."""
+    """Manifest hash of the PEFT directory, or content hash of what a job of another kind made.
+
+    Zeros where the transcript ends early.
+    """
     transcript_root: Hash
     """Merkle list of the encoded leaves (`runtime.wire.transcripts`)."""
     transcript: Hash
@@ -79,22 +106,72 @@ class TrainingOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingJob:
-    """`Compute.training_jobs[job]`: the work order that a worker may not deviate from."""
+class RowSource:
+    """A Datanet version whose rows a job reads."""
 
-    owner: AccountId
-    base_model: Hash
     datanet: U32
     version: U32
-    parameters: TrainingParameters
+
+
+@dataclass(frozen=True, slots=True)
+class JobOrder:
+    """What is to be computed; with the beacon after the claim it determines every leaf."""
+
+    kind: JobKind
+    base_model: Hash
+    sources: Annotated[tuple[RowSource, ...], Max(SOURCES_MAX)]
+    """One after the other; the first is what the adapter's record names."""
+    purpose: Purpose
+    """What the result is for: every source must permit it."""
+    leaf_count: U32
+    """Leaves of the whole transcript."""
+    parameters: TrainingParameters | None = None
+    """Of a training job."""
+    subject: Hash | None = None
+    """The adapter that a job of another kind evaluates or attributes."""
+    details: Hash | None = None
+    """Content hash of all else that determines such a job."""
+
+
+def training_order(
+    base_model: bytes,
+    sources: tuple[RowSource, ...],
+    parameters: TrainingParameters,
+    purpose: Purpose = Purpose.COMMERCIAL,
+) -> JobOrder:
+    """The order of an adapter trained on the rows of Datanet versions."""
+    leaf_count = leaves_of(parameters)
+    return JobOrder(JobKind.TRAIN, base_model, sources, purpose, leaf_count, parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`Compute.jobs[job]`: a work order that its worker may not deviate from, and how far it is."""
+
+    owner: AccountId
+    order: JobOrder
     fee: Amount
-    state: JobState
-    worker: AccountId | None
-    claimed_at: BlockNumber | None
-    """The height of the claim; the data order is drawn from the beacon of the block after it."""
+    bond: Amount
+    """What is locked of the worker's bond."""
+    panel: Panel
+    """Who judges a result over private rows: it is *panel-verified*; empty where anybody can."""
+    panel_pay: Amount
+    """What is held, beside the fee, to pay the panel."""
     deadline: BlockNumber
-    """The height from which an unfinished claim may be refunded, or a committed job settled."""
-    result: TrainingOutcome | None
+    """The height from which `settle` ends the job as its state says."""
+    state: JobState = JobState.OPEN
+    worker: AccountId | None = None
+    claimed_at: BlockNumber | None = None
+    """The height of the claim; the data order is drawn from the beacon of the block after it."""
+    aborted: bool = False
+    """Whether the owner wants no more than was done when it said so."""
+    blinded: Hash | None = None
+    """The blinded transcript root (`runtime.wire.transcripts.blinded_root`)."""
+    result: TrainingOutcome | None = None
+    certified: bool = False
+    """Whether the validators hold what it takes to check the result."""
+    disputed: bool = False
+    """Whether a dispute is open: there is one at a time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -254,15 +254,16 @@ def open_step(leaves: Sequence[bytes], index: int, state: bytes | None) -> StepO
 
 def verify_step(root: bytes, count: int, index: int, opening: StepOpening) -> None:
     """Raise `InvalidProof` unless the opening is of leaf `index` of `count` under `root`."""
-    _verify_leaf(root, count, index, opening.after)
+    verify_leaf(root, count, index, opening.after)
     if (opening.before is None, opening.state is None) != (index == 0, index == 0):
         message = f"The opening of leaf {index} has the wrong parts before it."
         raise InvalidProof(message, remedy="Open the leaf before and its state; leaf 0 has none.")
     if opening.before is not None:
-        _verify_leaf(root, count, index - 1, opening.before)
+        verify_leaf(root, count, index - 1, opening.before)
 
 
-def _verify_leaf(root: bytes, count: int, index: int, opening: LeafOpening) -> None:
+def verify_leaf(root: bytes, count: int, index: int, opening: LeafOpening) -> None:
+    """Raise `InvalidProof` unless the opening is of leaf `index` of `count` under `root`."""
     if (opening.path.index, opening.path.count) != (index, count):
         found = f"leaf {opening.path.index} of {opening.path.count}"
         message = f"The opening is of {found}, not of leaf {index} of {count}."

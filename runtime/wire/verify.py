@@ -41,10 +41,11 @@ from runtime.wire.receipts import (
 from runtime.wire.records import (
     AnswerBatch,
     DatanetVersion,
+    Job,
     JobState,
     Model,
+    RowSource,
     Settlement,
-    TrainingJob,
 )
 
 CommitCheck: TypeAlias = Callable[[Header, bytes, bytes, bytes], None]
@@ -170,7 +171,7 @@ def _verify_row(receipt: PayoutReceipt, state_root: bytes) -> VerifiedStep:
 
 def _verify_job(receipt: PayoutReceipt, state_root: bytes) -> VerifiedStep:
     job = _read_job(receipt, state_root)
-    named = (job.datanet, job.version) == (receipt.datanet, receipt.datanet_version)
+    named = RowSource(receipt.datanet, receipt.datanet_version) in job.order.sources
     _require("job", "the job was given another Datanet version", named)
     _require("job", "the job is not settled", job.state is JobState.SETTLED)
     return VerifiedStep(
@@ -189,8 +190,8 @@ def _verify_model(receipt: PayoutReceipt, state_root: bytes) -> VerifiedStep:
     model = _read("model", receipt.model_entry, key, state_root, Model)
     trained = job.result is not None and job.result.adapter == receipt.model
     _require("model", "the job's result is another model", trained and model.job == receipt.job)
-    source = (model.base_model, model.datanet, model.version)
-    same = source == (job.base_model, job.datanet, job.version)
+    source = RowSource(model.datanet, model.version)
+    same = (model.base_model, source) == (job.order.base_model, job.order.sources[0])
     _require("model", "the model's record contradicts its job", same)
     return VerifiedStep(
         "model",
@@ -205,7 +206,7 @@ def _verify_answer(receipt: PayoutReceipt, header: Header, genesis_hash: bytes) 
     key = storage_key("Inference", "batches", receipt.model, receipt.epoch, receipt.batch)
     batch = _read("answer", receipt.batch_entry, key, header.state_root, AnswerBatch)
     job = _read_job(receipt, header.state_root)
-    of_model = (answer.model, answer.base_model) == (receipt.model, job.base_model)
+    of_model = (answer.model, answer.base_model) == (receipt.model, job.order.base_model)
     _require("answer", "the answer is of another model", of_model)
     _require("answer", "another server settled the batch", answer.server == batch.server)
     _require("answer", "the answer is of a later height", answer.height <= header.height)
@@ -259,9 +260,9 @@ def _verify_payout(receipt: PayoutReceipt, state_root: bytes) -> VerifiedStep:
     )
 
 
-def _read_job(receipt: PayoutReceipt, state_root: bytes) -> TrainingJob:
-    key = storage_key("Compute", "training_jobs", receipt.job)
-    return _read("job", receipt.job_entry, key, state_root, TrainingJob)
+def _read_job(receipt: PayoutReceipt, state_root: bytes) -> Job:
+    key = storage_key("Compute", "jobs", receipt.job)
+    return _read("job", receipt.job_entry, key, state_root, Job)
 
 
 def _read_settlement(link: str, receipt: PayoutReceipt, state_root: bytes) -> Settlement:

@@ -49,8 +49,8 @@ async def _by_number(studio: Studio, value: int) -> list[Found]:
         found.append(("Block", values.block_link(value), "by its height"))
     if await studio.chain.state.read("Datanets", "datanets", value):
         found.append(("Datanet", link(f"#{value}", f"/datanets/{value}"), "by its number"))
-    if await studio.chain.state.read("Compute", "training_jobs", value):
-        found.append(("Training job", link(f"#{value}", f"/jobs/{value}"), "by its number"))
+    if await studio.chain.state.read("Compute", "jobs", value):
+        found.append(("Job", link(f"#{value}", f"/jobs/{value}"), "by its number"))
     return found
 
 

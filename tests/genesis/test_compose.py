@@ -11,6 +11,74 @@ from runtime.hashing import ZERO_HASH
 from runtime.keys import pallet_account
 from runtime.traits import Randomness
 
+NUMBERS = {
+    "System": (0, ["remark", "set_parameter"]),
+    "Utility": (1, ["batch", "batch_all", "dispatch_all"]),
+    "Fees": (3, []),
+    "Session": (4, ["set_keys", "purge_keys"]),
+    "Staking": (
+        5,
+        ["bond", "bond_extra", "unbond", "withdraw", "validate", "chill", "unjail"],
+    ),
+    "Offences": (6, ["report", "submit"]),
+    "Upgrade": (7, ["schedule", "cancel"]),
+    "Preimage": (9, ["note", "unnote"]),
+    "Scheduler": (8, ["schedule", "cancel", "cancel_by_name"]),
+    "Balances": (
+        2,
+        ["transfer", "transfer_keep_alive", "approve", "transfer_from", "burn"],
+    ),
+    "Datanets": (20, ["create", "set_sponsor_budget"]),
+    "Submissions": (25, ["commit", "reveal", "publish_version", "expire", "settle"]),
+    "Panels": (26, ["enrol", "leave", "seat", "commit", "reveal", "close"]),
+    "Reports": (27, ["report", "answer", "convene", "resolve"]),
+    "DataRights": (
+        28,
+        [
+            "withdraw",
+            "withdraw_row",
+            "erase",
+            "request_access",
+            "set_member",
+            "share_key",
+            "remove_key",
+        ],
+    ),
+    "DatanetVotes": (29, ["propose", "vote", "close", "release"]),
+    "Models": (21, ["register_base", "publish", "set_price", "set_shares"]),
+    "Workers": (30, ["register", "bond_extra", "unbond"]),
+    "Audits": (32, ["commit", "reveal"]),
+    "Compute": (22, ["submit_job", "claim", "abort", "commit", "reveal", "settle"]),
+    "Disputes": (
+        31,
+        [
+            "name_referee",
+            "certify",
+            "challenge",
+            "challenge_step",
+            "split",
+            "pick",
+            "open_step",
+            "judge",
+            "time_out",
+        ],
+    ),
+    "Inference": (
+        23,
+        [
+            "deposit",
+            "withdraw",
+            "authorize",
+            "revoke",
+            "reclaim",
+            "register_server",
+            "settle_batch",
+        ],
+    ),
+    "Attribution": (24, ["commit", "settle", "claim", "sweep"]),
+}
+"""The numbers of pallets on the wire, and their calls in the order of theirs."""
+
 
 def test_the_runtime_has_exactly_the_typed_pallets():
     """`Pallets` and `Runtime.pallets` are the same objects, in the same order."""
@@ -35,7 +103,10 @@ def test_the_runtime_has_exactly_the_typed_pallets():
         "DataRights",
         "DatanetVotes",
         "Models",
+        "Workers",
+        "Audits",
         "Compute",
+        "Disputes",
         "Inference",
         "Attribution",
     ]
@@ -85,67 +156,7 @@ def test_indices_stay_for_ever():
         name: (pallet.definition.index, [call.name for call in pallet.definition.calls])
         for name, pallet in compose_runtime().pallets.items()
     }
-    assert numbers == {
-        "System": (0, ["remark", "set_parameter"]),
-        "Utility": (1, ["batch", "batch_all", "dispatch_all"]),
-        "Fees": (3, []),
-        "Session": (4, ["set_keys", "purge_keys"]),
-        "Staking": (
-            5,
-            ["bond", "bond_extra", "unbond", "withdraw", "validate", "chill", "unjail"],
-        ),
-        "Offences": (6, ["report", "submit"]),
-        "Upgrade": (7, ["schedule", "cancel"]),
-        "Preimage": (9, ["note", "unnote"]),
-        "Scheduler": (8, ["schedule", "cancel", "cancel_by_name"]),
-        "Balances": (
-            2,
-            ["transfer", "transfer_keep_alive", "approve", "transfer_from", "burn"],
-        ),
-        "Datanets": (20, ["create", "set_sponsor_budget"]),
-        "Submissions": (25, ["commit", "reveal", "publish_version", "expire", "settle"]),
-        "Panels": (26, ["enrol", "leave", "seat", "commit", "reveal", "close"]),
-        "Reports": (27, ["report", "answer", "convene", "resolve"]),
-        "DataRights": (
-            28,
-            [
-                "withdraw",
-                "withdraw_row",
-                "erase",
-                "request_access",
-                "set_member",
-                "share_key",
-                "remove_key",
-            ],
-        ),
-        "DatanetVotes": (29, ["propose", "vote", "close", "release"]),
-        "Models": (21, ["register_base", "publish", "set_price", "set_shares"]),
-        "Compute": (
-            22,
-            [
-                "register_worker",
-                "unbond",
-                "submit_training",
-                "claim",
-                "commit_result",
-                "settle",
-                "refund",
-            ],
-        ),
-        "Inference": (
-            23,
-            [
-                "deposit",
-                "withdraw",
-                "authorize",
-                "revoke",
-                "reclaim",
-                "register_server",
-                "settle_batch",
-            ],
-        ),
-        "Attribution": (24, ["commit", "settle", "claim", "sweep"]),
-    }
+    assert numbers == NUMBERS
 
 
 def test_pots_are_the_accounts_of_names():

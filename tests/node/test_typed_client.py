@@ -105,7 +105,7 @@ def test_maps_are_listed_with_their_keys(chain: Chain) -> None:
         chain.balances.accounts(FAUCET.account) in dict(chain.balances.accounts.entries()).values()
     )
     assert len(chain.balances.accounts.entries(count_max=1)) == 1
-    assert chain.compute.workers(BOB.account) is None
+    assert chain.workers.workers(BOB.account) is None
     assert chain.balances.existential_deposit == 1
 
 

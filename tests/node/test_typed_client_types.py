@@ -45,14 +45,14 @@ def use(chain: Chain, alice: Keypair, bob: bytes) -> None:
     assert_type(chain.balances.accounts.entries(), list[tuple[bytes, Account]])
     assert_type(chain.balances.allowances(alice.account, bob), int)
     assert_type(chain.balances.allowances.entries(), list[tuple[bytes, bytes, int]])
-    assert_type(chain.compute.workers(bob), Worker | None)
+    assert_type(chain.workers.workers(bob), Worker | None)
     assert_type(chain.balances.issuance(), int)
     assert_type(chain.balances.existential_deposit, int)
     assert_type(chain.models.default_prices, Prices)
     chain.balances.accounts("bob")  # error
     chain.balances.allowances(bob)  # error
     chain.balances.accounts(bob).balance  # error
-    chain.compute.workers(bob).bond  # error
+    chain.workers.workers(bob).bond  # error
     chain.balances.accounts(bob).free = 5  # error
 
     included = signed.submit(timeout_s=5)

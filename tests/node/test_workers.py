@@ -40,7 +40,14 @@ from runtime.types import OPEN
 from runtime.wire.blobs import decode_blob, encode_blob
 from runtime.wire.datanets import ALL_PURPOSES, DIALOGUE, Access, Curation, Offer, Terms
 from runtime.wire.receipts import InferenceReceipt
-from runtime.wire.records import JobState, PayoutLeaf, ScoreLeaf, TrainingOutcome
+from runtime.wire.records import (
+    JobState,
+    PayoutLeaf,
+    RowSource,
+    ScoreLeaf,
+    TrainingOutcome,
+    training_order,
+)
 from runtime.wire.rows import Row, RowRecord, submission_commitment
 from runtime.wire.verify import verify_inference
 
@@ -125,7 +132,7 @@ class Market:
         )
 
     def job(self):
-        return self.client.read("Compute", "training_jobs", 0)
+        return self.client.read("Compute", "jobs", 0)
 
     def openai(self, key=None):
         return openai.OpenAI(
@@ -207,9 +214,8 @@ def submit_job(client, datanet):
         warmup_steps=1,
         validation_ppb=5_000_000,
     )
-    call = Compute.submit_training.Call(
-        base_model=base, datanet=datanet, version=1, parameters=parameters, fee=10 * OPEN
-    )
+    order = training_order(base, (RowSource(datanet, 1),), parameters)
+    call = Compute.submit_job.Call(order=order, fee=10 * OPEN)
     client.submit(call, builder)
 
 

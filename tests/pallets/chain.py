@@ -10,8 +10,10 @@ from genesis.chain_spec import ChainSpec, dev_spec
 from genesis.parameters import Parameters, built_in_parameters
 from genesis.sandbox import Sandbox
 from pallets.attribution.pallet import Attribution
+from pallets.audits.pallet import Audits
 from pallets.balances.types import Account
 from pallets.compute.pallet import Compute
+from pallets.disputes.pallet import Disputes
 from pallets.fees.pallet import Fees
 from pallets.inference.pallet import Inference
 from pallets.submissions.pallet import Submissions
@@ -37,6 +39,11 @@ PARAMETERS = {
     Submissions.review_blocks: 200,
     Submissions.answerable_blocks: 40,
     Submissions.byte_bond: 0,
+    Compute.reveal_blocks: 15,
+    Compute.abort_blocks: 10,
+    Audits.audit_blocks: 30,
+    Disputes.clock_blocks: 20,
+    Disputes.judge_blocks: 25,
     Inference.revocation_blocks: 30,
     Fees.base_price: 0,
     Fees.byte_price: 0,

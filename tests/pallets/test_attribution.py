@@ -21,8 +21,8 @@ from genesis.scenes import (
     settle_payouts,
 )
 from pallets.attribution.pallet import Attribution
-from pallets.compute.pallet import Compute
 from pallets.pots import TREASURY
+from pallets.workers.pallet import Workers
 from runtime.arithmetic import split_by_largest_remainder
 from runtime.errors import InvariantViolation
 from runtime.keys import pallet_account
@@ -157,7 +157,7 @@ def test_an_epoch_is_committed_once_by_a_bonded_worker():
     """Strangers are refused, and the first commitment stands."""
     chain, pool = earned()
     payouts = divided(pool)
-    chain.fails(ALICE, payouts.commit(), "Compute.NotBonded", height=ENDED)
+    chain.fails(ALICE, payouts.commit(), "Workers.NotBonded", height=ENDED)
     chain.ok(WORKER, payouts.commit())
     chain.fails(WORKER, payouts.commit(), "Attribution.AlreadyCommitted")
     chain.fails(WORKER, payouts.commit(epoch=1), "Attribution.EmptyPool", height=2_000)
@@ -168,8 +168,8 @@ def test_the_bond_stays_until_the_window_ends():
     """A worker that committed cannot take its bond before its result can be settled."""
     chain, pool = earned()
     chain.ok(WORKER, divided(pool).commit(), height=ENDED)
-    chain.fails(WORKER, Compute.unbond.Call(), "Compute.StillAnswerable", height=ENDED + 9)
-    chain.ok(WORKER, Compute.unbond.Call(), height=ENDED + 10)
+    chain.fails(WORKER, Workers.unbond.Call(), "Workers.StillAnswerable", height=ENDED + 9)
+    chain.ok(WORKER, Workers.unbond.Call(), height=ENDED + 10)
 
 
 def test_a_small_datanet_waits():

@@ -12,10 +12,9 @@ from genesis.scenes import (
     BASE_MODEL,
     BUILDER,
     USER,
-    WORKER,
-    outcome,
-    submit_training,
+    submit_job,
     trained,
+    worked,
 )
 from pallets.compute.pallet import Compute
 from pallets.models.pallet import Models
@@ -64,10 +63,8 @@ def test_an_adapter_is_private_with_default_prices_and_shares():
 def test_a_second_job_with_the_same_result_changes_nothing():
     """The first registration stands, whoever trains the same adapter again."""
     chain = trained(Chain())
-    chain.ok(ALICE, submit_training())
-    chain.ok(WORKER, Compute.claim.Call(job=1))
-    chain.ok(WORKER, Compute.commit_result.Call(job=1, outcome=outcome()))
-    events = chain.ok(USER, Compute.settle.Call(job=1), height=chain.height + 10)
+    chain.ok(ALICE, submit_job())
+    events = chain.ok(USER, Compute.settle.Call(job=1), height=worked(chain, job=1))
     assert "Compute.Settled" in events
     assert "Models.AdapterRegistered" not in events
     with chain.reading() as pallets:

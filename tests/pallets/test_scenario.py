@@ -25,11 +25,11 @@ from genesis.scenes import (
     Payouts,
     create,
     offer,
-    outcome,
     set_sponsor_budget,
     settle_payouts,
     settle_submission,
-    submit_training,
+    submit_job,
+    worked,
 )
 from pallets.attribution.pallet import Attribution
 from pallets.balances.pallet import Balances
@@ -39,6 +39,7 @@ from pallets.models.pallet import Models
 from pallets.pots import STAKERS, TREASURY
 from pallets.submissions.pallet import Submissions
 from pallets.submissions.types import VersionRoots
+from pallets.workers.pallet import Workers
 from runtime.arithmetic import answer_fee, split_by_largest_remainder
 from runtime.block import Header
 from runtime.codec import codec_of
@@ -64,8 +65,12 @@ SPARE = {
     "Submissions.commit": 4,
     "Submissions.reveal": 7,
     "Submissions.publish_version": 8,
+    "Workers.unbond": 2,
+    "Compute.submit_job": 146,
+    "Compute.claim": 116,
+    "Compute.settle": 60,
 }
-"""Entries that these calls take where a panel curates, and not in this story."""
+"""Entries that these calls take with panels, many sources and other workers, and not in this story."""
 START = 10**6 * OPEN
 START_CURATOR = 10**7 * OPEN
 PLACES = ("Datanets", "Compute", "Models", "Inference", "Attribution")
@@ -152,13 +157,11 @@ def publish(chain: Chain, records: list[RowRecord]) -> None:
 
 def train(chain: Chain) -> None:
     chain.ok(BUILDER, Models.register_base.Call(content_hash=BASE_MODEL, name="nano"))
-    chain.ok(WORKER, Compute.register_worker.Call(bond=BOND))
-    chain.ok(BUILDER, submit_training())
-    chain.ok(BUILDER, submit_training(7 * OPEN + 1))
-    chain.ok(WORKER, Compute.claim.Call(job=0))
-    chain.ok(WORKER, Compute.commit_result.Call(job=0, outcome=outcome()))
-    chain.ok(USER, Compute.settle.Call(job=0), height=chain.height + 10)
-    chain.ok(USER, Compute.refund.Call(job=1), height=chain.height + 100)
+    chain.ok(WORKER, Workers.register.Call(bond=BOND))
+    chain.ok(BUILDER, submit_job())
+    chain.ok(BUILDER, submit_job(7 * OPEN + 1))
+    chain.ok(USER, Compute.settle.Call(job=0), height=worked(chain))
+    chain.ok(USER, Compute.settle.Call(job=1), height=chain.height + 100)
     chain.ok(BUILDER, Models.publish.Call(model=ADAPTER))
     chain.ok(
         BUILDER,
@@ -234,7 +237,7 @@ def attribute(chain: Chain, records: list[RowRecord]) -> tuple[list[ScoreLeaf], 
     chain.ok(USER, settle_payouts(), height=1_010)
     for index in range(len(payouts.leaves)):
         chain.ok(USER, payouts.claim(index))
-    chain.ok(WORKER, Compute.unbond.Call())
+    chain.ok(WORKER, Workers.unbond.Call())
     return scores, payouts, pool
 
 
@@ -270,7 +273,7 @@ def test_every_unit_is_accounted_for():
         USER.account: START - fees,
         STAKERS: stakers,
         TREASURY: 5 * PLATFORM_FEE + BOND_PER_ROW,
-        pallet_account("Compute"): 5 * OPEN,
+        pallet_account("Audits"): 5 * OPEN,
         pallet_account("Attribution"): 0,
         pallet_account("Inference"): 0,
     }
@@ -332,7 +335,7 @@ def payout_receipt(told: Story, owner: bytes) -> PayoutReceipt:
         datanet_version=1,
         version_entry=entry("Datanets", "versions", 0, 1),
         job=0,
-        job_entry=entry("Compute", "training_jobs", 0),
+        job_entry=entry("Compute", "jobs", 0),
         model=ADAPTER,
         model_entry=entry("Models", "models", ADAPTER),
         epoch=EPOCH,
@@ -367,12 +370,11 @@ def test_what_the_pallets_store_is_what_receipts_prove():
     ("who", "call"),
     [
         (USER, Compute.settle.Call(job=0)),
-        (USER, Compute.refund.Call(job=0)),
-        (USER, Compute.refund.Call(job=1)),
+        (USER, Compute.settle.Call(job=1)),
         (USER, settle_payouts()),
         (ALICE, Submissions.settle.Call(datanet=0, submission=0)),
         (USER, Inference.withdraw.Call(amount=1)),
-        (WORKER, Compute.unbond.Call()),
+        (WORKER, Workers.unbond.Call()),
         (USER, Attribution.sweep.Call(model=ADAPTER, epoch=EPOCH)),
     ],
 )

@@ -28,7 +28,7 @@ from runtime.types import (
     Positive,
     ShortText,
 )
-from runtime.wire.records import JobKind, TrainingJob
+from runtime.wire.records import Job, JobKind
 
 EXAMPLES = settings(max_examples=150, deadline=None)
 
@@ -106,7 +106,7 @@ def test_a_changed_byte_is_another_value_or_an_error(value: Outer, data: st.Data
 @given(st.binary(max_size=60))
 def test_any_bytes_decode_canonically_or_raise_a_decode_error(data: bytes) -> None:
     """Garbage never raises anything but `DecodeError`, and never has a second spelling."""
-    for read in (decode, codec_of(Outer).decode, codec_of(TrainingJob).decode):
+    for read in (decode, codec_of(Outer).decode, codec_of(Job).decode):
         try:
             value: Any = read(data)
         except DecodeError:

@@ -31,15 +31,17 @@ from runtime.wire.receipts import UNSIGNED, InferenceReceipt, PayoutReceipt
 from runtime.wire.records import (
     AnswerBatch,
     DatanetVersion,
+    Job,
     JobState,
     Model,
     PayoutLeaf,
     Prices,
+    RowSource,
     ScoreLeaf,
     Settlement,
     Shares,
-    TrainingJob,
     TrainingOutcome,
+    training_order,
 )
 from runtime.wire.rows import RowRecord
 from runtime.wire.training_parameters import Schedule, TrainingParameters
@@ -144,7 +146,7 @@ def _commit(header, genesis_hash):
     return _encode(commit_of(certificate))
 
 
-def _job():
+def _order(datanet, version):
     parameters = TrainingParameters(
         learning_rate_ppb=2_000_000,
         schedule=Schedule.CONSTANT,
@@ -165,14 +167,18 @@ def _job():
         seed=0,
         target_modules=("q_proj", "v_proj"),
     )
+    return training_order(BASE_MODEL, (RowSource(datanet, version), RowSource(7, 1)), parameters)
+
+
+def _job():
     outcome = TrainingOutcome(ADAPTER, b"t" * 32, b"T" * 32, b"S" * 32, 62, 0, 3 * 10**9, 2 * 10**9)
-    return TrainingJob(
+    return Job(
         owner=_OTHER.account,
-        base_model=BASE_MODEL,
-        datanet=DATANET,
-        version=VERSION,
-        parameters=parameters,
+        order=_order(DATANET, VERSION),
         fee=10**19,
+        bond=10**20,
+        panel=(),
+        panel_pay=0,
         state=JobState.SETTLED,
         worker=_SERVER.account,
         claimed_at=50,
@@ -232,7 +238,7 @@ def _state(records, changes):
     """The state tree, and the proof of every record under the key where it is looked for."""
     keys = {
         "version": storage_key("Datanets", "versions", DATANET, VERSION),
-        "job": storage_key("Compute", "training_jobs", JOB),
+        "job": storage_key("Compute", "jobs", JOB),
         "model": storage_key("Models", "models", ADAPTER),
         "batch": storage_key("Inference", "batches", ADAPTER, EPOCH, BATCH),
         "settlement": storage_key("Attribution", "settlements", ADAPTER, EPOCH),
@@ -327,8 +333,8 @@ BROKEN: dict[str, tuple[str, dict[str, Any]]] = {
     "another number of rows": ("row", {"version": {"row_count": 12}}),
     "a version under another key": ("row", {"keys": {"version": b"elsewhere"}}),
     "a version that is not there": ("row", {"removed": ["version"]}),
-    "a job for another Datanet": ("job", {"job": {"datanet": 3}}),
-    "a job for another version": ("job", {"job": {"version": 4}}),
+    "a job for another Datanet": ("job", {"job": {"order": _order(3, VERSION)}}),
+    "a job for another version": ("job", {"job": {"order": _order(DATANET, 4)}}),
     "a job not settled": ("job", {"job": {"state": JobState.COMMITTED}}),
     "a job under another key": ("job", {"keys": {"job": b"elsewhere"}}),
     "a job without result": ("model", {"job": {"result": None}}),
@@ -433,7 +439,7 @@ def test_no_field_can_be_replaced(name):
         ("header", Header),
         ("validators", ValidatorSet),
         ("version_entry", DatanetVersion),
-        ("job_entry", TrainingJob),
+        ("job_entry", Job),
         ("model_entry", Model),
         ("batch_entry", AnswerBatch),
         ("settlement_entry", Settlement),

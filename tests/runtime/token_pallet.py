@@ -164,6 +164,12 @@ class Balances(Pallet, index=2):
         """As `Currency`, for any reason."""
         return self.accounts[account].held
 
+    def destroy(self, account: bytes, amount: int) -> None:
+        """As `Currency`."""
+        with self.accounts.edit(account) as balance:
+            balance.free -= amount
+        self.issuance.put(self.issuance.get() - amount)
+
 
 class Notes(Pallet, index=7):
     """Notes that cost a deposit, and calls that go wrong."""

@@ -1,0 +1,1 @@
+"""Audits of results: auditors drawn by the beacon compute a job again."""

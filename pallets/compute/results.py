@@ -1,0 +1,57 @@
+"""What a revealed result must agree with: its order, and the ends of its own transcript."""
+
+from __future__ import annotations
+
+from runtime.errors import DecodeError, InvalidProof
+from runtime.hashing import ZERO_HASH
+from runtime.types import PPB
+from runtime.wire.records import Job, JobKind, TrainingOutcome
+from runtime.wire.transcripts import LeafOpening, decode_leaf, verify_leaf
+
+LOSS_GRID = 2**30
+"""A leaf has losses in this part of a nat."""
+
+
+def is_whole(job: Job, outcome: TrainingOutcome) -> bool:
+    """Whether the transcript goes to the end of what was ordered."""
+    return not outcome.fault and outcome.leaf_count == job.order.leaf_count
+
+
+def conclusion_fault(
+    job: Job, outcome: TrainingOutcome, first: LeafOpening, last: LeafOpening
+) -> str | None:
+    """What is wrong with an outcome of which the ends of the transcript are opened, or None."""
+    try:
+        verify_leaf(outcome.transcript_root, outcome.leaf_count, 0, first)
+        verify_leaf(outcome.transcript_root, outcome.leaf_count, outcome.leaf_count - 1, last)
+        if outcome.leaf_count > job.order.leaf_count:
+            return (
+                f"The transcript has more than the {job.order.leaf_count} leaves that were ordered."
+            )
+        if not (is_whole(job, outcome) or outcome.fault or job.aborted):
+            return (
+                f"The transcript has less than the {job.order.leaf_count} leaves that were ordered."
+            )
+        if job.order.kind is JobKind.TRAIN:
+            return _training_fault(job, outcome, first.leaf, last.leaf)
+    except (DecodeError, InvalidProof) as error:
+        return error.message
+    if is_whole(job, outcome) and last.leaf != outcome.adapter:
+        return "The last leaf is not the hash of the result."
+    return None
+
+
+def _training_fault(job: Job, outcome: TrainingOutcome, first: bytes, last: bytes) -> str | None:
+    """What contradicts the leaves of a training run."""
+    begin, end = decode_leaf(first), decode_leaf(last)
+    if end.fault != outcome.fault:
+        return f"The last leaf has the fault {end.fault}."
+    if outcome.adapter != (end.batch_root if is_whole(job, outcome) else ZERO_HASH):
+        return "The last leaf concludes with another adapter."
+    losses = (
+        (outcome.validation_loss_before_ppb, begin.loss_grid),
+        (outcome.validation_loss_after_ppb, end.loss_grid),
+    )
+    if any(abs(ppb * LOSS_GRID - grid * PPB) > LOSS_GRID for ppb, grid in losses):
+        return "The validation losses are not those of the first and the last leaf."
+    return None

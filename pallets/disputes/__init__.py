@@ -1,0 +1,1 @@
+"""Disputes over committed computations, and the validators who referee them."""
