@@ -11,6 +11,7 @@ OpenLedgerError
      |   `- CellInvalid             a value is missing, not a text, or too long
      |- ReviewTooLarge               more rows than one review may have
      |- ModelUnusable               a directory is not a base model or an adapter that we can run
+     |- BundleUnreadable            a file is not a bundle of a training job
      |- OrderInvalid                a work order, its parameters or its rows contradict each other
      |- MachineUnfit                this machine does not compute as the golden run does
      `- AttributionInvalid          influence was asked for what cannot be attributed
@@ -59,6 +60,10 @@ class ReviewTooLarge(MachineLearningError):
 
 class ModelUnusable(MachineLearningError):
     """A directory does not hold a base model or an adapter that we can run."""
+
+
+class BundleUnreadable(MachineLearningError):
+    """A file is not a bundle of a training job, or its parts contradict each other."""
 
 
 class OrderInvalid(MachineLearningError):

@@ -3,6 +3,7 @@
 NodeError
  `- WorkerError
      |- JobRefused                   the job's data or models are not what the chain committed to
+     |- RunFailed                    the process of a run ended before its result
      |- AnswersIncomplete            servers do not have the answers they were paid for
      `- ServerUnreachable            nothing answers at a server's URL
 """
@@ -22,6 +23,10 @@ class StopRequested(Exception):
 
 class JobRefused(WorkerError):
     """The job cannot be trusted or not be done here: it is not claimed."""
+
+
+class RunFailed(WorkerError):
+    """The process that computes ended without a result: killed, out of memory, or broken."""
 
 
 class AnswersIncomplete(WorkerError):

@@ -1,0 +1,77 @@
+"""The process that computes: `python -m node.workers.confined train|step FOLDER BASE_MODEL`.
+
+It gets rows and models of strangers, so it is confined (`node/confinement.py`) before it opens any
+of them, and speaks with nobody: what it reads and writes is in its folder (`runs.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import ml
+import runtime
+from ml.errors import MachineLearningError
+from ml.training.bundle import INPUTS_FILE, OUTCOME_FILE
+from ml.training.inputs import decode_inputs
+from ml.training.job import prepare
+from ml.training.steps import next_leaf
+from ml.training.train import train
+from node.confinement import confine
+from node.workers.runs import BEFORE_FILE, ERROR_FILE, REFUSED, RESULT_FILE, STATE_FILE
+from runtime.codec import codec_of
+from runtime.hashing import ZERO_HASH
+from runtime.wire.records import TrainingOutcome
+from runtime.wire.transcripts import decode_leaf, leaf_result
+
+NICENESS = 5
+"""A run takes minutes: whoever answers people goes first."""
+
+
+def main() -> int:
+    """Confine this process, compute, and leave the result in the folder."""
+    task, folder, base_model = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    os.nice(NICENESS)
+    os.environ |= {"TMPDIR": str(folder), "HOME": str(folder), "HF_HUB_OFFLINE": "1"}
+    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    missing = confine(
+        writable=folder, readable=(base_model,), packages=(ml, runtime), memory_bytes=memory_bytes
+    )
+    if missing:
+        sys.stderr.write(f"This process is not wholly confined: no {', '.join(missing)}.\n")
+    try:
+        if task == "train":
+            run_job(folder, base_model)
+        else:
+            judge(folder, base_model)
+    except MachineLearningError as error:
+        text = json.dumps({"message": error.message, "remedy": error.remedy})
+        (folder / ERROR_FILE).write_text(text, encoding="utf-8")
+        return REFUSED
+    return 0
+
+
+def run_job(folder: Path, base_model: Path) -> None:
+    """Train, or go on training, and write the outcome."""
+    order, rows = decode_inputs((folder / INPUTS_FILE).read_bytes())
+    report = train(order, rows, base_model, folder, lambda _metrics: None)
+    (folder / OUTCOME_FILE).write_bytes(codec_of(TrainingOutcome).encode(report.outcome))
+
+
+def judge(folder: Path, base_model: Path) -> None:
+    """Compute the leaf after a leaf and its state, and write its 32 bytes; zeros for none."""
+    order, rows = decode_inputs((folder / INPUTS_FILE).read_bytes())
+    job = prepare(order, rows, base_model)
+    if (folder / BEFORE_FILE).exists():
+        before = decode_leaf((folder / BEFORE_FILE).read_bytes())
+        leaf = next_leaf(job, before, (folder / STATE_FILE).read_bytes())
+    else:
+        leaf = next_leaf(job, None, None)
+    result = ZERO_HASH if leaf is None else leaf_result(leaf.encode())
+    (folder / RESULT_FILE).write_bytes(result)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
