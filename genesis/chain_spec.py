@@ -238,6 +238,7 @@ def dev_spec() -> ChainSpec:
                 Compute.commit_blocks: 100_000,
                 Submissions.reveal_blocks: 10_000,
                 Submissions.review_blocks: 100_000,
+                Offences.appeal_blocks: 20,
                 Submissions.answerable_blocks: 20,
                 Reports.answer_blocks: 20,
                 Panels.commit_blocks: 10,
@@ -326,7 +327,7 @@ def _configure(spec: ChainSpec, pallets: Pallets) -> None:
     spec.parameters.apply(pallets)
     for validator in spec.validators:
         pallets.staking.bond(validator.account, validator.bond)
-        pallets.staking.validate(validator.account)
+        pallets.session.validate(validator.account)
         pallets.session.set_keys(validator.account, validator.keys, validator.proofs)
     pallets.session.begin_session()
     current = pallets.system.spec_version.get()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from runtime.keys import pallet_account
 
 TREASURY = pallet_account("Treasury")
-"""Platform fees, forfeited bonds, and payouts that nobody claimed."""
+"""Platform fees, forfeited bonds, slashes, dust, and payouts that nobody claimed."""
 STAKERS = pallet_account("Stakers")
-"""The stakers' share of every answer, until staking distributes it."""
+"""The stakers' share of every answer, until the session ends and staking shares it out."""
+ECOSYSTEM = pallet_account("Genesis.ecosystem.unlocked")
+"""The unlocked part of the genesis allocation for the ecosystem."""

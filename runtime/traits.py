@@ -40,6 +40,22 @@ class Currency(Protocol):
         """Burn free balance for ever; raises `Balances.Insufficient`."""
 
 
+class BondCurrency(Currency, Protocol):
+    """A token that owners bond in a pallet's account; `Balances` is the implementation."""
+
+    def bond(self, account: bytes, amount: int, pot: bytes) -> None:
+        """Move balance to a pallet's account, where it still backs the locks of its owner.
+
+        Raises `Balances.Insufficient`; what is locked can be bonded.
+        """
+
+    def return_bond(self, pot: bytes, account: bytes, amount: int, bonded: int) -> None:
+        """Pay `amount` out of a pallet's account, for what was `bonded` and backs locks no more.
+
+        It is less where a bond was slashed.
+        """
+
+
 class LockableCurrency(Currency, Protocol):
     """A token whose owners can promise to keep it; `Balances` is the implementation."""
 
@@ -348,20 +364,35 @@ class ContributorPool(Protocol):
 class Stakes(Protocol):
     """The stake behind validators; `Staking` is the implementation."""
 
-    def ranked(self) -> Sequence[tuple[bytes, int]]:
-        """The candidates with their bonds, in the order in which they are elected."""
+    def stake_of(self, account: bytes) -> int:
+        """All stake behind a validator, its own and others', in 10**-18 OPEN."""
 
-    def note_session(self, ends_at: int) -> None:
-        """The bonds of this moment were elected, and decide up to the height `ends_at`."""
+    def may_validate(self, account: bytes) -> bool:
+        """Whether an account has bonded enough itself."""
+
+    def end_session(self) -> None:
+        """Share out the rewards of a session that ends."""
+
+    def begin_session(self, ends_at: int, elected: Sequence[bytes], leaving_most: int) -> None:
+        """The stake of this moment was elected, and decides up to the height `ends_at`.
+
+        Of the stake behind the elected at most `leaving_most` may leave before.
+        """
+
+    def dismiss(self, account: bytes) -> None:
+        """A validator was taken out of the set: its stakers earn nothing in this session."""
 
     def answerable_blocks(self) -> int:
         """How long the stake behind a vote can be slashed: no older evidence counts."""
 
-    def slash(self, account: bytes, amount: int, receiver: bytes) -> int:
-        """Pay up to `amount` of a stake to `receiver`; returns how much there was to pay."""
+    def freeze(self, account: bytes, offence_height: int) -> bool:
+        """Keep what was behind a validator at an offence, for a slash; False: too many wait."""
 
-    def jail(self, account: bytes, until: int) -> None:
-        """Keep an account out of elections at least up to the height `until`."""
+    def thaw(self, account: bytes, offence_height: int) -> None:
+        """The slash for which `freeze` kept the stake was taken, or will not be."""
+
+    def slash(self, account: bytes, amount: int, offence_height: int, receiver: bytes) -> int:
+        """Pay up to `amount` of what was staked at an offence to `receiver`; returns how much."""
 
 
 class ValidatorSets(Protocol):
@@ -376,8 +407,14 @@ class ValidatorSets(Protocol):
     def validator_count(self) -> int:
         """How many validators decide the next height."""
 
-    def expel(self, accounts: Sequence[bytes]) -> None:
-        """Take validators out of the set that decides the next height."""
+    def jail(self, accounts: Sequence[bytes], until: int) -> None:
+        """Take accounts out of the set that decides the next height, and of elections.
+
+        They may come back from the height `until` on.
+        """
+
+    def release(self, account: bytes) -> None:
+        """Let a jailed account come back from now on."""
 
 
 class Randomness(Protocol):

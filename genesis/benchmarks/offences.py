@@ -14,6 +14,7 @@ from pallets.session.pallet import Session
 from pallets.staking.pallet import Staking
 from runtime.calls import RuntimeCall
 from runtime.keys import Keypair
+from runtime.types import PPB
 from runtime.wire.validators import ValidatorSet
 
 _FORK_VALIDATORS = 90
@@ -47,8 +48,9 @@ def _fork(sandbox: Sandbox) -> bytes:
     everybody(sandbox, keypairs, lambda _: Staking.bond.Call(amount=_BOND))
     for first in range(0, _FORK_VALIDATORS, _BLOCK_CALLS):
         part = keypairs[first : first + _BLOCK_CALLS]
-        everybody(sandbox, part, lambda _: Staking.validate.Call())
+        everybody(sandbox, part, lambda _: Session.validate.Call())
         everybody(sandbox, part, set_keys)
+    sandbox.state[Session.change_max_ppb.prefix] = Session.change_max_ppb.codec.encode(PPB)
     sandbox.execute(height=sandbox.spec.parameters[Session.session_blocks])
     sandbox.advance(1)
     liars = Liars(sandbox.genesis_hash, _current(sandbox))
@@ -71,4 +73,9 @@ def _submit(sandbox: Sandbox) -> Scene:
     return Scene(None, Offences.submit.Call(evidence=_bad_share(sandbox)))
 
 
-BENCHMARKS = (Benchmark(_report), Benchmark(_report_fork), Benchmark(_submit))
+def _cancel_slash(sandbox: Sandbox) -> Scene:
+    sandbox.ok(ALICE, Offences.report.Call(evidence=_bad_share(sandbox)))
+    return Scene(None, Offences.cancel_slash.Call(slash=0))
+
+
+BENCHMARKS = tuple(map(Benchmark, (_report, _report_fork, _submit, _cancel_slash)))

@@ -1,99 +1,128 @@
-"""The cases of `Staking`: stakes in as many parts as may be, and a full list of candidates."""
+"""The cases of `Staking`: positions that earn, join and leave in as many parts as may be."""
 
 from __future__ import annotations
 
 from genesis.benchmark import Benchmark, Scene
 from genesis.benchmarks.crowd import crowd, everybody
+from genesis.chain_spec import development_keypair
 from genesis.sandbox import Sandbox
-from genesis.scenes import ALICE
+from genesis.scenes import ALICE, CURATOR
+from pallets.balances.pallet import Balances
+from pallets.pots import STAKERS
 from pallets.session.pallet import Session
 from pallets.staking.pallet import Staking
-from pallets.staking.types import CANDIDATES_MAX, CHUNKS_MAX
+from pallets.staking.types import LEAVING_MAX, PARTS_MAX, TARGETS_MAX, OpenPart
 from runtime.types import OPEN
 
-BOND = Staking.bond_min.default
-_SMALL_BOND = OPEN
-"""Of the crowd, on a chain where that is enough."""
-_BLOCK_CALLS = 128
-"""So many candidacies fit into one block."""
+_VALIDATOR = development_keypair("validator")
+_STAKE = 1_000 * OPEN
 
 
-def _candidate(sandbox: Sandbox) -> None:
-    sandbox.ok(ALICE, Staking.bond.Call(amount=3 * BOND))
-    sandbox.ok(ALICE, Staking.validate.Call())
+def _next_session(sandbox: Sandbox) -> None:
+    sandbox.execute(height=sandbox.height + sandbox.spec.parameters[Session.session_blocks])
 
 
-def _full_list(sandbox: Sandbox, places_left: int) -> None:
-    """Candidates with small bonds, up to so many places; the development validator has one."""
-    prefix = Staking.bond_min.prefix
-    sandbox.state[prefix] = Staking.bond_min.codec.encode(_SMALL_BOND)
-    count = CANDIDATES_MAX - 1 - places_left
-    people = crowd(sandbox, count, amount=2 * _SMALL_BOND)
-    everybody(sandbox, people, lambda _: Staking.bond.Call(amount=_SMALL_BOND))
-    for first in range(0, count, _BLOCK_CALLS):
-        part = people[first : first + _BLOCK_CALLS]
-        everybody(sandbox, part, lambda _: Staking.validate.Call())
+def _reward(sandbox: Sandbox) -> None:
+    """A session that pays: what was staked before it earns."""
+    transfer = Balances.transfer.Call(receiver=STAKERS, amount=100 * OPEN + 7)
+    sandbox.ok(CURATOR, transfer)
+    _next_session(sandbox)
 
 
-def _unbonding(sandbox: Sandbox, parts: int) -> None:
-    """What leaves in one session is one part."""
-    for _ in range(parts):
-        sandbox.execute(height=sandbox.height + sandbox.spec.parameters[Session.session_blocks])
-        sandbox.ok(ALICE, Staking.unbond.Call(amount=OPEN))
+def _other_targets(sandbox: Sandbox) -> None:
+    """Alice has stake behind as many validators as she may, but for one."""
+    people = crowd(sandbox, TARGETS_MAX - 1, amount=2 * Staking.bond_min.default)
+    everybody(sandbox, people, lambda _: Staking.bond.Call(amount=Staking.bond_min.default))
+    for each in people:
+        sandbox.ok(ALICE, Staking.nominate.Call(validator=each.account, amount=_STAKE))
 
 
-def _bond(_sandbox: Sandbox) -> Scene:
-    return Scene(ALICE, Staking.bond.Call(amount=BOND))
+def _nominated(sandbox: Sandbox, parts: int = LEAVING_MAX) -> None:
+    """Behind the elected validator: stake that earned, parts that leave, and stake that joined."""
+    _other_targets(sandbox)
+    nominate = Staking.nominate.Call(validator=_VALIDATOR.account, amount=_STAKE)
+    unbond = Staking.unbond.Call(validator=_VALIDATOR.account, amount=OPEN)
+    sandbox.ok(ALICE, nominate)
+    for _ in range(parts):  # what leaves in one session is one part
+        _next_session(sandbox)
+        sandbox.ok(ALICE, unbond)
+    sandbox.ok(ALICE, nominate)
+    _reward(sandbox)
 
 
-def _bond_extra(sandbox: Sandbox) -> Scene:
-    _candidate(sandbox)
-    _unbonding(sandbox, CHUNKS_MAX)
-    return Scene(ALICE, Staking.bond_extra.Call(amount=BOND))
+def _many_open_parts(sandbox: Sandbox) -> None:
+    """Others have left in as many steps as can be remembered, but for one."""
+    far = sandbox.height + 10**9
+    parts = tuple([OpenPart(far + number, far) for number in range(PARTS_MAX - 1)])
+    key = Staking.open_parts.storage_key(_VALIDATOR.account)
+    sandbox.state[key] = Staking.open_parts.codec.encode(parts)
+
+
+def _bond(sandbox: Sandbox) -> Scene:
+    sandbox.ok(_VALIDATOR, Staking.bond.Call(amount=_STAKE))
+    _reward(sandbox)
+    return Scene(_VALIDATOR, Staking.bond.Call(amount=_STAKE))
+
+
+def _first_bond(_sandbox: Sandbox) -> Scene:
+    return Scene(ALICE, Staking.bond.Call(amount=Staking.bond_min.default))
+
+
+def _nominate(sandbox: Sandbox) -> Scene:
+    _nominated(sandbox)
+    return Scene(ALICE, Staking.nominate.Call(validator=_VALIDATOR.account, amount=_STAKE))
+
+
+def _nominate_first(sandbox: Sandbox) -> Scene:
+    _other_targets(sandbox)
+    return Scene(ALICE, Staking.nominate.Call(validator=_VALIDATOR.account, amount=_STAKE))
+
+
+def _unbond_joined(sandbox: Sandbox) -> Scene:
+    """What joined in this session leaves first."""
+    _nominated(sandbox, LEAVING_MAX - 1)
+    _many_open_parts(sandbox)
+    sandbox.ok(ALICE, Staking.nominate.Call(validator=_VALIDATOR.account, amount=OPEN))
+    return Scene(ALICE, Staking.unbond.Call(validator=_VALIDATOR.account, amount=2 * OPEN))
 
 
 def _unbond(sandbox: Sandbox) -> Scene:
-    _candidate(sandbox)
-    _unbonding(sandbox, CHUNKS_MAX - 1)
-    return Scene(ALICE, Staking.unbond.Call(amount=OPEN))
-
-
-def _unbond_everything(sandbox: Sandbox) -> Scene:
-    _full_list(sandbox, places_left=1)
-    _candidate(sandbox)
-    _unbonding(sandbox, CHUNKS_MAX - 1)
-    rest = 3 * BOND - (CHUNKS_MAX - 1) * OPEN
-    return Scene(ALICE, Staking.unbond.Call(amount=rest))
+    _nominated(sandbox, LEAVING_MAX - 1)
+    _many_open_parts(sandbox)
+    return Scene(ALICE, Staking.unbond.Call(validator=_VALIDATOR.account, amount=2 * OPEN))
 
 
 def _withdraw(sandbox: Sandbox) -> Scene:
-    _candidate(sandbox)
-    _unbonding(sandbox, CHUNKS_MAX)
+    _nominated(sandbox)
     late = sandbox.height + 2 * sandbox.spec.parameters[Staking.unbonding_blocks]
-    return Scene(ALICE, Staking.withdraw.Call(), late)
+    return Scene(ALICE, Staking.withdraw.Call(validator=_VALIDATOR.account), late)
 
 
-def _validate(sandbox: Sandbox) -> Scene:
-    _full_list(sandbox, places_left=0)
-    sandbox.ok(ALICE, Staking.bond.Call(amount=BOND))
-    return Scene(ALICE, Staking.validate.Call())
+def _claim(sandbox: Sandbox) -> Scene:
+    _nominated(sandbox)
+    return Scene(ALICE, Staking.claim.Call(validator=_VALIDATOR.account))
 
 
-def _chill(sandbox: Sandbox) -> Scene:
-    _full_list(sandbox, places_left=1)
-    _candidate(sandbox)
-    return Scene(ALICE, Staking.chill.Call())
+def _claim_commission(sandbox: Sandbox) -> Scene:
+    sandbox.ok(_VALIDATOR, Staking.bond.Call(amount=_STAKE))
+    _reward(sandbox)
+    _reward(sandbox)
+    return Scene(_VALIDATOR, Staking.claim.Call(validator=_VALIDATOR.account))
 
 
-def _unjail(sandbox: Sandbox) -> Scene:
-    _full_list(sandbox, places_left=0)
-    sandbox.ok(ALICE, Staking.bond.Call(amount=BOND))
-    with sandbox.reading() as pallets:
-        ledger = pallets.staking.ledgers[ALICE.account]
-    ledger.jailed_until = sandbox.height
-    key = Staking.ledgers.storage_key(ALICE.account)
-    sandbox.state[key] = Staking.ledgers.codec.encode(ledger)
-    return Scene(ALICE, Staking.unjail.Call())
+def _claim_everything(sandbox: Sandbox) -> Scene:
+    """The last that is left of a position: it is forgotten."""
+    _nominated(sandbox, parts=0)
+    _reward(sandbox)
+    everything = Staking.unbond.Call(validator=_VALIDATOR.account, amount=2 * _STAKE)
+    sandbox.ok(ALICE, everything)
+    late = sandbox.height + 2 * sandbox.spec.parameters[Staking.unbonding_blocks]
+    sandbox.ok(ALICE, Staking.withdraw.Call(validator=_VALIDATOR.account), late)
+    return Scene(ALICE, Staking.claim.Call(validator=_VALIDATOR.account))
+
+
+def _set_commission(_sandbox: Sandbox) -> Scene:
+    return Scene(_VALIDATOR, Staking.set_commission.Call(commission_ppb=50_000_000))
 
 
 BENCHMARKS = tuple(
@@ -101,13 +130,16 @@ BENCHMARKS = tuple(
         Benchmark,
         (
             _bond,
-            _bond_extra,
+            _first_bond,
+            _nominate,
+            _nominate_first,
             _unbond,
-            _unbond_everything,
+            _unbond_joined,
             _withdraw,
-            _validate,
-            _chill,
-            _unjail,
+            _claim,
+            _claim_commission,
+            _claim_everything,
+            _set_commission,
         ),
     )
 )

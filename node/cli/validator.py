@@ -38,7 +38,7 @@ def set_keys(
     """Register the keys with which `openledger node --key KEY` signs, with their proofs.
 
     They count from the next election on.  Bond and stand for election with Staking.bond and
-    Staking.validate.  With --session the account's own key need not be where the node is: start it
+    Session.validate.  With --session the account's own key need not be where the node is: start it
     with `--key SESSION --validator ACCOUNT` after the election.
 
     Example: openledger validator set-keys --key validator --session hot

@@ -16,7 +16,8 @@ Rules that everything below keeps:
 - An empty account is not stored unless it has signed something: its nonce is what keeps old
   extrinsics from being played again.
 - Locks do not add up: the same OPEN serves all of them, and the largest counts.  Free balance and
-  bonds (holds for one of `BOND_REASONS`) together stay at least as large, unless a bond is slashed.
+  bonds (what lies in another pallet's account and comes back from it) together stay at least as
+  large, unless a bond is slashed.
   So locked OPEN can be bonded and bonded OPEN locked; but it is not sent, burned, charged, or held
   for anything that pays somebody else, and can therefore not be lent to another voter.
 - What the runtime charges for extrinsics leaves the accounts at once, and issuance or another
@@ -31,7 +32,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from pallets.balances import weights
-from pallets.balances.types import BOND_REASONS, LOCKS_MAX, Account, Lock, Locks
+from pallets.balances.types import LOCKS_MAX, Account, Lock, Locks
 from pallets.pots import TREASURY
 from runtime import (
     U8,
@@ -237,16 +238,13 @@ class Balances(Pallet, index=2):
     def hold(self, account: bytes, amount: int, reason: str) -> None:
         """Move free balance under a hold; nothing held is no hold.
 
-        Raises `Insufficient` or `Locked`; what is locked can be bonded.
+        Raises `Insufficient` or `Locked`.
         """
-        is_bond = reason in BOND_REASONS
-        balance = self._with_free(account, amount, locked_too=is_bond)
+        balance = self._with_free(account, amount)
         if not amount:
             return
         balance.free -= amount
         balance.held += amount
-        if is_bond:
-            balance.bonded += amount
         self._store(account, balance)
         self.holds[account, reason] += amount
         self.emit(self.Held(account=account, reason=reason, amount=amount))
@@ -270,6 +268,27 @@ class Balances(Pallet, index=2):
         self._store_payer(account, self._take_held(account, amount, reason))
         self._add_free(receiver, amount)
         self.emit(self.HeldMoved(account=account, reason=reason, receiver=receiver, amount=amount))
+
+    def bond(self, account: bytes, amount: int, pot: bytes) -> None:
+        """Move balance to a pallet's account, where it still backs the locks of its owner.
+
+        Raises `Insufficient`; what is locked can be bonded.
+        """
+        balance = self._with_free(account, amount, locked_too=True)
+        balance.free -= amount
+        balance.bonded += amount
+        self._store_payer(account, balance)
+        self._add_free(pot, amount)
+        self.emit(self.Transfer(sender=account, receiver=pot, amount=amount))
+
+    def return_bond(self, pot: bytes, account: bytes, amount: int, bonded: int) -> None:
+        """Pay `amount` out of a pallet's account, for what was `bonded` and backs locks no more.
+
+        It is less where a bond was slashed.
+        """
+        with self.accounts.edit(account) as balance:
+            balance.bonded -= bonded
+        self.move(pot, account, amount)
 
     def set_lock(self, account: bytes, amount: int, reason: str) -> None:
         """Let `account` keep at least `amount` for `reason`, in place of what was; 0 ends it.
@@ -374,13 +393,11 @@ class Balances(Pallet, index=2):
             self.holds[account, reason] = held - amount
         balance = self.accounts[account]
         balance.held -= amount
-        if reason in BOND_REASONS:
-            balance.bonded -= amount
         return balance
 
     def _store(self, account: bytes, balance: Account) -> None:
         total = balance.free + balance.held
-        if total == 0 and balance.nonce == 0 and balance.locked == 0:
+        if total == 0 and balance == Account():
             del self.accounts[account]
             return
         if 0 < total < self.existential_deposit and account != TREASURY:

@@ -9,8 +9,6 @@ from runtime import U64, Amount, Max, ShortText
 
 LOCKS_MAX = 8
 """The most locks of one account: one for each pallet that locks."""
-BOND_REASONS = ("Staking.stake",)
-"""Holds that leave their account by slashes only, so that what is held still backs locks."""
 
 
 @dataclass(slots=True)
@@ -23,7 +21,7 @@ class Account:
     held: Amount = 0
     """The sum of the account's holds."""
     bonded: Amount = 0
-    """The part of what is held that stays the account's unless it is slashed."""
+    """What it moved into pots and owns there unless it is slashed; neither free nor held."""
     locked: Amount = 0
     """The largest of the account's locks."""
 

@@ -1,33 +1,42 @@
-"""Who decides the next height: validators' keys, sessions, sets, and beacons.
+"""Who decides the next height: candidates, validators' keys, sessions, sets, and beacons.
 
-Terms.  A *session* is a number of blocks with one election, at its end.  The *set* is the
-validators who decide a height, with their keys and weights.  `current` after block h is the set
-that decides h + 1, so `next_validators_hash` of header h names it, and `validators_hash` of
-header h + 1.
+Terms.  A *candidate* is an account that wants to validate.  A *jailed* account has offended and is
+no candidate until its jail is over and it asks back in.  A *session* is a number of blocks with one
+election, at its end.  The *set* is the validators who decide a height, with their keys and weights.
+`current` after block h is the set that decides h + 1, so `next_validators_hash` of header h names
+it, and `validators_hash` of header h + 1.
 
 Rules:
 
-- At the end of a session the candidates with the largest bonds who have keys become the set, at
-  most `validators_max`; it decides from the next height on.  Offenders leave at once.
+- At the end of a session the candidates who have keys and the largest stake behind them become the
+  set, at most `validators_max`; it decides from the next height on.  Only `change_max_ppb` of the
+  weight may change in one election (`pallets.session.election`).  Offenders leave at once.
+- There are at most `CANDIDATES_MAX` candidates.  When all places are taken, a newcomer with more
+  stake takes the place of the one who has the least: small ones keep nobody out.
 - The set is never empty: where it would be, the one before stays, and an event says so.
 - A key belongs for ever to the account that first proved to have its secret, so a signature tells
   who made it however old it is.  New keys count from the next election on.
-- A weight is a bond in millionths of OPEN, rounded down: all weights together fit 64 bits.
+- A weight is stake in millionths of OPEN, rounded down: all weights together fit 64 bits.
 - Sets are remembered while their validators can be slashed, `SETS_MAX` of them at most, and so are
   the beacons of the last `BEACONS_MAX` blocks.
 """
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, ClassVar
 
 from pallets.session import weights
-from pallets.session.types import Beacon, KnownSet, SetChange
+from pallets.session.election import elect
+from pallets.session.types import CANDIDATES_MAX, Beacon, Candidates, KnownSet, SetChange
 from runtime import (
+    PPB,
     U32,
     U64,
     AccountId,
+    Amount,
     Between,
     BlockNumber,
     Error,
@@ -46,6 +55,7 @@ from runtime import (
     on_finalize,
     on_initialize,
 )
+from runtime.arithmetic import apply_ppb
 from runtime.hashing import hash_validators
 from runtime.keys import is_weak, verify
 from runtime.traits import BlsVerifier, Stakes
@@ -54,6 +64,7 @@ from runtime.wire.session_keys import KeyProofs, SessionKeys
 from runtime.wire.validators import VALIDATORS_MAX, WEIGHT_UNIT, Validator, ValidatorSet
 
 SESSION_BLOCKS_MOST = 2**32
+CHANGE_PPB_LEAST = 10_000_000
 SETS_MAX = 1_024
 """The most changes of the set that are remembered."""
 FORGOTTEN_AT_ONCE_MAX = 2
@@ -65,7 +76,7 @@ BEACON_DELAY_BLOCKS = 2
 
 
 class Session(Pallet, index=4):
-    """Keys, sessions and sets of validators."""
+    """Candidates, keys, sessions and sets of validators."""
 
     # Needs
 
@@ -80,6 +91,14 @@ class Session(Pallet, index=4):
     validators_max = Parameter[Annotated[int, Between(1, VALIDATORS_MAX)]](
         100, "The most validators that are elected."
     )
+    change_max_ppb = Parameter[Annotated[int, Between(CHANGE_PPB_LEAST, PPB)]](
+        333_333_333,
+        "Which part of the weight may leave in one session, and which part may be new after it.",
+    )
+    candidates = Value[Candidates](())
+    """Who stands for election, in the order of accounts."""
+    jails = Map[AccountId, BlockNumber]()
+    """The first height at which `unjail` may end an account's jail."""
     index = Value[U64](0)
     """The number of the session in progress."""
     ends_at = Value[BlockNumber](0)
@@ -109,6 +128,28 @@ class Session(Pallet, index=4):
 
     class KeysPurged(Event):
         """An account has no keys any more, and is not elected until it has."""
+
+        account: AccountId
+
+    class CandidateAdded(Event):
+        """An account stands for election."""
+
+        account: AccountId
+        stake: Amount
+
+    class CandidateRemoved(Event):
+        """An account stands for election no more."""
+
+        account: AccountId
+
+    class Jailed(Event):
+        """An account may not be a candidate until the height that is named."""
+
+        account: AccountId
+        until: BlockNumber
+
+    class Unjailed(Event):
+        """An account's jail is over."""
 
         account: AccountId
 
@@ -158,6 +199,42 @@ class Session(Pallet, index=4):
         remedy: ClassVar[str] = "Give some with Session.set_keys."
         account: AccountId
 
+    class BondTooLow(Error):
+        """The account has bonded less than a validator must."""
+
+        remedy: ClassVar[str] = "Bond Staking.bond_min at least with Staking.bond."
+        account: AccountId
+
+    class AlreadyCandidate(Error):
+        """The account is a candidate already."""
+
+        remedy: ClassVar[str] = "Wait for the end of the session."
+        account: AccountId
+
+    class NotCandidate(Error):
+        """The account is no candidate."""
+
+        remedy: ClassVar[str] = "Call Session.validate to become one."
+        account: AccountId
+
+    class CandidatesFull(Error):
+        """All places are taken by candidates who have at least as much stake behind them."""
+
+        remedy: ClassVar[str] = "Have more behind you than the candidate who has the least."
+        smallest: Amount
+
+    class InJail(Error):
+        """The account is jailed for an offence."""
+
+        remedy: ClassVar[str] = "Call Session.unjail from the height that is named."
+        until: BlockNumber
+
+    class NotInJail(Error):
+        """The account is not jailed."""
+
+        remedy: ClassVar[str] = "Call Session.validate to become a candidate."
+        account: AccountId
+
     class BeaconUnknown(Error):
         """The beacon is not there yet, or is not remembered any more."""
 
@@ -190,6 +267,32 @@ class Session(Pallet, index=4):
         del self.keys[account]
         self.emit(self.KeysPurged(account=account))
 
+    @call(2, weight=weights.validate)
+    def validate(self, account: Signed) -> None:
+        """Stand for election from the end of this session on."""
+        until = self.jails.get(account)
+        if until is not None:
+            raise self.InJail(until=until)
+        self._add_candidate(account)
+
+    @call(3, weight=weights.chill)
+    def chill(self, account: Signed) -> None:
+        """Stand for election no more; a validator stays one to the end of the session."""
+        if not self._remove_candidate(account):
+            raise self.NotCandidate(account=account)
+
+    @call(4, weight=weights.unjail)
+    def unjail(self, account: Signed) -> None:
+        """End the signer's jail when its time is over, and stand for election again."""
+        until = self.jails.get(account)
+        if until is None:
+            raise self.NotInJail(account=account)
+        if self.block.height < until:
+            raise self.InJail(until=until)
+        del self.jails[account]
+        self.emit(self.Unjailed(account=account))
+        self._add_candidate(account)
+
     # Hooks
 
     @on_initialize
@@ -203,6 +306,7 @@ class Session(Pallet, index=4):
         """Elect at the end of a session."""
         if self.block.height >= self.ends_at.get():
             self.index.put(self.index.get() + 1)
+            self.stakes.end_session()
             self.begin_session()
 
     # Invariants
@@ -215,6 +319,18 @@ class Session(Pallet, index=4):
         if known != self.current.get():
             message = "Session.current is not the set of the last change."
             raise InvariantViolation(message, remedy="This is a bug: report it.")
+
+    @invariant
+    def candidates_are_in_order(self) -> None:
+        """Every candidate is there once, in the order of accounts, and none is jailed."""
+        candidates = self.candidates.get()
+        if list(candidates) != sorted(dict.fromkeys(candidates)):
+            message = "Session.candidates are not in the order of accounts."
+            raise InvariantViolation(message, remedy="This is a bug: report it.")
+        for account in candidates:
+            if account in self.jails:
+                message = f"The candidate {account.hex()} is jailed."
+                raise InvariantViolation(message, remedy="This is a bug: report it.")
 
     # Helpers: `ValidatorSets` for other pallets
 
@@ -241,13 +357,27 @@ class Session(Pallet, index=4):
         current = self.current.get()
         return 0 if current is None else len(current.validators)
 
-    def expel(self, accounts: Sequence[bytes]) -> None:
-        """Take validators out of the set that decides the next height."""
+    def jail(self, accounts: Sequence[bytes], until: int) -> None:
+        """Take accounts out of the set that decides the next height, and of elections.
+
+        They may come back from the height `until` on.
+        """
+        for account in accounts:
+            height = max(until, self.jails.get(account) or 0)
+            self.jails[account] = height
+            self._remove_candidate(account)
+            self.stakes.dismiss(account)
+            self.emit(self.Jailed(account=account, until=height))
         current = self.current.get()
         members = () if current is None else current.validators
         rest = tuple([each for each in members if each.account not in accounts])
         if len(rest) < len(members):
             self._adopt(rest)
+
+    def release(self, account: bytes) -> None:
+        """Let a jailed account come back from now on."""
+        if account in self.jails:
+            self.jails[account] = min(self.jails[account], self.block.height)
 
     # Helpers: `Randomness` for other pallets
 
@@ -267,7 +397,12 @@ class Session(Pallet, index=4):
         self._adopt(self._elect())
         ends_at = height + self.session_blocks.get()
         self.ends_at.put(ends_at)
-        self.stakes.note_session(ends_at)
+        current = self.current.get()
+        members = () if current is None else current.validators
+        weight = sum(each.weight for each in members)
+        leaving_most = apply_ppb(weight * WEIGHT_UNIT, self.change_max_ppb.get())
+        free = [each.account for each in members if each.account not in self.jails]
+        self.stakes.begin_session(ends_at, free, leaving_most)
         validators_hash = self.hash_at(height + 1)
         if validators_hash is not None:
             self.emit(
@@ -279,17 +414,69 @@ class Session(Pallet, index=4):
             )
 
     def _elect(self) -> tuple[Validator, ...]:
-        """The candidates with the largest bonds who have keys, in the order of accounts."""
-        most = self.validators_max.get()
-        elected: list[Validator] = []
-        for account, bond in self.stakes.ranked():
+        """The next set, in the order of accounts; empty if nobody can be elected."""
+        current = self.current.get()
+        members = {} if current is None else {each.account: each for each in current.validators}
+        ranked = []
+        for account, stake in self._ranked():
             keys = self.keys.get(account)
             if keys is not None:
-                weight = bond // WEIGHT_UNIT
-                elected.append(Validator(account, weight, keys.vote_key, keys.bls_key))
-            if len(elected) == most:
-                break
-        return tuple(sorted(elected, key=lambda each: each.account))
+                weight = stake // WEIGHT_UNIT
+                members[account] = Validator(account, weight, keys.vote_key, keys.bls_key)
+                ranked.append((account, weight))
+        decided = () if current is None else current.validators
+        weights = elect(
+            ranked,
+            {each.account: each.weight for each in decided},
+            {each.account: self._able(each.account) for each in decided},
+            self.validators_max.get(),
+            self.change_max_ppb.get(),
+        )
+        return tuple(
+            [replace(members[account], weight=weights[account]) for account in sorted(weights)]
+        )
+
+    def _able(self, account: bytes) -> int:
+        """The weight that the stake behind an account is good for; 0 for one in jail."""
+        return 0 if account in self.jails else self.stakes.stake_of(account) // WEIGHT_UNIT
+
+    def _ranked(self) -> list[tuple[bytes, int]]:
+        """The candidates with the stake behind them: the largest first, equal ones by account."""
+        able = [each for each in self.candidates.get() if self.stakes.may_validate(each)]
+        stakes = [(account, self.stakes.stake_of(account)) for account in able]
+        return sorted(stakes, key=lambda each: (-each[1], each[0]))
+
+    def _add_candidate(self, account: bytes) -> None:
+        if not self.stakes.may_validate(account):
+            raise self.BondTooLow(account=account)
+        stake = self.stakes.stake_of(account)
+        candidates = list(self.candidates.get())
+        if account in candidates:
+            raise self.AlreadyCandidate(account=account)
+        if len(candidates) == CANDIDATES_MAX:
+            smallest, last = self._last_of(candidates)
+            if stake <= smallest:
+                raise self.CandidatesFull(smallest=smallest)
+            candidates.remove(last)
+            self.emit(self.CandidateRemoved(account=last))
+        insort(candidates, account)
+        self.candidates.put(tuple(candidates))
+        self.emit(self.CandidateAdded(account=account, stake=stake))
+
+    def _last_of(self, candidates: Sequence[bytes]) -> tuple[int, bytes]:
+        """Stake and account of the candidate that an election would take last."""
+        stakes = [(self.stakes.stake_of(account), account) for account in candidates]
+        smallest = min(stakes)[0]
+        return max(each for each in stakes if each[0] == smallest)
+
+    def _remove_candidate(self, account: bytes) -> bool:
+        """Take an account from the candidates; whether it was one."""
+        candidates = self.candidates.get()
+        if account not in candidates:
+            return False
+        self.candidates.put(tuple([each for each in candidates if each != account]))
+        self.emit(self.CandidateRemoved(account=account))
+        return True
 
     def _adopt(self, validators: tuple[Validator, ...]) -> None:
         """Let these validators decide from the next height on, if there are any."""

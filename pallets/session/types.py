@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from runtime import U64, BlockNumber, Hash
+from runtime import U64, AccountId, BlockNumber, Hash, Max
 from runtime.wire.validators import ValidatorSet
+
+CANDIDATES_MAX = 512
+"""The most candidates: twice what a set of validators can have."""
+
+Candidates = Annotated[tuple[AccountId, ...], Max(CANDIDATES_MAX)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,34 +1,57 @@
-"""Bonded OPEN behind the validators.
+"""OPEN behind the validators: whose it is, what it earns, and how it is slashed.
 
-Terms.  An account's *stake* is what it has *bonded* and what is *unbonding*.  A *candidate* is an
-account that wants to validate; the session pallet elects from the candidates, those with the
-largest bonded stake first.  A *jailed* account has offended and is no candidate until its jail is
-over and it asks back in.
+Terms.  A *staker* is an account with stake behind a validator: the validator itself, which *bonds*,
+or a *nominator*.  All stake behind one validator is its *backing*, divided into shares.  Stake that
+*leaves* does so in *parts*: all that left a backing up to one height.
 
 Rules:
 
-- All stake is held under `Staking.stake`: held = bonded + unbonding, exactly, for each account.
-- A bond is nothing or at least `bond_min`; only slashing leaves less, and then the account is out
-  of every election until it adds to it.
-- Stake that leaves waits until the session is over, in which it still counts, then
+- All stake and all rewards that were not claimed lie in this pallet's account, which never has
+  less.  Shares say whose they are (`pallets.staking.shares`), so that paying and slashing cost the
+  same for one staker and for a million.
+- Who leaves waits until the session is over, in which the stake still counts, then
   `unbonding_blocks`, and can be slashed all that time: nobody is gone before the evidence is here.
-- A slash takes the bonded stake first, then what is unbonding, the latest part first.
-- There are at most `CANDIDATES_MAX` candidates.  When all places are taken, a newcomer with a
-  larger bond takes the place of the one with the smallest: small bonds keep nobody out.
+  In a session at most `leaving_most` of the elected stake may leave.
+- Rewards are shared out at the end of each session, by the stake that was there from its beginning
+  to its end: who comes for the last block earns nothing, and so does who has left.
+- They come from what answers paid to the stakers and from the ecosystem's account: nothing mints.
+- A slash takes from all stake that was there at the offence, leaving or not, in the same
+  proportion.  A backing is *frozen* while a slash waits for it: nobody joins, and nothing that the
+  slash may take is withdrawn.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, ClassVar
 
+from pallets.pots import ECOSYSTEM, STAKERS
+from pallets.staking import shares as arithmetic
 from pallets.staking import weights
-from pallets.staking.types import CANDIDATES_MAX, CHUNKS_MAX, Candidates, Chunk, Ledger
+from pallets.staking.types import (
+    FRACTION_BITS,
+    FROZEN_MAX,
+    LEAVING_MAX,
+    PARTS_MAX,
+    PARTS_PER_PERIOD,
+    TARGETS_MAX,
+    Backing,
+    Elected,
+    FrozenSince,
+    Join,
+    Leaving,
+    OpenPart,
+    OpenParts,
+    Part,
+    PartsPerBillion,
+    Position,
+    Targets,
+)
 from runtime import (
     OPEN,
     U32,
+    U64,
     AccountId,
     Amount,
     Between,
@@ -46,366 +69,530 @@ from runtime import (
     call,
     invariant,
 )
-from runtime.traits import Currency
+from runtime.arithmetic import mul_div_ceil, split_by_largest_remainder
+from runtime.traits import BondCurrency
 
-STAKE = "Staking.stake"
-"""Why a staker's balance is held."""
 BOND_LEAST = OPEN
 BOND_MOST = 10_000_000 * OPEN
-UNBONDING_BLOCKS_MOST = 2**32
+BLOCKS_MOST = 2**32
+STREAM_MOST = 100_000 * OPEN
 
 
 class Staking(Pallet, index=5):
-    """Bonds, candidates and jails."""
+    """Stake, rewards and slashes."""
 
     # Needs
 
-    currency: Needs[Currency]
+    currency: Needs[BondCurrency]
 
     # Storage, parameters first
 
     bond_min = Parameter[Annotated[Amount, Between(BOND_LEAST, BOND_MOST)]](
-        10_000 * OPEN, "The least bond of a candidate, in 10**-18 OPEN."
+        10_000 * OPEN, "The least bond of a validator, in 10**-18 OPEN."
     )
-    unbonding_blocks = Parameter[Annotated[int, Between(1, UNBONDING_BLOCKS_MOST)]](
+    unbonding_blocks = Parameter[Annotated[int, Between(1, BLOCKS_MOST)]](
         2_419_200, "How long the stake behind a vote can be slashed: two weeks of half seconds."
     )
-    ledgers = Map[AccountId, Ledger](Ledger())
+    nomination_min = Parameter[Annotated[Amount, Between(1, BOND_MOST)]](
+        10 * OPEN, "The least stake of a nominator behind one validator, in 10**-18 OPEN."
+    )
+    commission_max_ppb = Parameter[PartsPerBillion](
+        500_000_000, "The most of the rewards that a validator may keep before they are divided."
+    )
+    stream_per_session = Parameter[Annotated[Amount, Between(0, STREAM_MOST)]](
+        0, "What the ecosystem's account adds to the rewards of a session, while it has that."
+    )
+    backings = Map[AccountId, Backing](Backing())
+    positions = Map[tuple[AccountId, AccountId], Position](Position())
+    """By staker and validator."""
+    targets = Map[AccountId, Targets](())
+    """The validators behind which an account has a position."""
+    joins = Map[tuple[AccountId, U64], Join](Join())
+    """By validator and session, as long as somebody's rewards are counted from there."""
+    parts = Map[tuple[AccountId, BlockNumber], Part](Part())
+    """What leaves, by validator and the last height at which it counts."""
+    open_parts = Map[AccountId, OpenParts](())
+    frozen_since = Map[AccountId, FrozenSince](())
+    """The heights of the offences for which a backing waits to be slashed."""
+    staked = Value[Amount](0)
+    """All stake, leaving or not."""
+    owed = Value[Amount](0)
+    """All rewards that were shared out and not claimed, and what rounding left of them."""
+    session = Value[U64](0)
     counts_until = Value[BlockNumber](0)
-    """The last height that the bonds of the last election decide."""
-    candidates = Value[Candidates](())
-    """Who stands for election, in the order of accounts."""
+    """The last height that the stake of the last election decides."""
+    leaving_most = Value[Amount](0)
+    left = Value[Amount](0)
+    """What has left of the elected stake in this session."""
+    elected = Value[Elected](())
 
     # Events
 
     class Bonded(Event):
-        """Free balance was added to a stake."""
+        """Stake was added behind a validator, by itself or a nominator."""
 
-        account: AccountId
+        staker: AccountId
+        validator: AccountId
         amount: Amount
-        bonded: Amount
+        stake: Amount
+        """All that is behind the validator now."""
 
     class Unbonded(Event):
-        """A part of a stake leaves, and can be withdrawn from the height that is named."""
+        """Stake leaves a validator, and can be withdrawn from the height that is named."""
 
-        account: AccountId
+        staker: AccountId
+        validator: AccountId
         amount: Amount
         withdrawable_at: BlockNumber
 
     class Withdrawn(Event):
-        """Stake that was unbonding is free again."""
+        """Stake that was leaving is free again."""
 
-        account: AccountId
+        staker: AccountId
+        validator: AccountId
         amount: Amount
 
-    class CandidateAdded(Event):
-        """An account stands for election."""
+    class RewardsShared(Event):
+        """A session's rewards were shared out among the stakers of its validators."""
 
-        account: AccountId
-        bonded: Amount
+        session: U64
+        answers: Amount
+        """What the stakers' shares of answers were."""
+        stream: Amount
+        """What the ecosystem's account added."""
 
-    class CandidateRemoved(Event):
-        """An account stands for election no more."""
+    class RewardClaimed(Event):
+        """A staker was paid what it had earned behind a validator."""
 
-        account: AccountId
+        staker: AccountId
+        validator: AccountId
+        amount: Amount
+
+    class CommissionSet(Event):
+        """A validator will keep another part of the rewards from the next session on."""
+
+        validator: AccountId
+        commission_ppb: PartsPerBillion
 
     class Slashed(Event):
-        """An account lost a part of its stake."""
+        """The stake behind a validator lost an amount."""
 
-        account: AccountId
-        bonded: Amount
-        """What was taken of the bonded stake."""
-        unbonding: Amount
+        validator: AccountId
+        staked: Amount
+        """What was taken of the stake that was not leaving."""
+        leaving: Amount
         """What was taken of the rest."""
-
-    class Jailed(Event):
-        """An account may not be a candidate until the height that is named."""
-
-        account: AccountId
-        until: BlockNumber
-
-    class Unjailed(Event):
-        """An account's jail is over."""
-
-        account: AccountId
 
     # Errors
 
-    class AlreadyBonded(Error):
-        """The account has a bond already."""
-
-        remedy: ClassVar[str] = "Add to it with Staking.bond_extra."
-        bonded: Amount
-
     class NotBonded(Error):
-        """The account has no bond."""
+        """The account has no stake behind this validator."""
 
-        remedy: ClassVar[str] = "Bond with Staking.bond."
-        account: AccountId
+        remedy: ClassVar[str] = "Stake with Staking.bond or Staking.nominate."
+        validator: AccountId
+
+    class NotAValidator(Error):
+        """The account has bonded nothing itself, so nobody can stand behind it."""
+
+        remedy: ClassVar[str] = "Choose one of Session.candidates."
+        validator: AccountId
 
     class BondTooLow(Error):
-        """A bond would be lower than the least bond."""
+        """What would be staked is less than the least."""
 
-        remedy: ClassVar[str] = "Bond more, or unbond everything."
-        bonded: Amount
+        remedy: ClassVar[str] = "Stake more, or take everything out."
+        staked: Amount
         least: Amount
 
     class MoreThanBonded(Error):
-        """The account has bonded less than is to be unbonded."""
+        """The account has staked less than is to leave."""
 
-        remedy: ClassVar[str] = "Unbond at most what Staking.ledgers says is bonded."
-        bonded: Amount
+        remedy: ClassVar[str] = "Take out at most what the stake is worth; slashes lower that."
+        staked: Amount
         needed: Amount
 
-    class TooManyChunks(Error):
-        """As many parts of the stake are unbonding as may be at a time."""
+    class TooMuchLeaves(Error):
+        """No more of the elected stake may leave in this session."""
+
+        remedy: ClassVar[str] = "Take out less, or wait for the next session."
+        left: Amount
+        most: Amount
+
+    class TooManyParts(Error):
+        """As many parts of the stake are leaving as may be at a time."""
 
         remedy: ClassVar[str] = "Withdraw, or wait until the first part can be withdrawn."
-        chunks: U32
-        withdrawable_at: BlockNumber
+        parts: U32
+        counts_until: BlockNumber
+        """Of the first of them; it can be withdrawn `unbonding_blocks` later."""
+
+    class TooManyTargets(Error):
+        """The account has stake behind as many validators as it may."""
+
+        remedy: ClassVar[str] = "Take everything out from behind one of them, withdraw, and claim."
+        targets: U32
 
     class NothingToWithdraw(Error):
         """No part of the stake can be withdrawn at this height."""
 
-        remedy: ClassVar[str] = "Read Staking.ledgers: each part names its height."
-        account: AccountId
+        remedy: ClassVar[str] = (
+            "Read Staking.parts for its height; a slash that waits keeps it longer."
+        )
+        validator: AccountId
 
-    class AlreadyCandidate(Error):
-        """The account is a candidate already."""
+    class NothingToClaim(Error):
+        """The account has earned nothing behind this validator since it last claimed."""
 
-        remedy: ClassVar[str] = "Wait for the end of the session."
-        account: AccountId
+        remedy: ClassVar[str] = "Wait for the end of a session in which the validator is elected."
+        validator: AccountId
 
-    class NotCandidate(Error):
-        """The account is no candidate."""
+    class CommissionTooHigh(Error):
+        """A validator may not keep so much."""
 
-        remedy: ClassVar[str] = "Call Staking.validate to become one."
-        account: AccountId
+        remedy: ClassVar[str] = "Choose at most Staking.commission_max_ppb."
+        commission_ppb: PartsPerBillion
+        most_ppb: PartsPerBillion
 
-    class CandidatesFull(Error):
-        """All places are taken by candidates who bonded at least as much."""
+    class Worthless(Error):
+        """Slashes took everything behind this validator: its shares are worth nothing."""
 
-        remedy: ClassVar[str] = "Bond more than the smallest bond of a candidate."
-        smallest: Amount
+        remedy: ClassVar[str] = "Stake behind another validator, or bond with another account."
+        validator: AccountId
 
-    class InJail(Error):
-        """The account is jailed for an offence."""
+    class Frozen(Error):
+        """The stake behind this validator is about to be slashed."""
 
-        remedy: ClassVar[str] = "Call Staking.unjail from the height that is named."
-        until: BlockNumber
-
-    class NotInJail(Error):
-        """The account is not jailed."""
-
-        remedy: ClassVar[str] = "Call Staking.validate to become a candidate."
-        account: AccountId
+        remedy: ClassVar[str] = "Wait until the slash is taken or cancelled."
+        validator: AccountId
 
     # Calls
 
     @call(0, weight=weights.bond)
-    def bond(self, account: Signed, amount: Amount) -> None:
-        """Hold `amount` (in 10**-18 OPEN) of the signer as its bond."""
-        bonded = self.ledgers[account].bonded
-        if bonded:
-            raise self.AlreadyBonded(bonded=bonded)
-        self._add(account, amount)
+    def bond(self, account: Signed, amount: Positive[Amount]) -> None:
+        """Stake `amount` (in 10**-18 OPEN) of the signer behind itself, as a validator."""
+        self._join(account, account, amount)
 
-    @call(1, weight=weights.bond_extra)
-    def bond_extra(self, account: Signed, amount: Positive[Amount]) -> None:
-        """Add `amount` of the signer to its bond."""
-        self._require_bonded(account)
-        self._add(account, amount)
+    @call(1, weight=weights.nominate)
+    def nominate(self, staker: Signed, validator: AccountId, amount: Positive[Amount]) -> None:
+        """Stake `amount` behind a validator: it earns with it, and is slashed with it."""
+        if not self.backings[validator].own_shares:
+            raise self.NotAValidator(validator=validator)
+        self._join(staker, validator, amount)
 
     @call(2, weight=weights.unbond)
-    def unbond(self, account: Signed, amount: Positive[Amount]) -> None:
-        """Let `amount` of the bond leave; whoever unbonds everything is no candidate any more."""
-        ledger = self._require_bonded(account)
-        rest = ledger.bonded - amount
-        if rest < 0:
-            raise self.MoreThanBonded(bonded=ledger.bonded, needed=amount)
-        if rest:
-            self._require_enough(rest)
-        else:
-            self._remove_candidate(account)
-        last_counted = max(self.block.height, self.counts_until.get())
-        withdrawable_at = last_counted + self.unbonding_blocks.get()
-        ledger.bonded = rest
-        ledger.unbonding = self._with_chunk(ledger.unbonding, Chunk(amount, withdrawable_at))
-        self.ledgers[account] = ledger
-        self.emit(
-            self.Unbonded(account=account, amount=amount, withdrawable_at=withdrawable_at),
-        )
+    def unbond(self, staker: Signed, validator: AccountId, amount: Positive[Amount]) -> None:
+        """Let `amount` leave from behind a validator; without its bond nobody is elected again."""
+        self._leave(staker, validator, amount)
 
     @call(3, weight=weights.withdraw)
-    def withdraw(self, account: Signed) -> None:
-        """Release every part of the stake that has waited long enough."""
-        ledger = self.ledgers[account]
-        height = self.block.height
-        due = [chunk for chunk in ledger.unbonding if chunk.withdrawable_at <= height]
-        if not due:
-            raise self.NothingToWithdraw(account=account)
-        amount = sum(chunk.amount for chunk in due)
-        ledger.unbonding = ledger.unbonding[len(due) :]
-        self._store(account, ledger)
-        self.currency.release(account, amount, STAKE)
-        self.emit(self.Withdrawn(account=account, amount=amount))
+    def withdraw(self, staker: Signed, validator: AccountId) -> None:
+        """Take out what has left from behind a validator and has waited long enough."""
+        position = self.positions[staker, validator]
+        frozen = self.frozen_since[validator]
+        kept, amount, bonded = [], 0, 0
+        for leaving in position.leaving:
+            part = self.parts[validator, leaving.until]
+            is_frozen = any(height <= leaving.until for height in frozen)
+            if is_frozen or part.withdrawable_at > self.block.height:
+                kept.append(leaving)
+                continue
+            taken = arithmetic.worth(leaving.shares, part.amount, part.shares)
+            part.amount -= taken
+            part.shares -= leaving.shares
+            amount += taken
+            bonded += leaving.principal
+            self._store_part(validator, leaving.until, part)
+        if len(kept) == len(position.leaving):
+            raise self.NothingToWithdraw(validator=validator)
+        position.leaving = tuple(kept)
+        self._store_position(staker, validator, position)
+        self.staked.put(self.staked.get() - amount)
+        self.currency.return_bond(self.account, staker, amount, bonded)
+        self.emit(self.Withdrawn(staker=staker, validator=validator, amount=amount))
 
-    @call(4, weight=weights.validate)
-    def validate(self, account: Signed) -> None:
-        """Stand for election from the end of this session on."""
-        ledger = self._require_bonded(account)
-        if ledger.jailed_until is not None:
-            raise self.InJail(until=ledger.jailed_until)
-        self._add_candidate(account, ledger.bonded)
+    @call(4, weight=weights.claim)
+    def claim(self, staker: Signed, validator: AccountId) -> None:
+        """Pay the signer what it has earned behind a validator, and its commission if it is one."""
+        backing = self.backings[validator]
+        position = self._settled(staker, validator, backing)
+        amount = arithmetic.take_earned(position)
+        if staker == validator and backing.commission:
+            amount += backing.commission
+            backing.commission = 0
+            self.backings[validator] = backing
+        if not amount:
+            raise self.NothingToClaim(validator=validator)
+        self._store_position(staker, validator, position)
+        self.owed.put(self.owed.get() - amount)
+        self.currency.move(self.account, staker, amount)
+        self.emit(self.RewardClaimed(staker=staker, validator=validator, amount=amount))
 
-    @call(5, weight=weights.chill)
-    def chill(self, account: Signed) -> None:
-        """Stand for election no more; a validator stays one to the end of the session."""
-        if not self._remove_candidate(account):
-            raise self.NotCandidate(account=account)
-
-    @call(6, weight=weights.unjail)
-    def unjail(self, account: Signed) -> None:
-        """End the signer's jail when its time is over, and stand for election again."""
-        ledger = self._require_bonded(account)
-        if ledger.jailed_until is None:
-            raise self.NotInJail(account=account)
-        if self.block.height < ledger.jailed_until:
-            raise self.InJail(until=ledger.jailed_until)
-        ledger.jailed_until = None
-        self.ledgers[account] = ledger
-        self.emit(self.Unjailed(account=account))
-        self._add_candidate(account, ledger.bonded)
+    @call(5, weight=weights.set_commission)
+    def set_commission(self, validator: Signed, commission_ppb: PartsPerBillion) -> None:
+        """Keep this part of the rewards from the next session on, before they are divided."""
+        backing = self.backings[validator]
+        if not backing.own_shares:
+            raise self.NotBonded(validator=validator)
+        most = self.commission_max_ppb.get()
+        if commission_ppb > most:
+            raise self.CommissionTooHigh(commission_ppb=commission_ppb, most_ppb=most)
+        backing.next_commission_ppb = commission_ppb
+        if not backing.elected:
+            backing.commission_ppb = commission_ppb
+        self.backings[validator] = backing
+        self.emit(self.CommissionSet(validator=validator, commission_ppb=commission_ppb))
 
     # Invariants
 
     @invariant
-    def stake_is_held(self) -> None:
-        """Every candidate is there once, in order, out of jail, and its stake is held."""
-        candidates = self.candidates.get()
-        if list(candidates) != sorted(dict.fromkeys(candidates)):
-            message = "Staking.candidates are not in the order of accounts."
+    def can_pay_everybody(self) -> None:
+        """The pallet's account has all stake and rewards; anybody may send it more."""
+        balance, due = self.currency.free_balance(self.account), self.staked.get() + self.owed.get()
+        if balance < due:
+            message = f"The stakers' account has {balance} and owes {due}."
             raise InvariantViolation(message, remedy="This is a bug: report it.")
-        for account in candidates:
-            ledger = self.ledgers[account]
-            staked = ledger.bonded + sum(chunk.amount for chunk in ledger.unbonding)
-            held = self.currency.held(account, STAKE)
-            if held != staked or ledger.jailed_until is not None:
-                message = f"The candidate {account.hex()} has staked {staked}, and {held} is held."
-                raise InvariantViolation(message, remedy="This is a bug: report it.")
 
     # Helpers: `Stakes` for other pallets
 
-    def ranked(self) -> Sequence[tuple[bytes, int]]:
-        """The candidates with their bonds: the largest first, equal ones by account."""
-        least = self.bond_min.get()
-        bonds = [(account, self.ledgers[account].bonded) for account in self.candidates.get()]
-        enough = [each for each in bonds if each[1] >= least]
-        return sorted(enough, key=lambda each: (-each[1], each[0]))
+    def stake_of(self, account: bytes) -> int:
+        """All stake behind a validator, its own and others', in 10**-18 OPEN."""
+        return self.backings[account].stake
 
-    def note_session(self, ends_at: int) -> None:
-        """The bonds of this moment were elected, and decide up to the height `ends_at`."""
+    def may_validate(self, account: bytes) -> bool:
+        """Whether an account has bonded enough itself."""
+        backing = self.backings[account]
+        own = arithmetic.worth(backing.own_shares, backing.stake, backing.shares)
+        return own >= self.bond_min.get()
+
+    def end_session(self) -> None:
+        """Share out the rewards of a session that ends."""
+        elected = [(account, self.backings[account]) for account in self.elected.get()]
+        earning = [arithmetic.earning_stake(backing) for _, backing in elected]
+        answers, stream = self._collect_rewards() if any(earning) else (0, 0)
+        reward = answers + stream
+        parts = split_by_largest_remainder(reward, earning) if reward else [0] * len(elected)
+        for (account, backing), part in zip(elected, parts, strict=True):
+            if part:
+                arithmetic.reward(backing, part)
+            self._dismiss(account, backing)
+        if reward:
+            self.owed.put(self.owed.get() + reward)
+            self.emit(self.RewardsShared(self.session.get(), answers=answers, stream=stream))
+
+    def begin_session(self, ends_at: int, elected: Sequence[bytes], leaving_most: int) -> None:
+        """The stake of this moment was elected, and decides up to the height `ends_at`."""
+        self.session.put(self.session.get() + 1)
         self.counts_until.put(ends_at)
+        self.leaving_most.put(leaving_most)
+        self.left.put(0)
+        self.elected.put(tuple(elected))
+        for account in elected:
+            with self.backings.edit(account) as backing:
+                backing.elected = True
+
+    def dismiss(self, account: bytes) -> None:
+        """A validator was taken out of the set: its stakers earn nothing in this session."""
+        elected = self.elected.get()
+        if account in elected:
+            self.elected.put(tuple([each for each in elected if each != account]))
+            self._dismiss(account, self.backings[account])
 
     def answerable_blocks(self) -> int:
         """How long the stake behind a vote can be slashed."""
         return self.unbonding_blocks.get()
 
-    def slash(self, account: bytes, amount: int, receiver: bytes) -> int:
-        """Pay up to `amount` of a stake to `receiver`; returns how much there was to pay."""
-        ledger = self.ledgers[account]
-        of_bonded = min(amount, ledger.bonded)
-        ledger.bonded -= of_bonded
-        ledger.unbonding, of_unbonding = _without(ledger.unbonding, amount - of_bonded)
-        slashed = of_bonded + of_unbonding
-        if slashed:
-            self._store(account, ledger)
-            self.currency.move_held(account, slashed, STAKE, receiver)
-            self.emit(self.Slashed(account=account, bonded=of_bonded, unbonding=of_unbonding))
-        return slashed
+    def freeze(self, account: bytes, offence_height: int) -> bool:
+        """Keep what was behind a validator at an offence, for a slash; False: too many wait."""
+        frozen = self.frozen_since[account]
+        if len(frozen) == FROZEN_MAX:
+            return False
+        self.frozen_since[account] = (*frozen, offence_height)
+        return True
 
-    def jail(self, account: bytes, until: int) -> None:
-        """Keep an account out of elections at least up to the height `until`."""
-        with self.ledgers.edit(account) as ledger:
-            ledger.jailed_until = max(until, ledger.jailed_until or 0)
-        self._remove_candidate(account)
-        self.emit(self.Jailed(account=account, until=until))
+    def thaw(self, account: bytes, offence_height: int) -> None:
+        """The slash for which `freeze` kept the stake was taken, or will not be."""
+        frozen = list(self.frozen_since[account])
+        frozen.remove(offence_height)
+        if frozen:
+            self.frozen_since[account] = tuple(frozen)
+        else:
+            del self.frozen_since[account]
+
+    def slash(self, account: bytes, amount: int, offence_height: int, receiver: bytes) -> int:
+        """Pay up to `amount` of what was staked at an offence to `receiver`; returns how much."""
+        backing = self.backings[account]
+        heights = [each.until for each in self.open_parts[account] if each.until >= offence_height]
+        parts = [self.parts[account, height] for height in heights]
+        of_stake, *of_parts = arithmetic.cuts(amount, [backing.stake, *(p.amount for p in parts)])
+        taken = of_stake + sum(of_parts)
+        if taken:
+            backing.stake -= of_stake
+            self.backings[account] = backing
+            for height, part, cut in zip(heights, parts, of_parts, strict=True):
+                if cut:
+                    part.amount -= cut
+                    self.parts[account, height] = part
+            self.staked.put(self.staked.get() - taken)
+            self.currency.move(self.account, receiver, taken)
+            self.emit(self.Slashed(account, staked=of_stake, leaving=taken - of_stake))
+        return taken
 
     # Helpers
 
-    def _require_bonded(self, account: bytes) -> Ledger:
-        ledger = self.ledgers[account]
-        if not ledger.bonded:
-            raise self.NotBonded(account=account)
-        return ledger
+    def _collect_rewards(self) -> tuple[int, int]:
+        """Take what answers paid to the stakers, and the ecosystem's part; returns both."""
+        answers = self.currency.free_balance(STAKERS)
+        stream = min(self.stream_per_session.get(), self.currency.free_balance(ECOSYSTEM))
+        for pot, amount in ((STAKERS, answers), (ECOSYSTEM, stream)):
+            if amount:
+                self.currency.move(pot, self.account, amount)
+        return answers, stream
 
-    def _require_enough(self, bonded: int) -> None:
-        least = self.bond_min.get()
-        if bonded < least:
-            raise self.BondTooLow(bonded=bonded, least=least)
+    def _dismiss(self, account: bytes, backing: Backing) -> None:
+        """End a validator's session: who joined in it earns from here on."""
+        if backing.joining:
+            with self.joins.edit((account, self.session.get())) as join:
+                join.index = backing.index
+            backing.joining = 0
+        backing.commission_ppb = backing.next_commission_ppb
+        backing.elected = False
+        self.backings[account] = backing
 
-    def _add(self, account: bytes, amount: int) -> None:
-        self.currency.hold(account, amount, STAKE)
-        with self.ledgers.edit(account) as ledger:
-            ledger.bonded += amount
-        self._require_enough(ledger.bonded)
-        self.emit(self.Bonded(account=account, amount=amount, bonded=ledger.bonded))
+    def _require_enough(self, staker: bytes, validator: bytes, staked: int) -> None:
+        least = (self.bond_min if staker == validator else self.nomination_min).get()
+        if staked < least:
+            raise self.BondTooLow(staked=staked, least=least)
 
-    def _with_chunk(self, chunks: tuple[Chunk, ...], chunk: Chunk) -> tuple[Chunk, ...]:
-        """With one more chunk in its place; what leaves at one height is one chunk."""
-        heights = [each.withdrawable_at for each in chunks]
-        place = bisect_left(heights, chunk.withdrawable_at)
-        if chunk.withdrawable_at in heights:
-            merged = replace(chunk, amount=chunk.amount + chunks[place].amount)
-            return (*chunks[:place], merged, *chunks[place + 1 :])
-        if len(chunks) == CHUNKS_MAX:
-            raise self.TooManyChunks(chunks=len(chunks), withdrawable_at=heights[0])
-        return (*chunks[:place], chunk, *chunks[place:])
+    def _settled(self, staker: bytes, validator: bytes, backing: Backing) -> Position:
+        """The position with all it has earned so far, for the caller to store."""
+        position = self.positions[staker, validator]
+        joined_index = None
+        if position.joining:
+            joined_index = self.joins[validator, position.joined_in].index
+            if joined_index is not None:
+                self._leave_join(validator, position.joined_in, position.joining)
+        arithmetic.settle(position, backing, joined_index)
+        return position
 
-    def _store(self, account: bytes, ledger: Ledger) -> None:
-        if ledger == Ledger():
-            del self.ledgers[account]
+    def _leave_join(self, validator: bytes, session: int, shares: int) -> None:
+        join = self.joins[validator, session]
+        join.shares -= shares
+        if join.shares:
+            self.joins[validator, session] = join
         else:
-            self.ledgers[account] = ledger
+            del self.joins[validator, session]
 
-    def _add_candidate(self, account: bytes, bonded: int) -> None:
-        self._require_enough(bonded)
-        candidates = list(self.candidates.get())
-        if account in candidates:
-            raise self.AlreadyCandidate(account=account)
-        if len(candidates) == CANDIDATES_MAX:
-            smallest, last = self._last_of(candidates)
-            if bonded <= smallest:
-                raise self.CandidatesFull(smallest=smallest)
-            candidates.remove(last)
-            self.emit(self.CandidateRemoved(account=last))
-        insort(candidates, account)
-        self.candidates.put(tuple(candidates))
-        self.emit(self.CandidateAdded(account=account, bonded=bonded))
+    def _join(self, staker: bytes, validator: bytes, amount: int) -> None:
+        if self.frozen_since[validator]:
+            raise self.Frozen(validator=validator)
+        backing = self.backings[validator]
+        position = self._settled(staker, validator, backing)
+        added = arithmetic.shares_for(amount, backing.stake, backing.shares)
+        if added is None:
+            raise self.Worthless(validator=validator)
+        arithmetic.join(position, backing, amount, added, own=staker == validator)
+        staked = arithmetic.worth(position.shares, backing.stake, backing.shares)
+        self._require_enough(staker, validator, staked)
+        if backing.elected:
+            position.joined_in = self.session.get()
+            with self.joins.edit((validator, position.joined_in)) as join:
+                join.shares += added
+        self.currency.bond(staker, amount, self.account)
+        self.staked.put(self.staked.get() + amount)
+        self.backings[validator] = backing
+        self._store_position(staker, validator, position)
+        self.emit(self.Bonded(staker, validator=validator, amount=amount, stake=backing.stake))
 
-    def _last_of(self, candidates: Sequence[bytes]) -> tuple[int, bytes]:
-        """Bond and account of the candidate that an election would take last."""
-        bonds = [(self.ledgers[account].bonded, account) for account in candidates]
-        smallest = min(bonds)[0]
-        return max(each for each in bonds if each[0] == smallest)
+    def _leave(self, staker: bytes, validator: bytes, amount: int) -> None:
+        backing = self.backings[validator]
+        position = self._settled(staker, validator, backing)
+        if not position.shares:
+            raise self.NotBonded(validator=validator)
+        staked = arithmetic.worth(position.shares, backing.stake, backing.shares)
+        if amount > staked:
+            raise self.MoreThanBonded(staked=staked, needed=amount)
+        if staked > amount:
+            self._require_enough(staker, validator, staked - amount)
+        if backing.elected:
+            self._count_leaving(amount)
+        shares = arithmetic.shares_of(amount, position, backing)
+        joining, principal = arithmetic.leave(
+            position, backing, amount, shares, own=staker == validator
+        )
+        if joining:
+            self._leave_join(validator, position.joined_in, joining)
+        withdrawable_at = self._add_leaving(validator, position, amount, principal)
+        self.backings[validator] = backing
+        self._store_position(staker, validator, position)
+        self.emit(self.Unbonded(staker, validator, amount, withdrawable_at=withdrawable_at))
 
-    def _remove_candidate(self, account: bytes) -> bool:
-        """Take an account from the candidates; whether it was one."""
-        candidates = self.candidates.get()
-        if account not in candidates:
-            return False
-        self.candidates.put(tuple([each for each in candidates if each != account]))
-        self.emit(self.CandidateRemoved(account=account))
-        return True
+    def _count_leaving(self, amount: int) -> None:
+        left, most = self.left.get(), self.leaving_most.get()
+        if left + amount > most:
+            raise self.TooMuchLeaves(left=left, most=most)
+        self.left.put(left + amount)
 
+    def _add_leaving(
+        self, validator: bytes, position: Position, amount: int, principal: int
+    ) -> int:
+        """Put an amount into the part that leaves now; returns when it can be withdrawn."""
+        waiting = self.unbonding_blocks.get()
+        step = mul_div_ceil(waiting, 1, PARTS_PER_PERIOD)
+        counts_until = max(self.block.height, self.counts_until.get())
+        until = mul_div_ceil(counts_until, 1, step) * step
+        part = self.parts[validator, until]
+        if not part.withdrawable_at:
+            part.withdrawable_at = until + waiting
+            self._open_part(validator, OpenPart(until, part.withdrawable_at))
+        added = arithmetic.shares_for(amount, part.amount, part.shares)
+        if added is None:
+            raise self.Worthless(validator=validator)
+        part.amount += amount
+        part.shares += added
+        self.parts[validator, until] = part
+        position.leaving = self._with_leaving(position.leaving, Leaving(until, added, principal))
+        return part.withdrawable_at
 
-def _without(chunks: tuple[Chunk, ...], amount: int) -> tuple[tuple[Chunk, ...], int]:
-    """The chunks after up to `amount` is taken, the latest first; and how much that was."""
-    left = amount
-    kept = []
-    for chunk in reversed(chunks):
-        taken = min(left, chunk.amount)
-        left -= taken
-        if chunk.amount > taken:
-            kept.append(replace(chunk, amount=chunk.amount - taken))
-    return tuple(reversed(kept)), amount - left
+    def _with_leaving(self, leaving: tuple[Leaving, ...], added: Leaving) -> tuple[Leaving, ...]:
+        if leaving and leaving[-1].until == added.until:
+            last = leaving[-1]
+            merged = replace(
+                added, shares=last.shares + added.shares, principal=last.principal + added.principal
+            )
+            return (*leaving[:-1], merged)
+        if len(leaving) == LEAVING_MAX:
+            raise self.TooManyParts(parts=len(leaving), counts_until=leaving[0].until)
+        return (*leaving, added)
+
+    def _open_part(self, validator: bytes, added: OpenPart) -> None:
+        """Remember a part as long as it can be slashed, and forget those that cannot be."""
+        known = self.open_parts[validator]
+        if not self.frozen_since[validator]:
+            height = self.block.height
+            known = tuple([each for each in known if each.withdrawable_at > height])
+        if len(known) == PARTS_MAX:
+            raise self.TooManyParts(parts=len(known), counts_until=known[0].until)
+        self.open_parts[validator] = (*known, added)
+
+    def _store_part(self, validator: bytes, until: int, part: Part) -> None:
+        if part.shares:
+            self.parts[validator, until] = part
+        else:
+            del self.parts[validator, until]
+
+    def _store_position(self, staker: bytes, validator: bytes, position: Position) -> None:
+        """Store a position, or forget one without stake and rewards."""
+        known = self.targets[staker]
+        others = tuple([each for each in known if each != validator])
+        if position.shares or position.leaving or position.earned >> FRACTION_BITS:
+            if len(others) == TARGETS_MAX:
+                raise self.TooManyTargets(targets=TARGETS_MAX)
+            self.positions[staker, validator] = position
+            targets = known if validator in known else (*known, validator)
+        else:
+            del self.positions[staker, validator]
+            targets = others
+        if not targets:
+            del self.targets[staker]
+        elif targets != known:
+            self.targets[staker] = targets

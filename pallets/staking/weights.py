@@ -3,16 +3,15 @@
 date     2026-11-21
 cpu      AMD EPYC
 python   3.11.7
-samples  20 at each of up to 5 sizes, each the fastest of 3 runs
+samples  6 at each of up to 5 sizes, each the fastest of 3 runs
 
-call        per   reads  writes  hashes  bytes     time     +-
-bond        call      4       3       0      0    20300    566
-bond_extra  call      4       3       0      0    51000    348
-unbond      call      4       2       0      0   121000    388
-withdraw    call      3       3       0      0    37900    358
-validate    call    515       1       0      0  1670000  11700
-chill       call      1       1       0      0    85100    188
-unjail      call    515       2       0      0  1650000   7660
+call            per   reads  writes  hashes  bytes    time    +-
+bond            call     11       7       0      0   69100  3180
+nominate        call     11       7       0      0   89200   928
+unbond          call     12       6       0      0  448000  2220
+withdraw        call     22      20       0      0  166000  1230
+claim           call      7       6       0      0   82400  4100
+set_commission  call      2       1       0      0   10600   486
 
 Times are in nanoseconds, +- is their standard error.
 """
@@ -22,51 +21,44 @@ from __future__ import annotations
 from runtime import Weight
 
 bond = Weight(
-    reads=4,
-    writes=3,
+    reads=11,
+    writes=7,
     hashes=0,
     bytes=0,
-    time_ns=20_300,
+    time_ns=69_100,
 )
-bond_extra = Weight(
-    reads=4,
-    writes=3,
+nominate = Weight(
+    reads=11,
+    writes=7,
     hashes=0,
     bytes=0,
-    time_ns=51_000,
+    time_ns=89_200,
 )
 unbond = Weight(
-    reads=4,
-    writes=2,
+    reads=12,
+    writes=6,
     hashes=0,
     bytes=0,
-    time_ns=121_000,
+    time_ns=448_000,
 )
 withdraw = Weight(
-    reads=3,
-    writes=3,
+    reads=22,
+    writes=20,
     hashes=0,
     bytes=0,
-    time_ns=37_900,
+    time_ns=166_000,
 )
-validate = Weight(
-    reads=515,
+claim = Weight(
+    reads=7,
+    writes=6,
+    hashes=0,
+    bytes=0,
+    time_ns=82_400,
+)
+set_commission = Weight(
+    reads=2,
     writes=1,
     hashes=0,
     bytes=0,
-    time_ns=1_670_000,
-)
-chill = Weight(
-    reads=1,
-    writes=1,
-    hashes=0,
-    bytes=0,
-    time_ns=85_100,
-)
-unjail = Weight(
-    reads=515,
-    writes=2,
-    hashes=0,
-    bytes=0,
-    time_ns=1_650_000,
+    time_ns=10_600,
 )

@@ -23,7 +23,7 @@ from genesis.parameters import Choice, Parameters, built_in_parameters, publishe
 from genesis.toml_records import InvalidChainSpec
 from pallets.attribution.pallet import Attribution
 from pallets.session.pallet import Session
-from pallets.staking.pallet import STAKE, Staking
+from pallets.staking.pallet import Staking
 from runtime.errors import OpenLedgerError
 from runtime.hashing import hash_text
 from runtime.keys import Keypair
@@ -107,8 +107,8 @@ def test_genesis_bonds_and_elects_the_validators():
         assert pallets.session.current.get() == spec.validator_set()
         for validator in spec.validators:
             assert pallets.session.keys[validator.account] == validator.keys
-            assert pallets.staking.ledgers[validator.account].bonded == DEV_BOND
-            assert pallets.balances.held(validator.account, STAKE) == DEV_BOND
+            assert pallets.staking.stake_of(validator.account) == DEV_BOND
+        assert pallets.balances.free_balance(pallets.staking.account) == 4 * DEV_BOND
     chain.check_money()
 
 
@@ -127,7 +127,7 @@ VALIDATOR = SPEC.validators[0]
     ("changed", "part"),
     [
         ({"validators": (replace(VALIDATOR, bond=10**9 * OPEN),)}, "is too low for this amount"),
-        ({"validators": (replace(VALIDATOR, bond=OPEN),)}, "lower than the least bond"),
+        ({"validators": (replace(VALIDATOR, bond=OPEN),)}, "less than the least"),
         ({"validators": (replace(VALIDATOR, vote_signature=bytes(64)),)}, "vote_signature"),
         ({"validators": (replace(VALIDATOR, bls_signature=bytes(96)),)}, "bls_signature"),
         ({"validators": (replace(VALIDATOR, possession=VALIDATOR.bls_signature),)}, "possession"),

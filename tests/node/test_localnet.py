@@ -198,8 +198,10 @@ def test_a_validator_that_runs_twice_is_slashed(tmp_path: Path) -> None:
                 assert culprit in members()
                 wait_until(lambda: culprit not in members(), "the culprit is out of the set")
                 assert len(members()) == 3
-                stake = client.read("Staking", "ledgers", culprit)
-                assert stake.bonded < DEV_BOND
+                wait_until(
+                    lambda: client.read("Staking", "backings", culprit).stake < DEV_BOND,
+                    "the time for appeals is over, and the slash is taken",
+                )
         finally:
             twin.stop()
         network.wait_for_blocks(3)

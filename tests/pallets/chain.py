@@ -16,6 +16,8 @@ from pallets.compute.pallet import Compute
 from pallets.disputes.pallet import Disputes
 from pallets.fees.pallet import Fees
 from pallets.inference.pallet import Inference
+from pallets.offences.pallet import Offences
+from pallets.session.pallet import Session
 from pallets.submissions.pallet import Submissions
 from runtime import RuntimeCall
 from runtime.block import BlockContext
@@ -45,6 +47,8 @@ PARAMETERS = {
     Disputes.clock_blocks: 20,
     Disputes.judge_blocks: 25,
     Inference.revocation_blocks: 30,
+    Session.change_max_ppb: 10**9,
+    Offences.appeal_blocks: 10,
     Fees.base_price: 0,
     Fees.byte_price: 0,
     Fees.unit_price: 0,
@@ -52,7 +56,15 @@ PARAMETERS = {
 _ACCOUNT_PART_BYTES = 34
 _EVERY_BLOCK = frozenset(
     storage_key(*item.split("."))
-    for item in ("Session.beacons", "Session.index", "Session.ends_at", "Staking.counts_until")
+    for item in (
+        "Session.beacons",
+        "Session.index",
+        "Session.ends_at",
+        "Staking.counts_until",
+        "Staking.session",
+        "Staking.left",
+        "Offences.first_slash",
+    )
 )
 """What blocks change, whatever is in them."""
 

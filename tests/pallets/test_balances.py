@@ -259,25 +259,41 @@ def test_the_largest_lock_is_kept():
 def test_a_bond_backs_locks_and_an_escrow_does_not():
     """Locked OPEN can be staked and staked OPEN locked; an escrow can be spent, and a slash hits."""
     balances, runtime = lone()
-    owner, other = b"a" * 32, b"b" * 32
+    owner, pot = b"a" * 32, b"b" * 32
 
     def configure():
         balances.endow(owner, 100)
         balances.set_lock(owner, 100, "x")
-        balances.hold(owner, 70, STAKE)
+        balances.bond(owner, 70, pot)
         assert (balances.free_balance(owner), balances.lockable_balance(owner)) == (0, 100)
         balances.set_lock(owner, 80, "x")
         assert balances.free_balance(owner) == 20
         balances.hold(owner, 20, "Inference.escrow")
         assert (balances.free_balance(owner), balances.lockable_balance(owner)) == (0, 80)
-        balances.move_held(owner, 50, STAKE, other)
-        assert (balances.free_balance(owner), balances.lockable_balance(owner)) == (0, 30)
-        balances.release(owner, 20, STAKE)
+        balances.return_bond(pot, owner, 20, 60)
+        assert (balances.free_balance(owner), balances.lockable_balance(owner)) == (0, 40)
         balances.release(owner, 20, "Inference.escrow")
-        assert (balances.free_balance(owner), balances.lockable_balance(owner)) == (0, 50)
         balances.set_lock(owner, 30, "x")
-        assert balances.accounts[owner] == Account(free=50, locked=30)
-        assert balances.free_balance(owner) == 20
+        assert balances.accounts[owner] == Account(free=50, bonded=10, locked=30)
+        assert balances.free_balance(owner) == 30
+        assert balances.free_balance(pot) == 50
+
+    runtime.initialise(configure)
+
+
+def test_an_account_that_has_bonded_everything_is_remembered():
+    """It has neither free nor held balance, and still backs its locks."""
+    balances, runtime = lone()
+    owner, pot = b"a" * 32, b"b" * 32
+
+    def configure():
+        balances.endow(owner, 100)
+        balances.bond(owner, 100, pot)
+        assert balances.lockable_balance(owner) == 100
+        with pytest.raises(Balances.Insufficient):
+            balances.bond(owner, 1, pot)
+        balances.return_bond(pot, owner, 100, 100)
+        assert balances.accounts[owner] == Account(free=100)
 
     runtime.initialise(configure)
 

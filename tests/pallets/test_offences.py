@@ -15,7 +15,8 @@ from genesis.liars import ONE, OTHER, Liar, Liars
 from pallets.offences.pallet import Offences
 from pallets.offences.types import PUNISHMENTS_MAX, Punishment
 from pallets.pots import TREASURY
-from pallets.staking.pallet import STAKE, Staking
+from pallets.session.pallet import Session
+from pallets.staking.pallet import Staking
 from runtime.admission import NORMAL_UNITS_MAX
 from runtime.arithmetic import apply_ppb
 from runtime.block import BLOCK_UNITS_MAX
@@ -23,9 +24,11 @@ from runtime.codec import codec_of
 from runtime.errors import InvalidBlock
 from runtime.extrinsic import encode_inherent
 from runtime.fees import EXTRINSIC_UNITS
+from runtime.types import OPEN, PPB
 from runtime.wire.offences import (
     EVIDENCE_BYTES_MAX,
     OFFERED_AS,
+    Offence,
     OffenceKind,
     OfferedEvidence,
 )
@@ -36,9 +39,11 @@ NAMES = ("validator", "alice", "bob", "user")
 ALICE, BOB, USER = map(development_keypair, NAMES[1:])
 LIARS = {name: Liar.development(name) for name in NAMES}
 NOTARIZE, NULLIFY, FINALIZE, PROPOSE = VoteKind
+FREE = 1_000_000 * OPEN - DEV_BOND
 REPORTER = development_keypair("server")
-SLASHED = apply_ppb(DEV_BOND, 50_000_000)
-REWARD = apply_ppb(SLASHED, 10_000_000)
+SLASHED = apply_ppb(DEV_BOND, 562_500_000)
+"""Of one among four: the square of three quarters."""
+REWARD = min(apply_ppb(SLASHED, 10_000_000), 100 * OPEN)
 JAIL_BLOCKS = 30
 
 
@@ -67,7 +72,23 @@ def statement(kind, block_id):
 
 def bonded(chain, keypair):
     with chain.reading() as pallets:
-        return pallets.staking.ledgers[keypair.account].bonded
+        return pallets.staking.stake_of(keypair.account)
+
+
+def cancel(chain, slash):
+    """Cancel a slash as the chain itself."""
+    chain.height += 1
+    with chain.runtime._block(chain.state, chain.context(chain.height), chain.genesis_hash):
+        chain.pallets.offences.cancel_slash(None, slash)
+        changes = chain.runtime._overlay.changes()
+    chain.apply(changes)
+    chain.runtime.check_invariants(chain.state)
+
+
+def appealed(chain):
+    """The time for appeals is over, and what was to be taken is taken."""
+    chain.advance(16)
+    chain.check_money()
 
 
 def build(chain, *pieces):
@@ -98,18 +119,81 @@ def test_an_offender_is_slashed_jailed_and_out_at_the_next_height():
         "kind": OffenceKind.CONFLICTING_NOTARIZE,
         "height": 3,
         "round": 1,
-        "slashed": SLASHED,
+        "amount": SLASHED,
     }
-    assert events["Offences.Reported"].fields["reward"] == REWARD
-    assert chain.free(REPORTER.account) == before + REWARD
-    assert chain.free(TREASURY) == SLASHED - REWARD
-    assert chain.held(ALICE.account, STAKE) == DEV_BOND - SLASHED
+    due_at = events["Offences.SlashDeferred"].fields["due_at"]
+    assert due_at == chain.height + 11
     assert ALICE.account not in accounts(chain)
     assert len(accounts(chain)) == 3
     with chain.reading() as pallets:
         assert pallets.session.hash_at(chain.height + 1) != pallets.session.hash_at(chain.height)
         assert pallets.session.hash_at(chain.height) == chain.spec.validator_set().hash()
-    chain.fails(ALICE, Staking.validate.Call(), "Staking.InJail")
+    chain.fails(ALICE, Session.validate.Call(), "Session.InJail")
+    chain.execute(height=due_at - 1)
+    assert (bonded(chain, ALICE), chain.free(TREASURY)) == (DEV_BOND, 0)
+    chain.advance(1)
+    assert bonded(chain, ALICE) == DEV_BOND - SLASHED
+    assert chain.free(REPORTER.account) == before + REWARD
+    assert chain.free(TREASURY) == SLASHED - REWARD
+    (taken,) = [event for event in chain.events if event.name == "SlashTaken"]
+    assert (taken.fields["amount"], taken.fields["reward"]) == (SLASHED, REWARD)
+
+
+def test_a_slash_is_cancelled_by_the_chain():
+    """Nobody loses anything, and the account may leave its jail; a second time there is none."""
+    chain, liars = opened()
+    chain.ok(REPORTER, report(liars.double_vote(LIARS["alice"], 3)))
+    unbond = Staking.unbond.Call(validator=ALICE.account, amount=DEV_BOND)
+    chain.ok(ALICE, unbond)
+    chain.fails(ALICE, Session.unjail.Call(), "Session.InJail")
+    cancel(chain, 0)
+    with pytest.raises(Offences.UnknownSlash):
+        cancel(chain, 0)
+    appealed(chain)
+    assert chain.free(TREASURY) == 0
+    chain.fails(ALICE, Session.unjail.Call(), "Session.BondTooLow")
+    chain.ok(ALICE, Staking.withdraw.Call(validator=ALICE.account), height=70)
+    assert chain.free(ALICE.account) == FREE + DEV_BOND
+
+
+def test_one_of_two_slashes_is_cancelled():
+    """The other one keeps the stake frozen and the account in jail, and is taken in its time."""
+    chain, liars = opened()
+    for height in (3, 4):
+        chain.ok(REPORTER, report(liars.double_vote(LIARS["alice"], height)))
+    cancel(chain, 0)
+    with chain.reading() as pallets:
+        assert pallets.staking.frozen_since[ALICE.account] == (4,)
+        assert pallets.session.jails[ALICE.account] > chain.height
+    appealed(chain)
+    assert bonded(chain, ALICE) == DEV_BOND - SLASHED
+    assert chain.entries("Offences", "slashes") == {}
+    assert chain.entries("Offences", "waiting") == {}
+
+
+def test_one_among_many_loses_the_least():
+    """The fraction is that of the kind, until the culprits are a larger part of the set."""
+    chain, liars = opened(session_blocks=100)
+    validators = liars.validators.validators
+    large = tuple(
+        replace(each, weight=each.weight * (1 if each.account == ALICE.account else 100))
+        for each in validators
+    )
+    with chain.reading() as pallets:
+        whole = 301 * DEV_BOND
+        offences = pallets.offences
+        key = offences.sets.known_sets
+        known = key[liars.validators.hash()]
+    codec = chain.pallets.session.definition.storage["known_sets"].codec
+    storage_key = chain.pallets.session.definition.storage["known_sets"].storage_key(
+        liars.validators.hash()
+    )
+    chain.state[storage_key] = codec.encode(replace(known, validators=ValidatorSet(large)))
+    assert whole == WEIGHT_UNIT * sum(each.weight for each in large)
+    with chain.reading() as pallets:
+        offence = Offence(OffenceKind.BAD_SHARE, 3, 1, liars.validators.hash(), (ALICE.account,))
+        assert pallets.offences._fraction(offence, DEV_BOND) == 50_000_000
+        assert pallets.offences._fraction(offence, whole // 3 + 1) == PPB
 
 
 def test_the_way_back_is_through_unjail_and_an_election():
@@ -119,8 +203,8 @@ def test_the_way_back_is_through_unjail_and_an_election():
     until = chain.height + JAIL_BLOCKS
     chain.execute(height=20)
     assert ALICE.account not in accounts(chain)
-    chain.fails(ALICE, Staking.unjail.Call(), "Staking.InJail", height=until - 1)
-    chain.ok(ALICE, Staking.unjail.Call(), height=until)
+    chain.fails(ALICE, Session.unjail.Call(), "Session.InJail", height=until - 1)
+    chain.ok(ALICE, Session.unjail.Call(), height=until)
     assert ALICE.account not in accounts(chain)
     chain.execute(height=40)
     assert ALICE.account in accounts(chain)
@@ -157,8 +241,9 @@ def test_a_fork_punishes_everybody_who_signed_both_sides():
     """All at once, each by its own stake; the set keeps those who did not."""
     chain, liars = opened()
     chain.ok(REPORTER, report(liars.fork([LIARS[name] for name in ("alice", "bob", "user")], 4)))
+    appealed(chain)
     for culprit in (ALICE, BOB, USER):
-        assert bonded(chain, culprit) == DEV_BOND - SLASHED
+        assert bonded(chain, culprit) == 0
     assert accounts(chain) == [development_keypair("validator").account]
     again = liars.double_vote(LIARS["alice"], 4, FINALIZE)
     chain.fails(REPORTER, report(again), "Offences.AlreadyPunished")
@@ -171,7 +256,7 @@ def test_the_innocent_stay_when_all_others_lie():
     assert events["Session.SetKept"].fields["first_height"] == chain.height + 1
     assert accounts(chain) == sorted([ALICE.account, BOB.account])
     with chain.reading() as pallets:
-        assert pallets.staking.candidates.get() == ()
+        assert pallets.session.candidates.get() == ()
 
 
 def test_an_offence_is_punished_once():
@@ -183,26 +268,43 @@ def test_an_offence_is_punished_once():
         chain.fails(BOB, report(evidence), "Offences.AlreadyPunished")
     chain.ok(BOB, report(liars.double_vote(LIARS["alice"], 3, FINALIZE)))
     chain.ok(BOB, report(liars.double_vote(LIARS["alice"], 4)))
-    assert bonded(chain, ALICE) == DEV_BOND - 3 * SLASHED
+    appealed(chain)
+    assert bonded(chain, ALICE) == 0
+    assert chain.free(TREASURY) + 3 * REWARD > DEV_BOND - SLASHED // 10
 
 
 def test_what_was_unbonded_is_slashed():
     """The fraction is of the stake behind the vote, wherever it is by now."""
     chain, liars = opened()
-    chain.ok(ALICE, Staking.unbond.Call(amount=DEV_BOND))
+    withdraw = Staking.withdraw.Call(validator=ALICE.account)
+    chain.ok(ALICE, Staking.unbond.Call(validator=ALICE.account, amount=DEV_BOND))
     chain.ok(REPORTER, report(liars.double_vote(LIARS["alice"], 3)))
-    assert chain.held(ALICE.account, STAKE) == DEV_BOND - SLASHED
-    chain.fails(ALICE, Staking.withdraw.Call(), "Staking.NothingToWithdraw", height=69)
-    chain.ok(ALICE, Staking.withdraw.Call(), height=70)
+    appealed(chain)
+    chain.fails(ALICE, withdraw, "Staking.NothingToWithdraw", height=69)
+    chain.ok(ALICE, withdraw, height=70)
+    assert chain.free(ALICE.account) == FREE + DEV_BOND - SLASHED
     chain.fails(REPORTER, report(liars.double_vote(LIARS["alice"], 20)), "Offences.TooOld")
+
+
+def test_nothing_escapes_while_a_slash_waits():
+    """What could be withdrawn waits for the slash, and nobody joins what will be slashed."""
+    chain, liars = opened(appeal_blocks=100)
+    chain.ok(ALICE, Staking.unbond.Call(validator=ALICE.account, amount=DEV_BOND))
+    chain.ok(REPORTER, report(liars.double_vote(LIARS["alice"], 3)), height=50)
+    chain.fails(ALICE, Staking.bond.Call(amount=DEV_BOND), "Staking.Frozen")
+    withdraw = Staking.withdraw.Call(validator=ALICE.account)
+    chain.fails(ALICE, withdraw, "Staking.NothingToWithdraw", height=100)
+    chain.ok(ALICE, withdraw, height=151)
+    assert chain.free(ALICE.account) == FREE + DEV_BOND - SLASHED
 
 
 def test_what_was_bonded_later_is_not_counted():
     """A larger bond after the offence costs no more."""
     chain, liars = opened()
-    chain.ok(ALICE, Staking.bond_extra.Call(amount=5 * DEV_BOND))
+    chain.ok(ALICE, Staking.bond.Call(amount=5 * DEV_BOND))
     chain.execute(height=20)
     chain.ok(REPORTER, report(liars.double_vote(LIARS["alice"], 3)))
+    appealed(chain)
     assert bonded(chain, ALICE) == 6 * DEV_BOND - SLASHED
 
 
@@ -226,7 +328,7 @@ def test_evidence_of_the_future_waits():
 def test_a_set_that_did_not_decide_the_height_proves_nothing():
     """Votes under the set of another time neither punish nor shield."""
     chain, old = opened()
-    chain.ok(BOB, Staking.chill.Call())
+    chain.ok(BOB, Session.chill.Call())
     chain.execute(height=20)
     with chain.reading() as pallets:
         new = Liars(chain.genesis_hash, pallets.session.current.get())
@@ -270,8 +372,8 @@ def test_the_reporters_part_is_capped():
     chain, liars = opened()
     item = chain.pallets.offences.definition.storage["reporter_reward_max"]
     chain.state[item.prefix] = item.codec.encode(7)
-    events = chain.ok(REPORTER, report(liars.double_vote(LIARS["alice"], 3)))
-    assert events["Offences.Reported"].fields["reward"] == 7
+    chain.ok(REPORTER, report(liars.double_vote(LIARS["alice"], 3)))
+    appealed(chain)
     assert chain.free(TREASURY) == SLASHED - 7
 
 
@@ -281,8 +383,9 @@ def test_nobody_loses_more_than_there_is():
     chain.execute(height=30)
     for height in range(1, 23):
         chain.ok(REPORTER, report(liars.double_vote(LIARS["alice"], height)))
+    chain.advance(25)
     assert bonded(chain, ALICE) == 0
-    assert chain.held(ALICE.account, STAKE) == 0
+    chain.fails(ALICE, Staking.bond.Call(amount=DEV_BOND), "Staking.Worthless")
 
 
 def test_only_so_many_punishments_are_remembered():
@@ -307,7 +410,6 @@ def test_a_proposer_puts_evidence_first_into_its_block():
     good, later = liars.double_vote(LIARS["alice"], 3), liars.double_vote(LIARS["bob"], 3)
     before = dict(chain.state)
     outcome = build(chain, b"garbage", good, later)
-    assert chain.free(TREASURY) == SLASHED
     assert ALICE.account not in accounts(chain)
     assert BOB.account in accounts(chain)
     other, _ = opened()
@@ -315,6 +417,8 @@ def test_a_proposer_puts_evidence_first_into_its_block():
     imported = other.execute(*outcome.included)
     assert imported.changes == outcome.changes
     assert not build(chain, good).included
+    appealed(chain)
+    assert chain.free(TREASURY) == SLASHED
 
 
 def test_a_proposer_without_evidence_adds_nothing():
@@ -338,7 +442,7 @@ class OffencesMachine(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.chain, self.liars = opened(unbonding_blocks=30, jail_blocks=5)
+        self.chain, self.liars = opened(unbonding_blocks=30, jail_blocks=5, appeal_blocks=0)
         self.bonds = {each.keypair.account: DEV_BOND for each in LIARS.values()}
         self.jailed_until = {}
         self.punished = set()
@@ -373,7 +477,11 @@ class OffencesMachine(RuleBasedStateMachine):
         assert result.ok == counts, result.message
         if counts:
             self.punished.add((account, height, kind))
-            self.bonds[account] -= min(self.bonds[account], apply_ppb(stake, 50_000_000))
+            whole = sum(each.weight for each in validators.validators) * WEIGHT_UNIT
+            part = min(PPB, 3 * stake * PPB // whole)
+            amount = apply_ppb(stake, max(50_000_000, apply_ppb(part, part)))
+            self.bonds[account] -= min(self.bonds[account], amount)
+            self.chain.advance(1)
             self.jailed_until[account] = now + 5
             deciding = accounts(self.chain)
             assert account not in deciding or deciding == [account]
@@ -384,7 +492,7 @@ class OffencesMachine(RuleBasedStateMachine):
         account, now = LIARS[name].keypair.account, self.chain.height + 1
         over = account in self.jailed_until and self.jailed_until[account] <= now
         allowed = over and self.bonds[account] >= Staking.bond_min.default
-        result = self.chain.send(LIARS[name].keypair, Staking.unjail.Call())
+        result = self.chain.send(LIARS[name].keypair, Session.unjail.Call())
         assert result.ok == allowed, result.message
         if allowed:
             del self.jailed_until[account]
@@ -399,8 +507,8 @@ class OffencesMachine(RuleBasedStateMachine):
         """Bonds are the model's, and no jailed account stands for election."""
         with self.chain.reading() as pallets:
             for account, bond in self.bonds.items():
-                assert pallets.staking.ledgers[account].bonded == bond
-            standing = pallets.staking.candidates.get()
+                assert pallets.staking.stake_of(account) == bond
+            standing = pallets.session.candidates.get()
         assert not set(standing) & set(self.jailed_until)
 
 

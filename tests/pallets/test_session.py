@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -18,6 +18,7 @@ from genesis.chain_spec import (
 )
 from genesis.validators import prove_keys
 from pallets.session import pallet as module
+from pallets.session.election import elect
 from pallets.session.pallet import BEACONS_MAX, Session
 from pallets.staking.pallet import Staking
 from runtime.errors import InvariantViolation
@@ -53,7 +54,7 @@ def set_keys(chain, keypair, seed=b"a", **wrong):
 def stand(chain, keypair, bond=BOND):
     """Let an account stand for election."""
     chain.ok(keypair, Staking.bond.Call(amount=bond))
-    chain.ok(keypair, Staking.validate.Call())
+    chain.ok(keypair, Session.validate.Call())
 
 
 def accounts(chain):
@@ -79,6 +80,153 @@ def inside(chain, work):
         changes = chain.runtime._overlay.changes()
     chain.apply(changes)
     chain.runtime.check_invariants(chain.state)
+
+
+def limited(chain):
+    """At most a third of the weight changes in an election of this chain."""
+    item = chain.pallets.session.definition.storage["change_max_ppb"]
+    chain.state[item.prefix] = item.codec.encode(333_333_333)
+    return chain
+
+
+def weights_of(chain):
+    """The weights of the set that decides the next height, in OPEN."""
+    with chain.reading() as pallets:
+        members = pallets.session.current.get().validators
+    return {each.account: each.weight * WEIGHT_UNIT // OPEN for each in members}
+
+
+def test_an_election_changes_a_third_at_most():
+    """Who comes has a part of its weight first, and the rest at the next elections."""
+    chain = limited(opened())
+    stand(chain, ALICE, DEV_BOND)
+    chain.ok(ALICE, set_keys(chain, ALICE))
+    seen = []
+    for _ in range(3):
+        end_session(chain)
+        seen.append(weights_of(chain)[ALICE.account])
+    assert seen == [49_999, 100_000, 100_000]
+
+
+def test_who_leaves_waits_for_its_turn():
+    """Who does not fit stays with its weight until an election in which it does."""
+    chain = limited(opened("validator", "alice", "bob", "user"))
+    for each in (VALIDATOR, ALICE, BOB):
+        chain.ok(each, Session.chill.Call())
+    end_session(chain)
+    first = min(VALIDATOR.account, ALICE.account, BOB.account)
+    assert sorted(weights_of(chain).values()) == [66_666, 100_000, 100_000]
+    assert first not in accounts(chain)
+    for _ in range(5):
+        end_session(chain)
+    assert accounts(chain) == [USER.account]
+
+
+def test_offenders_leave_at_once_however_many():
+    """The limit is for those who may still be trusted: the jailed are not kept for it."""
+    chain = limited(opened("validator", "alice", "bob"))
+    inside(chain, lambda session: session.jail([ALICE.account, BOB.account], 50))
+    assert accounts(chain) == [VALIDATOR.account]
+    end_session(chain)
+    assert accounts(chain) == [VALIDATOR.account]
+
+
+account_ids = st.sampled_from([bytes([number]) * 32 for number in range(6)])
+
+
+@given(
+    current=st.dictionaries(account_ids, st.integers(1, 1_000), min_size=1),
+    wanted=st.dictionaries(account_ids, st.integers(1, 1_000)),
+    gone=st.dictionaries(account_ids, st.integers(0, 1_000)),
+    most=st.integers(1, 6),
+    change_ppb=st.sampled_from([10_000_000, 333_333_333, 10**9]),
+)
+def test_elections_keep_their_limits(current, wanted, gone, most, change_ppb):
+    """Random sets and candidates: what leaves by choice and what is new are within the part."""
+    able = {account: min(weight, gone.get(account, weight)) for account, weight in current.items()}
+    wanted |= {account: able[account] for account in wanted if account in able}
+    wanted = {account: weight for account, weight in wanted.items() if weight}
+    ranked = sorted(wanted.items(), key=lambda each: (-each[1], each[0]))
+    elected = elect(ranked, current, able, most, change_ppb)
+    if not wanted:
+        assert not elected
+        return
+    decided, left = sum(current.values()), sum(able.values())
+    stays = sum(min(weight, current.get(account, 0)) for account, weight in elected.items())
+    assert decided - stays <= max(decided - left, decided * change_ppb // 10**9)
+    new = sum(elected.values()) - stays
+    if stays:
+        assert new * 10**9 <= sum(elected.values()) * change_ppb
+    assert all(
+        weight <= wanted.get(account, able.get(account, 0)) for account, weight in elected.items()
+    )
+    assert len(elected) <= max(most, len(current))
+    if change_ppb == 10**9:
+        assert elected == dict(ranked[:most])
+
+
+def test_candidates_come_and_go():
+    """Whoever has bonded enough may stand for election, once, and chill."""
+    chain = opened()
+    chain.fails(ALICE, Session.validate.Call(), "Session.BondTooLow")
+    chain.fails(ALICE, Session.chill.Call(), "Session.NotCandidate")
+    chain.ok(ALICE, Staking.bond.Call(amount=BOND))
+    events = chain.ok(ALICE, Session.validate.Call())
+    assert events["Session.CandidateAdded"].fields["stake"] == BOND
+    with chain.reading() as pallets:
+        assert pallets.session.candidates.get() == tuple(sorted((ALICE.account, VALIDATOR.account)))
+    chain.fails(ALICE, Session.validate.Call(), "Session.AlreadyCandidate")
+    chain.ok(ALICE, Session.chill.Call())
+    with chain.reading() as pallets:
+        assert pallets.session.candidates.get() == (VALIDATOR.account,)
+
+
+def test_a_full_list_gives_way_to_more_stake(monkeypatch: pytest.MonkeyPatch):
+    """The newcomer takes the last place of the election; an equal stake takes nobody's."""
+    monkeypatch.setattr(module, "CANDIDATES_MAX", 3)
+    chain = opened()
+    for keypair in (ALICE, BOB, USER):
+        chain.ok(keypair, Staking.bond.Call(amount=BOND))
+    chain.ok(ALICE, Session.validate.Call())
+    chain.ok(BOB, Session.validate.Call())
+    chain.fails(USER, Session.validate.Call(), "Session.CandidatesFull")
+    chain.ok(USER, Staking.bond.Call(amount=1))
+    chain.ok(USER, Session.validate.Call())
+    with chain.reading() as pallets:
+        candidates = pallets.session.candidates.get()
+    assert max(ALICE.account, BOB.account) not in candidates
+    assert USER.account in candidates
+
+
+def test_a_jailed_account_waits_and_asks_back_in():
+    """Out of the candidates at once; back only from the height on, and with enough bonded."""
+    chain = opened("validator", "alice")
+    until = chain.height + 12
+    inside(chain, lambda session: session.jail([ALICE.account], until))
+    inside(chain, lambda session: session.jail([ALICE.account], until - 5))
+    chain.fails(ALICE, Session.validate.Call(), "Session.InJail")
+    end_session(chain)
+    chain.fails(ALICE, Session.unjail.Call(), "Session.InJail", height=until - 1)
+    everything = Staking.unbond.Call(validator=ALICE.account, amount=DEV_BOND)
+    chain.ok(ALICE, everything)
+    chain.fails(ALICE, Session.unjail.Call(), "Session.BondTooLow")
+    chain.ok(ALICE, Staking.bond.Call(amount=BOND))
+    chain.ok(ALICE, Session.unjail.Call())
+    chain.fails(ALICE, Session.unjail.Call(), "Session.NotInJail")
+    inside(chain, lambda session: session.release(ALICE.account))
+
+
+def test_wrong_candidates_are_found():
+    """The invariant sees a jailed candidate, and a wrong order."""
+    chain = opened("validator", "alice")
+    for damage in (
+        lambda session: session.jails.__setitem__(ALICE.account, 5),
+        lambda session: session.candidates.put(tuple(reversed(session.candidates.get()))),
+    ):
+        before = dict(chain.state)
+        with pytest.raises(InvariantViolation):
+            inside(chain, damage)
+        chain.state = before
 
 
 def test_keys_are_set_when_both_are_proved():
@@ -218,11 +366,11 @@ def test_rotated_keys_count_from_the_next_election_on():
 def test_the_set_is_never_empty():
     """When nobody stands for election, and when everybody is expelled, the set stays."""
     chain = opened()
-    chain.ok(VALIDATOR, Staking.chill.Call())
+    chain.ok(VALIDATOR, Session.chill.Call())
     events = end_session(chain)
     assert events["Session.SetKept"].fields["first_height"] == SESSION_BLOCKS + 1
     assert accounts(chain) == [VALIDATOR.account]
-    inside(chain, lambda session: session.expel([VALIDATOR.account]))
+    inside(chain, lambda session: session.jail([VALIDATOR.account], 50))
     assert accounts(chain) == [VALIDATOR.account]
 
 
@@ -238,9 +386,9 @@ def test_the_expelled_leave_at_the_next_height():
     """Not at the next session; whoever is no member changes nothing."""
     chain = opened("validator", "alice", "bob")
     chain.advance(2)
-    inside(chain, lambda session: session.expel([ALICE.account, USER.account]))
+    inside(chain, lambda session: session.jail([ALICE.account, USER.account], 50))
     assert accounts(chain) == sorted([VALIDATOR.account, BOB.account])
-    inside(chain, lambda session: session.expel([ALICE.account]))
+    inside(chain, lambda session: session.jail([ALICE.account], 50))
     with chain.reading() as pallets:
         assert pallets.session.next_change.get() == 2
         assert pallets.session.hash_at(3) != pallets.session.hash_at(4)
@@ -252,20 +400,20 @@ def test_sets_are_remembered_as_long_as_they_can_be_punished():
     chain = opened("validator", "alice", session_blocks=1, unbonding_blocks=5)
     with chain.reading() as pallets:
         both = pallets.session.current.get()
-    chain.ok(ALICE, Staking.chill.Call())
+    chain.ok(ALICE, Session.chill.Call())
     with chain.reading() as pallets:
         alone = pallets.session.current.get()
-    chain.ok(ALICE, Staking.validate.Call())
-    chain.ok(ALICE, Staking.chill.Call(), height=5)
+    chain.ok(ALICE, Session.validate.Call())
+    chain.ok(ALICE, Session.chill.Call(), height=5)
     with chain.reading() as pallets:
         assert pallets.session.known_set(both.hash()) == both
         assert pallets.session.hash_at(1) == both.hash()
-    chain.ok(ALICE, Staking.validate.Call(), height=6)
-    chain.ok(ALICE, Staking.chill.Call(), height=20)
+    chain.ok(ALICE, Session.validate.Call(), height=6)
+    chain.ok(ALICE, Session.chill.Call(), height=20)
     chain.ok(BOB, Staking.bond.Call(amount=DEV_BOND))
     chain.ok(BOB, set_keys(chain, BOB))
-    chain.ok(BOB, Staking.validate.Call(), height=40)
-    chain.ok(BOB, Staking.chill.Call(), height=60)
+    chain.ok(BOB, Session.validate.Call(), height=40)
+    chain.ok(BOB, Session.chill.Call(), height=60)
     with chain.reading() as pallets:
         session = pallets.session
         assert session.hash_at(1) is None
@@ -280,7 +428,7 @@ def test_only_so_many_sets_are_remembered(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "SETS_MAX", 3)
     chain = opened("validator", "alice", session_blocks=1, unbonding_blocks=10_000)
     for number in range(1, 8):
-        call = Staking.chill.Call() if number % 2 else Staking.validate.Call()
+        call = Session.chill.Call() if number % 2 else Session.validate.Call()
         chain.ok(ALICE, call)
     assert len(chain.entries("Session", "changes")) == 3
     assert len(chain.entries("Session", "known_sets")) == 2
@@ -291,7 +439,7 @@ def test_every_height_has_the_set_that_decided_it():
     chain = opened("validator", "alice", session_blocks=1, unbonding_blocks=10_000)
     expected = {}
     for number in range(12):
-        call = Staking.validate.Call() if number % 2 else Staking.chill.Call()
+        call = Session.validate.Call() if number % 2 else Session.chill.Call()
         with chain.reading() as pallets:
             expected[chain.height + 1] = pallets.session.current.get().hash()
         chain.ok(ALICE, call, height=chain.height + 1 + number % 3)
@@ -357,7 +505,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     def elect(self):
         with self.chain.reading() as pallets:
-            standing = pallets.staking.candidates.get()
+            standing = pallets.session.candidates.get()
         ranked = sorted(
             (each for each in standing if each in self.has_keys),
             key=lambda each: (-self.bonds[each], each),
@@ -373,11 +521,11 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule(name=who)
     def validate(self, name):
-        self.block(PEOPLE[name], Staking.validate.Call())
+        self.block(PEOPLE[name], Session.validate.Call())
 
     @rule(name=who)
     def chill(self, name):
-        self.block(PEOPLE[name], Staking.chill.Call())
+        self.block(PEOPLE[name], Session.chill.Call())
 
     @rule(name=who, seed=st.sampled_from([b"a", b"b"]))
     def set_keys(self, name, seed):

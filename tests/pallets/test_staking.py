@@ -1,58 +1,68 @@
-"""Staking: bonds, unbonding, candidates, slashes, jails; a state machine against a model."""
+"""Staking: shares, rewards, leaving and slashes; what nominators share; its limits."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from genesis.chain_spec import DEV_BOND, development_keypair
-from pallets.pots import TREASURY
+from genesis.chain_spec import DEV_BOND, development_keypair, development_validator
+from pallets.balances.pallet import Balances
+from pallets.pots import ECOSYSTEM, STAKERS, TREASURY
+from pallets.session.pallet import Session
 from pallets.staking import pallet as module
-from pallets.staking.pallet import STAKE, Staking
-from pallets.staking.types import CHUNKS_MAX, Chunk, Ledger
+from pallets.staking.pallet import Staking
+from pallets.staking.types import LEAVING_MAX, TARGETS_MAX
+from runtime.calls import RuntimeCall
 from runtime.errors import InvariantViolation
+from runtime.keys import Keypair
 from runtime.types import OPEN
-from tests.pallets.chain import Chain, spec
+from tests.pallets.chain import Chain, key_of, spec
 
-ALICE, BOB = development_keypair("alice"), development_keypair("bob")
-USER, VALIDATOR = development_keypair("user"), development_keypair("validator")
+VALIDATOR, ALICE = development_keypair("validator"), development_keypair("alice")
+BOB, USER = development_keypair("bob"), development_keypair("user")
+FAUCET = development_keypair("faucet")
 BOND = 10_000 * OPEN
+LEAST = 10 * OPEN
 UNBONDING_BLOCKS = 20
 SESSION_BLOCKS = 5
 
 
-def opened(**parameters):
-    """A chain on which little has to be waited for."""
-    return Chain(
-        spec(unbonding_blocks=UNBONDING_BLOCKS, session_blocks=SESSION_BLOCKS, **parameters)
-    )
+def opened(*names: str, **parameters: int) -> Chain:
+    """A chain of these validators on which little has to be waited for."""
+    chosen = {"unbonding_blocks": UNBONDING_BLOCKS, "session_blocks": SESSION_BLOCKS} | parameters
+    validators = tuple(map(development_validator, names or ("validator",)))
+    return Chain(replace(spec(**chosen), validators=validators))
 
 
-def bonded(amount=BOND):
-    """With a bond of Alice, who is a candidate."""
-    chain = opened()
-    chain.ok(ALICE, Staking.bond.Call(amount=amount))
-    chain.ok(ALICE, Staking.validate.Call())
-    return chain
+def bond(amount: int) -> RuntimeCall:
+    """The signer's own stake."""
+    return Staking.bond.Call(amount=amount)
 
 
-def ledger_of(chain, keypair):
-    with chain.reading() as pallets:
-        return pallets.staking.ledgers[keypair.account]
+def nominate(validator: Keypair, amount: int) -> RuntimeCall:
+    """Stake behind somebody else."""
+    return Staking.nominate.Call(validator=validator.account, amount=amount)
 
 
-def candidates(chain):
-    with chain.reading() as pallets:
-        return pallets.staking.candidates.get()
+def unbond(validator: Keypair, amount: int) -> RuntimeCall:
+    """Stake that leaves."""
+    return Staking.unbond.Call(validator=validator.account, amount=amount)
 
 
-def inside(chain, work: Callable[[Staking], object]):
-    """What other pallets do with stakes, in a block of its own."""
+def withdraw(validator: Keypair) -> RuntimeCall:
+    """Stake that has left."""
+    return Staking.withdraw.Call(validator=validator.account)
+
+
+def claim(validator: Keypair) -> RuntimeCall:
+    """Rewards."""
+    return Staking.claim.Call(validator=validator.account)
+
+
+def inside(chain: Chain, work: Callable[[Staking], object]) -> object:
+    """What other pallets do with stakes, in a block of its own without hooks."""
     chain.height += 1
     context = chain.context(chain.height)
     with chain.runtime._block(chain.state, context, chain.genesis_hash):
@@ -64,175 +74,369 @@ def inside(chain, work: Callable[[Staking], object]):
     return result
 
 
-def test_a_bond_is_held_and_grows():
-    """Bonding holds free balance; what is added is held, too, and counts."""
+def end_session(chain: Chain) -> int:
+    """Execute the last block of the session; returns how many storage entries changed in it."""
+    with chain.reading() as pallets:
+        last = pallets.session.ends_at.get()
+    return len(chain.execute(height=last).changes)
+
+
+def pay(chain: Chain, amount: int) -> None:
+    """Let the stakers' share of answers be this much, and end the session."""
+    chain.ok(FAUCET, Balances.transfer.Call(receiver=STAKERS, amount=amount))
+    end_session(chain)
+
+
+def worth(chain: Chain, staker: Keypair, validator: Keypair) -> int:
+    """What a staker has behind a validator."""
+    with chain.reading() as pallets:
+        shares = pallets.staking.positions[staker.account, validator.account].shares
+        backing = pallets.staking.backings[validator.account]
+    return shares * backing.stake // backing.shares if shares else 0
+
+
+def claimed(chain: Chain, staker: Keypair, validator: Keypair) -> int:
+    """Claim, and return how much it was."""
+    event = chain.ok(staker, claim(validator))["Staking.RewardClaimed"]
+    return int(event.fields["amount"])
+
+
+def about(amount: int, exact: int) -> None:
+    """Roundings are downwards, of less than a unit, and kept for the next claim."""
+    assert exact - 1 <= amount <= exact + 1
+
+
+def test_a_bond_moves_to_the_stakers_account_and_grows():
+    """Bonding pays into the pallet's account; what is added counts, too."""
     chain = opened()
-    events = chain.ok(ALICE, Staking.bond.Call(amount=BOND))
-    assert events["Staking.Bonded"].fields["bonded"] == BOND
-    chain.ok(ALICE, Staking.bond_extra.Call(amount=5))
-    assert chain.held(ALICE.account, STAKE) == BOND + 5
-    assert ledger_of(chain, ALICE) == Ledger(bonded=BOND + 5)
-
-
-def test_a_bond_is_made_once_and_not_too_small():
-    """The first bond has the least amount; a second one is an addition."""
-    chain = opened()
-    chain.fails(ALICE, Staking.bond_extra.Call(amount=BOND), "Staking.NotBonded")
-    chain.fails(ALICE, Staking.bond.Call(amount=BOND - 1), "Staking.BondTooLow")
-    chain.fails(ALICE, Staking.bond.Call(amount=10**9 * OPEN), "Balances.Insufficient")
-    chain.ok(ALICE, Staking.bond.Call(amount=BOND))
-    chain.fails(ALICE, Staking.bond.Call(amount=BOND), "Staking.AlreadyBonded")
-
-
-def test_what_is_unbonded_waits_and_is_withdrawn():
-    """To the block: a part stays held until its height, and is free after `withdraw`."""
-    chain = bonded(2 * BOND)
-    events = chain.ok(ALICE, Staking.unbond.Call(amount=BOND))
-    due = events["Staking.Unbonded"].fields["withdrawable_at"]
-    assert due == SESSION_BLOCKS + UNBONDING_BLOCKS
-    assert chain.held(ALICE.account, STAKE) == 2 * BOND
-    chain.fails(ALICE, Staking.withdraw.Call(), "Staking.NothingToWithdraw", height=due - 1)
-    chain.ok(ALICE, Staking.withdraw.Call(), height=due)
-    assert chain.held(ALICE.account, STAKE) == BOND
-    assert ledger_of(chain, ALICE) == Ledger(bonded=BOND)
-
-
-def test_stake_waits_from_the_end_of_the_session():
-    """It still decides to the end of the session, so nobody votes for longer than it can lose."""
-    chain = bonded(3 * BOND)
-    chain.ok(ALICE, Staking.unbond.Call(amount=BOND), height=SESSION_BLOCKS)
-    chain.ok(ALICE, Staking.unbond.Call(amount=BOND), height=SESSION_BLOCKS + 1)
-    heights = [chunk.withdrawable_at for chunk in ledger_of(chain, ALICE).unbonding]
-    assert heights == [SESSION_BLOCKS + UNBONDING_BLOCKS, 2 * SESSION_BLOCKS + UNBONDING_BLOCKS]
+    before = chain.free(ALICE.account)
+    events = chain.ok(ALICE, bond(BOND))
+    assert events["Staking.Bonded"].fields == {
+        "staker": ALICE.account, "validator": ALICE.account, "amount": BOND, "stake": BOND,
+    }  # fmt: skip
+    chain.ok(ALICE, bond(5))
+    assert chain.free(ALICE.account) == before - BOND - 5
+    assert worth(chain, ALICE, ALICE) == BOND + 5
+    with chain.reading() as pallets:
+        assert pallets.staking.staked.get() == DEV_BOND + BOND + 5
+        assert pallets.staking.targets[ALICE.account] == (ALICE.account,)
 
 
 def test_a_bond_is_enough_or_gone():
-    """Unbonding leaves nothing, or what a candidate must have; never more than there is."""
-    chain = bonded()
-    chain.fails(ALICE, Staking.unbond.Call(amount=BOND + 1), "Staking.MoreThanBonded")
-    chain.fails(ALICE, Staking.unbond.Call(amount=1), "Staking.BondTooLow")
-    chain.ok(ALICE, Staking.unbond.Call(amount=BOND))
-    assert candidates(chain) == (VALIDATOR.account,)
-    chain.fails(ALICE, Staking.unbond.Call(amount=1), "Staking.NotBonded")
-    chain.ok(ALICE, Staking.withdraw.Call(), height=SESSION_BLOCKS + UNBONDING_BLOCKS)
-    assert len(chain.entries("Staking", "ledgers")) == 1
+    """Bonds and nominations have a least amount, also for what is left of them."""
+    chain = opened()
+    chain.fails(ALICE, bond(BOND - 1), "Staking.BondTooLow")
+    chain.fails(ALICE, bond(10**9 * OPEN), "Balances.Insufficient")
+    chain.ok(ALICE, bond(BOND))
+    chain.fails(BOB, nominate(ALICE, LEAST - 1), "Staking.BondTooLow")
+    chain.fails(BOB, nominate(USER, LEAST), "Staking.NotAValidator")
+    chain.ok(BOB, nominate(ALICE, LEAST))
+    chain.fails(BOB, unbond(ALICE, 1), "Staking.BondTooLow")
+    chain.fails(ALICE, unbond(ALICE, 1), "Staking.BondTooLow")
+    chain.fails(BOB, unbond(ALICE, LEAST + 1), "Staking.MoreThanBonded")
+    chain.ok(BOB, unbond(ALICE, LEAST))
+    chain.fails(BOB, unbond(ALICE, 1), "Staking.NotBonded")
+
+
+def test_stake_waits_from_the_end_of_the_session():
+    """To the block: it still decides to the end of the session, then it waits, then it is free."""
+    chain = opened()
+    chain.ok(ALICE, bond(2 * BOND))
+    before = chain.free(ALICE.account)
+    due = chain.ok(ALICE, unbond(ALICE, BOND))["Staking.Unbonded"].fields["withdrawable_at"]
+    assert due == SESSION_BLOCKS + UNBONDING_BLOCKS
+    chain.fails(ALICE, withdraw(ALICE), "Staking.NothingToWithdraw", height=due - 1)
+    events = chain.ok(ALICE, withdraw(ALICE), height=due)
+    assert events["Staking.Withdrawn"].fields["amount"] == BOND
+    assert chain.free(ALICE.account) == before + BOND
+    assert worth(chain, ALICE, ALICE) == BOND
+    chain.fails(ALICE, withdraw(ALICE), "Staking.NothingToWithdraw")
+
+
+def test_a_position_that_is_over_is_forgotten():
+    """Nothing is stored of who has taken everything out."""
+    chain = opened()
+    chain.ok(ALICE, bond(BOND))
+    chain.ok(ALICE, unbond(ALICE, BOND))
+    chain.ok(ALICE, withdraw(ALICE), height=SESSION_BLOCKS + UNBONDING_BLOCKS)
+    assert len(chain.entries("Staking", "positions")) == 1
+    assert len(chain.entries("Staking", "targets")) == 1
+    assert chain.entries("Staking", "parts") == {}
 
 
 def test_only_so_many_parts_leave_at_a_time():
-    """Every session is one part; the last place can be used, and then one must withdraw."""
-    chain = bonded(2 * BOND)
-    for _ in range(CHUNKS_MAX):
-        chain.execute(height=chain.height + SESSION_BLOCKS)
-        chain.ok(ALICE, Staking.unbond.Call(amount=1))
-    chain.execute(height=chain.height + SESSION_BLOCKS)
-    result = chain.fails(ALICE, Staking.unbond.Call(amount=1), "Staking.TooManyChunks")
-    assert f"chunks: {CHUNKS_MAX}" in result.message
-    chain.ok(ALICE, Staking.withdraw.Call())
-    chain.ok(ALICE, Staking.unbond.Call(amount=1))
+    """What leaves in one session is one part; when all places are taken, one must withdraw."""
+    chain = opened(unbonding_blocks=100)
+    chain.ok(ALICE, bond(2 * BOND))
+    for _ in range(LEAVING_MAX):
+        end_session(chain)
+        chain.ok(ALICE, unbond(ALICE, 1))
+        chain.ok(ALICE, unbond(ALICE, 1))
+    end_session(chain)
+    result = chain.fails(ALICE, unbond(ALICE, 1), "Staking.TooManyParts")
+    assert f"parts: {LEAVING_MAX}" in result.message
+    chain.ok(ALICE, withdraw(ALICE), height=chain.height + 100)
+    chain.ok(ALICE, unbond(ALICE, 1))
 
 
-def test_parts_of_one_height_are_one_part():
-    """What leaves in one session is one part, and a shorter period sorts parts in between."""
-    chain = bonded(2 * BOND)
-    chain.ok(ALICE, Staking.unbond.Call(amount=1))
-    inside(chain, lambda staking: staking.unbonding_blocks.put(5))
-    chain.execute(height=SESSION_BLOCKS)
-    chain.ok(ALICE, Staking.unbond.Call(amount=2))
-    chain.ok(ALICE, Staking.unbond.Call(amount=2))
-    first, second = ledger_of(chain, ALICE).unbonding
-    assert (first.amount, second.amount) == (4, 1)
-    assert first.withdrawable_at < second.withdrawable_at
-
-
-def test_candidates_come_and_go():
-    """Whoever has a bond may stand for election, once, and chill."""
+def test_parts_of_a_validator_are_bounded_and_forgotten(monkeypatch: pytest.MonkeyPatch):
+    """A part that can be withdrawn makes room for another; until then there is none."""
+    monkeypatch.setattr(module, "PARTS_MAX", 2)
     chain = opened()
-    chain.fails(ALICE, Staking.validate.Call(), "Staking.NotBonded")
-    chain.fails(ALICE, Staking.chill.Call(), "Staking.NotCandidate")
-    chain.ok(ALICE, Staking.bond.Call(amount=BOND))
-    events = chain.ok(ALICE, Staking.validate.Call())
-    assert events["Staking.CandidateAdded"].fields["bonded"] == BOND
-    assert candidates(chain) == tuple(sorted((ALICE.account, VALIDATOR.account)))
-    chain.fails(ALICE, Staking.validate.Call(), "Staking.AlreadyCandidate")
-    chain.ok(ALICE, Staking.chill.Call())
-    assert candidates(chain) == (VALIDATOR.account,)
+    people = [development_keypair(name) for name in ("alice", "bob", "user")]
+    chain.ok(ALICE, bond(2 * BOND))
+    for each in people[1:]:
+        chain.ok(each, nominate(ALICE, BOND))
+    for each in people[1:]:
+        chain.ok(each, unbond(ALICE, BOND))
+        end_session(chain)
+    chain.fails(ALICE, unbond(ALICE, BOND), "Staking.TooManyParts")
+    chain.ok(ALICE, unbond(ALICE, BOND), height=SESSION_BLOCKS + UNBONDING_BLOCKS)
 
 
-def test_elections_go_by_bond_then_by_account():
-    """The largest bond first; equal bonds in the order of accounts; too small ones not at all."""
+def test_long_waiting_times_have_a_hundred_steps():
+    """Stake waits up to a hundredth longer, so that a slash has few parts to look at."""
+    chain = opened(unbonding_blocks=10_000)
+    chain.ok(ALICE, bond(3 * BOND))
+    first = chain.ok(ALICE, unbond(ALICE, BOND), height=3)["Staking.Unbonded"]
+    second = chain.ok(ALICE, unbond(ALICE, BOND), height=91)["Staking.Unbonded"]
+    assert first.fields["withdrawable_at"] == second.fields["withdrawable_at"] == 10_100
+
+
+def test_an_account_stands_behind_so_many_validators():
+    """One more than the most is refused."""
     chain = opened()
-    for keypair, amount in ((ALICE, 2 * BOND), (BOB, BOND), (USER, BOND)):
-        chain.ok(keypair, Staking.bond.Call(amount=amount))
-        chain.ok(keypair, Staking.validate.Call())
-    equal = sorted((BOB.account, USER.account))
+    for number in range(TARGETS_MAX + 1):
+        other = key_of(f"validator {number}")
+        chain.ok(FAUCET, Balances.transfer.Call(receiver=other.account, amount=BOND))
+        chain.ok(other, bond(BOND))
+    for number in range(TARGETS_MAX):
+        chain.ok(ALICE, nominate(key_of(f"validator {number}"), LEAST))
+    call = nominate(key_of(f"validator {TARGETS_MAX}"), LEAST)
+    chain.fails(ALICE, call, "Staking.TooManyTargets")
+
+
+def test_only_a_part_of_the_elected_stake_leaves_in_a_session():
+    """As much as an election may change; the rest waits for the next session."""
+    chain = opened("validator", "alice", change_max_ppb=300_000_000)
+    chain.fails(ALICE, unbond(ALICE, DEV_BOND), "Staking.TooMuchLeaves")
+    chain.ok(ALICE, unbond(ALICE, 6 * DEV_BOND // 10))
+    chain.fails(ALICE, unbond(ALICE, 1), "Staking.TooMuchLeaves")
+    end_session(chain)
+    chain.ok(ALICE, unbond(ALICE, 1))
+
+
+def test_rewards_are_divided_by_stake_after_the_commission():
+    """A tenth is the validator's, the rest is everybody's in proportion."""
+    chain = opened()
+    chain.ok(ALICE, nominate(VALIDATOR, DEV_BOND))
+    chain.ok(BOB, nominate(VALIDATOR, 2 * DEV_BOND))
+    end_session(chain)
+    pay(chain, 1_000)
+    assert chain.free(STAKERS) == 0
+    about(claimed(chain, ALICE, VALIDATOR), 225)
+    about(claimed(chain, BOB, VALIDATOR), 450)
+    about(claimed(chain, VALIDATOR, VALIDATOR), 100 + 225)
+    chain.fails(BOB, claim(VALIDATOR), "Staking.NothingToClaim")
+
+
+def test_who_comes_for_the_last_block_earns_nothing():
+    """Stake earns from the session on that began after it came; added stake as well."""
+    chain = opened()
+    chain.ok(ALICE, nominate(VALIDATOR, DEV_BOND))
+    pay(chain, 900)
+    chain.fails(ALICE, claim(VALIDATOR), "Staking.NothingToClaim")
+    chain.ok(ALICE, nominate(VALIDATOR, 2 * DEV_BOND))
+    pay(chain, 1_000)
+    about(claimed(chain, ALICE, VALIDATOR), 450)
+    pay(chain, 1_000)
+    about(claimed(chain, ALICE, VALIDATOR), 675)
+    assert chain.entries("Staking", "joins") == {}
+
+
+def test_who_leaves_before_the_end_earns_nothing():
+    """And what only joined in this session leaves first, and loses nothing by that."""
+    chain = opened()
+    chain.ok(ALICE, nominate(VALIDATOR, DEV_BOND))
+    end_session(chain)
+    chain.ok(ALICE, nominate(VALIDATOR, DEV_BOND))
+    chain.ok(ALICE, unbond(VALIDATOR, DEV_BOND))
+    pay(chain, 1_000)
+    about(claimed(chain, ALICE, VALIDATOR), 450)
+    chain.ok(ALICE, unbond(VALIDATOR, DEV_BOND))
+    pay(chain, 1_000)
+    chain.fails(ALICE, claim(VALIDATOR), "Staking.NothingToClaim")
+    about(claimed(chain, VALIDATOR, VALIDATOR), 550 + 1_000)
+
+
+def test_validators_who_are_not_elected_earn_nothing():
+    """Stake behind them begins to earn when they are elected."""
+    chain = opened()
+    chain.ok(ALICE, bond(BOND))
+    chain.ok(BOB, nominate(ALICE, BOND))
+    pay(chain, 1_000)
+    chain.fails(BOB, claim(ALICE), "Staking.NothingToClaim")
+    about(claimed(chain, VALIDATOR, VALIDATOR), 1_000)
+
+
+def test_a_session_pays_its_validators_by_their_stake():
+    """Each validator's part is that of the stake that was there all the time."""
+    chain = opened("validator", "alice")
+    chain.ok(BOB, nominate(ALICE, 2 * DEV_BOND))
+    end_session(chain)
+    pay(chain, 4_000)
+    about(claimed(chain, VALIDATOR, VALIDATOR), 1_000)
+    about(claimed(chain, BOB, ALICE), 1_800)
+
+
+def test_the_offender_and_its_stakers_earn_nothing_in_that_session():
+    """Who joined it in that session can still leave, and earns when it is elected again."""
+    chain = opened("validator", "alice")
+    end_session(chain)
+    chain.ok(BOB, nominate(ALICE, DEV_BOND))
+    inside(chain, lambda staking: staking.dismiss(ALICE.account))
+    inside(chain, lambda staking: staking.dismiss(ALICE.account))
+    pay(chain, 1_000)
+    chain.fails(BOB, claim(ALICE), "Staking.NothingToClaim")
+    chain.ok(BOB, unbond(ALICE, DEV_BOND))
+    assert chain.entries("Staking", "joins") == {}
+
+
+def test_rewards_wait_for_somebody_to_earn_them():
+    """Where nobody's stake was there all the time, the stakers' pot keeps what it has."""
+    chain = opened()
+    chain.ok(VALIDATOR, unbond(VALIDATOR, DEV_BOND))
+    pay(chain, 1_000)
+    assert chain.free(STAKERS) == 1_000
+
+
+def test_the_ecosystem_adds_what_it_has():
+    """A governed amount a session, from the ecosystem's account only, while that lasts."""
+    chain = opened(stream_per_session=70)
+    before = chain.free(ECOSYSTEM)
+    end_session(chain)
+    assert chain.free(ECOSYSTEM) == before - 70
+    (event,) = [each for each in chain.events if each.name == "RewardsShared"]
+    assert event.fields == {"session": 1, "answers": 0, "stream": 70}
+    account = Balances.accounts.storage_key(ECOSYSTEM)
+    issuance = Balances.issuance
+    stored = Balances.accounts.codec.decode(chain.state[account])
+    supply = issuance.codec.decode(chain.state[issuance.prefix])
+    chain.state[issuance.prefix] = issuance.codec.encode(supply - stored.free + 3)
+    chain.state[account] = Balances.accounts.codec.encode(replace(stored, free=3))
+    end_session(chain)
+    assert chain.free(ECOSYSTEM) == 0
+    chain.check_money()
+
+
+def test_a_commission_counts_from_the_next_session_on():
+    """Stakers see it before it costs them anything; there is a most."""
+    chain = opened()
+    chain.ok(ALICE, nominate(VALIDATOR, DEV_BOND))
+    end_session(chain)
+    chain.ok(VALIDATOR, Staking.set_commission.Call(commission_ppb=500_000_000))
+    call = Staking.set_commission.Call(commission_ppb=500_000_001)
+    chain.fails(VALIDATOR, call, "Staking.CommissionTooHigh")
+    chain.fails(BOB, call, "Staking.NotBonded")
+    pay(chain, 1_000)
+    about(claimed(chain, ALICE, VALIDATOR), 450)
+    pay(chain, 1_000)
+    about(claimed(chain, ALICE, VALIDATOR), 250)
+    chain.ok(ALICE, bond(BOND))
+    chain.ok(ALICE, Staking.set_commission.Call(commission_ppb=0))
     with chain.reading() as pallets:
-        assert pallets.staking.ranked() == [
-            (VALIDATOR.account, DEV_BOND),
-            (ALICE.account, 2 * BOND),
-            (equal[0], BOND),
-            (equal[1], BOND),
-        ]
-    inside(chain, lambda staking: staking.bond_min.put(BOND + 1))
-    with chain.reading() as pallets:
-        assert len(pallets.staking.ranked()) == 2
+        assert pallets.staking.backings[ALICE.account].commission_ppb == 0
 
 
-def test_a_full_list_gives_way_to_larger_bonds(monkeypatch: pytest.MonkeyPatch):
-    """The newcomer takes the last place of the election; an equal bond takes nobody's."""
-    monkeypatch.setattr(module, "CANDIDATES_MAX", 3)
+def test_paying_many_costs_what_paying_one_costs():
+    """The block that shares rewards out changes as many entries, however many nominators."""
+    few, many = opened(), opened()
+    for chain, count in ((few, 1), (many, 40)):
+        for number in range(count):
+            who = key_of(f"nominator {number}")
+            chain.ok(FAUCET, Balances.transfer.Call(receiver=who.account, amount=2 * LEAST))
+            chain.ok(who, nominate(VALIDATOR, LEAST))
+        end_session(chain)
+        chain.ok(FAUCET, Balances.transfer.Call(receiver=STAKERS, amount=10**6))
+    assert end_session(few) == end_session(many)
+    each = claimed(many, key_of("nominator 39"), VALIDATOR)
+    assert each == claimed(many, key_of("nominator 0"), VALIDATOR) == 9 * 10**5 * 10 // 100_400
+
+
+def slash(chain: Chain, amount: int, offence_height: int) -> object:
+    """What the offences pallet does when the time for appeals is over."""
+    account = VALIDATOR.account
+    return inside(chain, lambda staking: staking.slash(account, amount, offence_height, TREASURY))
+
+
+def test_a_slash_reaches_nominators_in_proportion():
+    """Everybody loses the same part, and those who joined later are no exception."""
     chain = opened()
-    for keypair, amount in ((ALICE, BOND), (BOB, BOND), (USER, BOND)):
-        chain.ok(keypair, Staking.bond.Call(amount=amount))
-    chain.ok(ALICE, Staking.validate.Call())
-    chain.ok(BOB, Staking.validate.Call())
-    chain.fails(USER, Staking.validate.Call(), "Staking.CandidatesFull")
-    chain.ok(USER, Staking.bond_extra.Call(amount=1))
-    chain.ok(USER, Staking.validate.Call())
-    last = max(ALICE.account, BOB.account)
-    assert last not in candidates(chain)
-    assert USER.account in candidates(chain)
+    chain.ok(ALICE, nominate(VALIDATOR, 2 * DEV_BOND))
+    chain.ok(BOB, nominate(VALIDATOR, DEV_BOND))
+    assert slash(chain, DEV_BOND, 1) == DEV_BOND
+    assert worth(chain, VALIDATOR, VALIDATOR) == 3 * DEV_BOND // 4
+    assert worth(chain, ALICE, VALIDATOR) == 6 * DEV_BOND // 4
+    assert worth(chain, BOB, VALIDATOR) == 3 * DEV_BOND // 4
+    assert chain.free(TREASURY) == DEV_BOND
+    chain.ok(USER, nominate(VALIDATOR, DEV_BOND))
+    about(worth(chain, USER, VALIDATOR), DEV_BOND)
 
 
-def test_a_slash_takes_the_bond_then_what_is_leaving():
-    """The latest part first; what was withdrawn is out of reach; the receiver gets all of it."""
-    chain = bonded(3 * BOND)
-    chain.ok(ALICE, Staking.unbond.Call(amount=7))
+def test_a_slash_reaches_what_left_after_the_offence():
+    """Not what left before it; and nobody loses more than there is."""
+    chain = opened()
+    for who in (ALICE, BOB):
+        chain.ok(who, nominate(VALIDATOR, DEV_BOND))
+    chain.ok(ALICE, unbond(VALIDATOR, DEV_BOND))
     chain.execute(height=SESSION_BLOCKS + 1)
-    chain.ok(ALICE, Staking.unbond.Call(amount=5))
-    taken = inside(chain, lambda staking: staking.slash(ALICE.account, 3 * BOND - 12 + 8, TREASURY))
-    assert taken == 3 * BOND - 4
-    assert chain.free(TREASURY) >= taken
-    ledger = ledger_of(chain, ALICE)
-    assert (ledger.bonded, [chunk.amount for chunk in ledger.unbonding]) == (0, [4])
-    assert inside(chain, lambda staking: staking.slash(ALICE.account, 9, TREASURY)) == 4
-    assert inside(chain, lambda staking: staking.slash(ALICE.account, 9, TREASURY)) == 0
-    assert ledger_of(chain, ALICE) == Ledger()
+    chain.ok(BOB, unbond(VALIDATOR, DEV_BOND))
+    assert slash(chain, DEV_BOND, SESSION_BLOCKS + 1) == DEV_BOND
+    assert worth(chain, VALIDATOR, VALIDATOR) == DEV_BOND // 2
+    due = 2 * SESSION_BLOCKS + 1 + UNBONDING_BLOCKS
+    events = chain.ok(BOB, withdraw(VALIDATOR), height=due)
+    assert events["Staking.Withdrawn"].fields["amount"] == DEV_BOND // 2
+    events = chain.ok(ALICE, withdraw(VALIDATOR))
+    assert events["Staking.Withdrawn"].fields["amount"] == DEV_BOND
+    assert slash(chain, DEV_BOND, 1) == DEV_BOND // 2
+    assert slash(chain, DEV_BOND, 1) == 0
+    chain.fails(USER, nominate(VALIDATOR, DEV_BOND), "Staking.Worthless")
 
 
-def test_a_jailed_account_waits_and_asks_back_in():
-    """Out of the candidates at once; back only from the height on, and with enough bonded."""
-    chain = bonded()
-    until = chain.height + 10
-    inside(chain, lambda staking: staking.jail(ALICE.account, until))
-    inside(chain, lambda staking: staking.jail(ALICE.account, until - 5))
-    assert ALICE.account not in candidates(chain)
-    chain.fails(ALICE, Staking.validate.Call(), "Staking.InJail")
-    chain.fails(ALICE, Staking.unjail.Call(), "Staking.InJail", height=until - 1)
-    inside(chain, lambda staking: staking.slash(ALICE.account, 1, TREASURY))
-    chain.fails(ALICE, Staking.unjail.Call(), "Staking.BondTooLow")
-    chain.ok(ALICE, Staking.bond_extra.Call(amount=1))
-    chain.ok(ALICE, Staking.unjail.Call())
-    assert ALICE.account in candidates(chain)
-    chain.fails(ALICE, Staking.unjail.Call(), "Staking.NotInJail")
+def test_a_frozen_backing_lets_nobody_in_and_nothing_out():
+    """What was there at the offence stays; what left before it is free to go; thawed, all is."""
+    chain = opened()
+    chain.ok(ALICE, nominate(VALIDATOR, DEV_BOND))
+    chain.ok(ALICE, unbond(VALIDATOR, BOND))
+    chain.execute(height=SESSION_BLOCKS + 1)
+    chain.ok(ALICE, unbond(VALIDATOR, BOND))
+    inside(chain, lambda staking: staking.freeze(VALIDATOR.account, SESSION_BLOCKS + 1))
+    chain.fails(BOB, nominate(VALIDATOR, BOND), "Staking.Frozen")
+    events = chain.ok(ALICE, withdraw(VALIDATOR), height=100)
+    assert events["Staking.Withdrawn"].fields["amount"] == BOND
+    chain.fails(ALICE, withdraw(VALIDATOR), "Staking.NothingToWithdraw", height=200)
+    inside(chain, lambda staking: staking.thaw(VALIDATOR.account, SESSION_BLOCKS + 1))
+    chain.ok(ALICE, withdraw(VALIDATOR))
+    chain.ok(BOB, nominate(VALIDATOR, BOND))
 
 
-def test_wrong_books_are_found():
-    """The invariants see a stake that is not held, a jailed candidate, and a wrong order."""
-    chain = bonded()
+def test_only_so_many_slashes_wait(monkeypatch: pytest.MonkeyPatch):
+    """One more is refused: who offends as often has nothing left."""
+    monkeypatch.setattr(module, "FROZEN_MAX", 2)
+    chain = opened()
+
+    def freeze(staking: Staking) -> list[bool]:
+        return [staking.freeze(VALIDATOR.account, 1) for _ in range(3)]
+
+    assert inside(chain, freeze) == [True, True, False]
+
+
+def test_unpaid_books_are_found():
+    """The invariant sees an account that has less than what is staked and earned."""
+    chain = opened()
     for damage in (
-        lambda staking: staking.ledgers.__setitem__(ALICE.account, Ledger(bonded=BOND + 1)),
-        lambda staking: staking.ledgers.__setitem__(ALICE.account, Ledger(BOND, (), 5)),
-        lambda staking: staking.candidates.put(tuple(reversed(staking.candidates.get()))),
+        lambda staking: staking.staked.put(staking.staked.get() + 1),
+        lambda staking: staking.owed.put(1),
     ):
         before = dict(chain.state)
         with pytest.raises(InvariantViolation):
@@ -240,134 +444,17 @@ def test_wrong_books_are_found():
         chain.state = before
 
 
-PEOPLE = (ALICE, BOB, USER)
-people = st.sampled_from(PEOPLE)
-amounts = st.one_of(st.integers(1, 3), st.sampled_from([BOND - 1, BOND, BOND + 1, 3 * BOND]))
-
-
-@dataclass
-class Stake:
-    """A stake in the simplest way: parts as a dictionary from height to amount."""
-
-    bonded: int = 0
-    leaving: dict[int, int] = field(default_factory=dict)
-    jailed_until: int | None = None
-    candidate: bool = False
-
-
-class StakingMachine(RuleBasedStateMachine):
-    """Random calls, slashes and jails against a model; nothing is lost and nothing is made."""
-
-    def __init__(self):
-        super().__init__()
-        self.chain = opened()
-        self.free = {each.account: self.chain.free(each.account) for each in PEOPLE}
-        self.model = {each.account: Stake() for each in PEOPLE}
-        self.slashed = 0
-
-    def send(self, keypair, call, allowed):
-        result = self.chain.send(keypair, call)
-        assert result.ok == allowed, result.message
-        return allowed
-
-    def session_end(self):
-        with self.chain.reading() as pallets:
-            return pallets.session.ends_at.get()
-
-    @rule(who=people, amount=amounts, extra=st.booleans())
-    def add(self, who, amount, extra):
-        stake, free = self.model[who.account], self.free[who.account]
-        call = Staking.bond_extra.Call(amount) if extra else Staking.bond.Call(amount)
-        right_call = extra == bool(stake.bonded)
-        if self.send(who, call, right_call and amount <= free and stake.bonded + amount >= BOND):
-            stake.bonded += amount
-            self.free[who.account] -= amount
-
-    @rule(who=people, amount=amounts)
-    def unbond(self, who, amount):
-        stake = self.model[who.account]
-        rest = stake.bonded - amount
-        due = max(self.chain.height + 1, self.session_end()) + UNBONDING_BLOCKS
-        allowed = rest == 0 or rest >= BOND
-        has_place = due in stake.leaving or len(stake.leaving) < CHUNKS_MAX
-        if self.send(who, Staking.unbond.Call(amount), allowed and has_place):
-            stake.bonded = rest
-            stake.leaving[due] = stake.leaving.get(due, 0) + amount
-            stake.candidate = stake.candidate and rest > 0
-
-    @rule(who=people)
-    def unbond_everything(self, who):
-        self.unbond(who=who, amount=self.model[who.account].bonded or 1)
-
-    @rule(who=people)
-    def withdraw(self, who):
-        stake = self.model[who.account]
-        due = [height for height in stake.leaving if height <= self.chain.height + 1]
-        if self.send(who, Staking.withdraw.Call(), bool(due)):
-            self.free[who.account] += sum(stake.leaving.pop(height) for height in due)
-
-    @rule(who=people)
-    def validate(self, who):
-        stake = self.model[who.account]
-        free_to = not stake.candidate and stake.jailed_until is None
-        if self.send(who, Staking.validate.Call(), free_to and stake.bonded >= BOND):
-            stake.candidate = True
-
-    @rule(who=people)
-    def chill(self, who):
-        stake = self.model[who.account]
-        if self.send(who, Staking.chill.Call(), stake.candidate):
-            stake.candidate = False
-
-    @rule(who=people)
-    def unjail(self, who):
-        stake = self.model[who.account]
-        over = stake.jailed_until is not None and stake.jailed_until <= self.chain.height + 1
-        if self.send(who, Staking.unjail.Call(), over and stake.bonded >= BOND):
-            stake.jailed_until, stake.candidate = None, True
-
-    @rule(who=people, amount=amounts)
-    def slash(self, who, amount):
-        stake = self.model[who.account]
-        left = amount - min(amount, stake.bonded)
-        stake.bonded -= amount - left
-        for due in sorted(stake.leaving, reverse=True):
-            part = min(left, stake.leaving[due])
-            left -= part
-            stake.leaving[due] -= part
-            if not stake.leaving[due]:
-                del stake.leaving[due]
-        taken = inside(self.chain, lambda staking: staking.slash(who.account, amount, TREASURY))
-        assert taken == amount - left
-        self.slashed += taken
-
-    @rule(who=people, blocks=st.integers(1, 30))
-    def jail(self, who, blocks):
-        stake = self.model[who.account]
-        until = self.chain.height + blocks
-        inside(self.chain, lambda staking: staking.jail(who.account, until))
-        stake.jailed_until = max(until, stake.jailed_until or 0)
-        stake.candidate = False
-
-    @rule(blocks=st.integers(1, UNBONDING_BLOCKS))
-    def wait(self, blocks):
-        self.chain.execute(height=self.chain.height + blocks)
-
-    @invariant()
-    def equals_the_model(self):
-        with self.chain.reading() as pallets:
-            staking, balances = pallets.staking, pallets.balances
-            standing = []
-            for account, stake in self.model.items():
-                ledger = staking.ledgers[account]
-                chunks = [Chunk(stake.leaving[due], due) for due in sorted(stake.leaving)]
-                assert ledger == Ledger(stake.bonded, tuple(chunks), stake.jailed_until)
-                assert balances.held(account, STAKE) == stake.bonded + sum(stake.leaving.values())
-                assert balances.free_balance(account) == self.free[account]
-                standing += [account] if stake.candidate else []
-            assert list(staking.candidates.get()) == sorted([*standing, VALIDATOR.account])
-            assert balances.free_balance(TREASURY) == self.slashed
-
-
-StakingMachine.TestCase.settings = settings(max_examples=20, stateful_step_count=30, deadline=None)
-TestStakingMachine = StakingMachine.TestCase
+def test_validators_need_their_own_bond():
+    """Nominations alone elect nobody: who has less than the least bond does not stand."""
+    chain = opened()
+    chain.ok(ALICE, bond(BOND))
+    chain.ok(ALICE, Session.validate.Call())
+    chain.ok(BOB, nominate(ALICE, 5 * BOND))
+    with chain.reading() as pallets:
+        assert pallets.session._ranked() == [
+            (VALIDATOR.account, DEV_BOND), (ALICE.account, 6 * BOND),
+        ]  # fmt: skip
+    chain.ok(ALICE, unbond(ALICE, BOND))
+    with chain.reading() as pallets:
+        assert pallets.session._ranked() == [(VALIDATOR.account, DEV_BOND)]
+        assert pallets.staking.backings[ALICE.account].stake == 5 * BOND
