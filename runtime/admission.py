@@ -7,6 +7,7 @@ chain from being run.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from runtime.block import BLOCK_BYTES_MAX, BLOCK_EXTRINSICS_MAX, BLOCK_UNITS_MAX
@@ -36,8 +37,8 @@ class AccountKeeper(Protocol):
     def admit(self, account: bytes, nonce: int, charge: int) -> None:
         """Use the nonce and take `charge`; raises `InvalidTransaction` and changes nothing."""
 
-    def collect(self, charged: int, receiver: bytes, reward: int) -> None:
-        """At the end of a block: `reward` of the charges goes to `receiver`, the rest burns."""
+    def collect(self, charged: int, payments: Sequence[tuple[bytes, int]]) -> None:
+        """At the end of a block: the charges are paid to these accounts, and the rest burns."""
 
 
 class FeePolicy(Protocol):
@@ -46,8 +47,8 @@ class FeePolicy(Protocol):
     def schedule(self) -> FeeSchedule:
         """The prices of this block."""
 
-    def settle(self, fees: int, tips: int, units: int) -> int:
-        """At the end of a block: return the proposer's reward, and set the next block's prices."""
+    def settle(self, fees: int, tips: int, units: int) -> Sequence[tuple[bytes, int]]:
+        """At the end of a block: return who is paid what, and set the next block's prices."""
 
 
 class BlockFull(InvalidTransaction):

@@ -453,13 +453,13 @@ class Runtime:
         return None
 
     def _settle(self, block: _BlockInProgress) -> None:
-        """Pay the proposer out of what the admissions took; the rest is burned."""
-        reward = block.tips
+        """Pay the proposer and others out of what the admissions took; the rest is burned."""
+        payments: Sequence[tuple[bytes, int]] = ((self._environment.block.proposer, block.tips),)
         if self._fees is not None:
-            reward = self._fees.settle(block.fees, block.tips, block.space.units)
+            payments = self._fees.settle(block.fees, block.tips, block.space.units)
         charged = block.fees + block.tips
         if charged:
-            self._keeper.collect(charged, self._environment.block.proposer, reward)
+            self._keeper.collect(charged, payments)
 
     def _fee_of(self, extrinsic: CheckedExtrinsic) -> int:
         units = EXTRINSIC_UNITS + extrinsic.definition.weigh(extrinsic.arguments).units

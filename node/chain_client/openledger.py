@@ -89,6 +89,15 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True)
+class FeeShares:
+    """Part of what Fees stores or takes."""
+
+    author_ppb: UpTo1E9
+    treasury_ppb: UpTo1E9
+    burned_ppb: UpTo1E9
+
+
+@dataclass(frozen=True, slots=True)
 class Validator:
     """Part of what Session stores or takes."""
 
@@ -941,7 +950,7 @@ class Fees(BasePallet, index=3):
     base_price = Value[UpTo1E18](10000000000000)
     byte_price = Value[UpTo1E15](100000000000)
     unit_price = Value[UpTo1E12](100000000)
-    author_share_ppb = Value[UpTo1E9](200000000)
+    shares = Value[FeeShares](FeeShares(author_ppb=200000000, treasury_ppb=0, burned_ppb=800000000))
     multiplier_ppb = Value[U64](1000000000)
 
     class Collected(Event):
@@ -949,7 +958,10 @@ class Fees(BasePallet, index=3):
 
         fees: U128
         tips: U128
+        proposer: Bytes32
         reward: U128
+        treasury: U128
+        burned: U128
         multiplier_ppb: U64
 
 

@@ -345,16 +345,17 @@ class Balances(Pallet, index=2):
         paying.free = free
         self.accounts[account] = paying
 
-    def collect(self, charged: int, receiver: bytes, reward: int) -> None:
-        """Give `reward` of what the block charged to `receiver`, and burn the rest.
+    def collect(self, charged: int, payments: Sequence[tuple[bytes, int]]) -> None:
+        """Pay what the block charged to these accounts, and burn the rest.
 
-        A reward that is no existential deposit to a new account is burned, too.
+        What is no existential deposit to a new account is burned, too.
         """
-        credited = self.accounts[receiver]
-        if reward and reward + credited.free + credited.held >= self.existential_deposit:
-            credited.free += reward
-            self.accounts[receiver] = credited
-            charged -= reward
+        for receiver, amount in payments:
+            credited = self.accounts[receiver]
+            if amount and amount + credited.free + credited.held >= self.existential_deposit:
+                credited.free += amount
+                self.accounts[receiver] = credited
+                charged -= amount
         self.issuance.put(self.issuance.get() - charged)
 
     # Helpers

@@ -8,18 +8,23 @@ emptier (EIP-1559, with the target at a quarter of a block as in Substrate).
 Rules:
 
 - Fees are charged before the call and kept when it fails.
-- `author_share_ppb` of the fees and all tips go to the proposer; the rest of the fees is burned.
+- Fees are divided among proposer, treasury and nobody (they are burned) by largest remainder; all
+  tips go to the proposer.  What of fees is whose is governed.
 - The multiplier stays between 1 and 1,000, so that a chain at rest costs what genesis says.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
-from runtime import OPEN, PPB, U64, Amount, Between, Event, Pallet, Parameter, Value
-from runtime.arithmetic import apply_ppb
+from pallets.pots import TREASURY
+from runtime import OPEN, PPB, U64, AccountId, Amount, Between, Event, Pallet, Parameter, Value
+from runtime.arithmetic import apply_ppb, split_by_largest_remainder
 from runtime.block import BLOCK_UNITS_MAX
 from runtime.fees import FeeSchedule
+from runtime.wire.records import ShareInPpb
 
 TARGET_UNITS = BLOCK_UNITS_MAX // 4
 """Weight units of a block that leave the multiplier as it is."""
@@ -27,6 +32,21 @@ ADJUSTMENT_DIVISOR = 8
 """A block of twice the target raises the multiplier by this part of it."""
 MULTIPLIER_MAX = 1_000 * PPB
 """The largest multiplier, in billionths."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeeShares:
+    """How fees are divided, in billionths that add up to one."""
+
+    author_ppb: ShareInPpb
+    treasury_ppb: ShareInPpb
+    burned_ppb: ShareInPpb
+
+
+def _fault_of(shares: FeeShares) -> str | None:
+    """What is wrong with shares of the fees, or None."""
+    total = shares.author_ppb + shares.treasury_ppb + shares.burned_ppb
+    return None if total == PPB else f"The shares add up to {total}, not to {PPB}."
 
 
 class Fees(Pallet, index=3):
@@ -43,8 +63,10 @@ class Fees(Pallet, index=3):
     unit_price = Parameter[Annotated[Amount, Between(0, OPEN // 1_000_000)]](
         OPEN // 10_000_000_000, "What a weight unit costs at the multiplier 1, in 10**-18 OPEN."
     )
-    author_share_ppb = Parameter[Annotated[int, Between(0, PPB)]](
-        200_000_000, "Which part of the fees goes to the proposer, in billionths."
+    shares = Parameter[FeeShares](
+        FeeShares(author_ppb=200_000_000, treasury_ppb=0, burned_ppb=800_000_000),
+        "What of the fees goes to the proposer and to the treasury, and what is burned.",
+        _fault_of,
     )
     multiplier_ppb = Value[U64](PPB)
     """The multiplier of the next block, in billionths."""
@@ -56,7 +78,11 @@ class Fees(Pallet, index=3):
 
         fees: Amount
         tips: Amount
+        proposer: AccountId
         reward: Amount
+        """Its part of the fees, and the tips."""
+        treasury: Amount
+        burned: Amount
         multiplier_ppb: U64
 
     # Helpers: `FeePolicy` for the runtime
@@ -66,16 +92,21 @@ class Fees(Pallet, index=3):
         per_unit = apply_ppb(self.unit_price.get(), self.multiplier_ppb.get())
         return FeeSchedule(self.base_price.get(), self.byte_price.get(), per_unit)
 
-    def settle(self, fees: int, tips: int, units: int) -> int:
-        """The proposer's reward, in 10**-18 OPEN; also sets the multiplier of the next block."""
+    def settle(self, fees: int, tips: int, units: int) -> Sequence[tuple[bytes, int]]:
+        """Who is paid what of the block's charges; also sets the multiplier of the next block."""
         multiplier = self.multiplier_ppb.get()
-        reward = apply_ppb(fees, self.author_share_ppb.get()) + tips
-        if fees or tips:
-            self.emit(self.Collected(fees, tips, reward, multiplier))
         following = next_multiplier(multiplier, units)
         if following != multiplier:
             self.multiplier_ppb.put(following)
-        return reward
+        if not fees and not tips:
+            return ()
+        shares = self.shares.get()
+        author, treasury, burned = split_by_largest_remainder(
+            fees, (shares.author_ppb, shares.treasury_ppb, shares.burned_ppb)
+        )
+        proposer, reward = self.block.proposer, author + tips
+        self.emit(self.Collected(fees, tips, proposer, reward, treasury, burned, multiplier))
+        return ((proposer, reward), (TREASURY, treasury))
 
 
 def next_multiplier(multiplier_ppb: int, units: int) -> int:

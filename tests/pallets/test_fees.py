@@ -6,11 +6,18 @@ import pytest
 
 from genesis.chain_spec import development_keypair
 from pallets.balances.pallet import Balances
-from pallets.fees.pallet import MULTIPLIER_MAX, TARGET_UNITS, next_multiplier
+from pallets.fees.pallet import (
+    MULTIPLIER_MAX,
+    TARGET_UNITS,
+    Fees,
+    FeeShares,
+    next_multiplier,
+)
+from pallets.pots import TREASURY
 from pallets.system.pallet import System
 from runtime import OPEN, PPB
 from runtime.block import BLOCK_UNITS_MAX
-from runtime.errors import InvalidBlock
+from runtime.errors import DecodeError, InvalidBlock
 from runtime.extrinsic import sign_extrinsic
 from runtime.fees import EXTRINSIC_UNITS
 from runtime.hashing import ZERO_HASH
@@ -60,8 +67,32 @@ def test_a_fifth_goes_to_the_proposer_and_the_rest_is_burned():
         "Fees", "Collected", None,
     )  # fmt: skip
     assert collected.fields == {
-        "fees": fee, "tips": 0, "reward": reward, "multiplier_ppb": PPB,
+        "fees": fee, "tips": 0, "proposer": ZERO_HASH, "reward": reward, "treasury": 0,
+        "burned": fee - reward, "multiplier_ppb": PPB,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("fee", [1, 2, 3, 10, 10**9 + 7])
+def test_governance_gives_the_treasury_a_part(fee):
+    """Fees are divided by largest remainder, to the unit, whatever their amount is."""
+    chain = Chain(spec(base_price=fee))
+    shares = Fees.shares.codec.encode(FeeShares(333_333_333, 333_333_333, 333_333_334))
+    chain.state[Fees.shares.prefix] = shares
+    before = chain.free(USER.account)
+    chain.execute(chain.sign(USER, System.remark.Call(data=b"")))
+    chain.check_money()
+    collected = chain.events[-1].fields
+    assert before - chain.free(USER.account) == fee
+    assert chain.free(ZERO_HASH) == collected["reward"]
+    assert chain.free(TREASURY) == collected["treasury"]
+    assert collected["reward"] + collected["treasury"] + collected["burned"] == fee
+
+
+def test_shares_of_the_fees_are_whole():
+    """Governance cannot give away more, or less, than there is."""
+    for shares in (FeeShares(PPB, 1, 0), FeeShares(0, 0, 0)):
+        with pytest.raises(DecodeError, match="add up to"):
+            Fees.shares.decode(Fees.shares.codec.encode(shares))
 
 
 def test_a_tip_goes_to_the_proposer_whole():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from types import FunctionType
@@ -197,10 +198,10 @@ def test_nothing_is_settled_before_migrations_are_done(monkeypatch: pytest.Monke
             """As `FeePolicy`."""
             return FREE
 
-        def settle(self, fees: int, tips: int, units: int) -> int:
+        def settle(self, fees: int, tips: int, units: int) -> Sequence[tuple[bytes, int]]:
             """As `FeePolicy`; counts how often."""
             self.settled.put(self.settled.get() + 1)
-            return 0
+            return ()
 
     monkeypatch.setattr("runtime.upgrade.MIGRATION_UNITS_MAX", 1)
     state, fees = old_state(), Fees()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runtime import (
@@ -129,11 +130,13 @@ class Balances(Pallet, index=2):
         paying.free -= charge
         self.accounts[account] = paying
 
-    def collect(self, charged: int, receiver: bytes, reward: int) -> None:
+    def collect(self, charged: int, payments: Sequence[tuple[bytes, int]]) -> None:
         """As `AccountKeeper`."""
-        with self.accounts.edit(receiver) as account:
-            account.free += reward
-        self.issuance.put(self.issuance.get() - (charged - reward))
+        for receiver, amount in payments:
+            with self.accounts.edit(receiver) as account:
+                account.free += amount
+        burned = charged - sum(amount for _, amount in payments)
+        self.issuance.put(self.issuance.get() - burned)
 
     def free_balance(self, account: bytes) -> int:
         """As `Currency`."""
