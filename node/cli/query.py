@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from node.cli.flows import print_flows
 from node.cli.key_choice import account_of
 from node.cli.output import (
     DEFAULT_NODE_URL,
@@ -35,6 +36,10 @@ Prove = Annotated[
 At = Annotated[
     int | None, typer.Option(help="Read, and verify, at this height instead of the head.", min=0)
 ]
+Epoch = Annotated[
+    int | None, typer.Option(help="With `flows`: the epoch; the last one if not given.", min=0)
+]
+FLOWS = "flows"
 Limit = Annotated[int, typer.Option(help="The most entries to list.", min=1, max=10_000)]
 ExtrinsicHash = Annotated[
     str | None, typer.Argument(help="Look this extrinsic up instead of the node's health.")
@@ -49,15 +54,21 @@ def query(
     limit: Limit = 100,
     prove: Prove = False,
     at: At = None,
+    epoch: Epoch = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Read a storage item: openledger query PALLET ITEM [KEY ...]; without ITEM, list the items.
+
+    `openledger query flows --epoch E` says where the money of an epoch came from and went.
 
     Example: openledger query balances accounts dev:alice --prove
     """
     from node.client import NodeClient
 
     with NodeClient(node) as client:
+        if pallet == FLOWS:
+            print_flows(client, epoch, as_json)
+            return
         if pallet is None or item is None:
             _list_items(client, pallet, as_json)
             return
