@@ -138,11 +138,27 @@ def call_lines(head: str, arguments: list[str], tail: str, indent: int) -> list[
         return [f"{space}{head}({joined}){tail}"]
     if len(inner) + len(joined) <= LINE_CHARACTERS_MAX:
         return [f"{space}{head}(", f"{inner}{joined}", f"{space}){tail}"]
-    return [
-        f"{space}{head}(",
-        *(f"{inner}{argument}," for argument in arguments),
-        f"{space}){tail}",
-    ]
+    lines = [line for argument in arguments for line in _argument_lines(argument, indent + 4)]
+    return [f"{space}{head}(", *lines, f"{space}){tail}"]
+
+
+def _argument_lines(argument: str, indent: int) -> list[str]:
+    """One argument with its comma, a call over several lines if one is too short for it."""
+    if indent + len(argument) < LINE_CHARACTERS_MAX or not argument.endswith(")"):
+        return [f"{' ' * indent}{argument},"]
+    head, _, inside = argument[:-1].partition("(")
+    return call_lines(head, split_arguments(inside), ",", indent)
+
+
+def split_arguments(inside: str) -> list[str]:
+    """The arguments between two brackets; commas inside further brackets part nothing."""
+    parts, depth, begin = list[str](), 0, 0
+    for place, character in enumerate(inside):
+        depth += (character in "([") - (character in ")]")
+        if character == "," and not depth:
+            parts.append(inside[begin:place].strip())
+            begin = place + 1
+    return [*parts, inside[begin:].strip()]
 
 
 def _tuple(items: Any) -> str:

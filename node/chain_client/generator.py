@@ -12,7 +12,13 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from node.chain_client.annotations import LINE_CHARACTERS_MAX, Annotations, Named, call_lines
+from node.chain_client.annotations import (
+    LINE_CHARACTERS_MAX,
+    Annotations,
+    Named,
+    call_lines,
+    split_arguments,
+)
 from node.chain_client.base import BaseChain
 from node.chain_client.notation import Enumeration, check_name, declared_name
 from node.errors import ClientError
@@ -189,18 +195,7 @@ def _assignment(head: str, value: str) -> list[str]:
     if len(head) + len(value) + 4 <= LINE_CHARACTERS_MAX or not value.endswith(")"):
         return [f"    {head}{value}"]
     start, _, inside = value[:-1].partition("(")
-    return call_lines(head + start, _split(inside), "", 4)
-
-
-def _split(inside: str) -> list[str]:
-    """The arguments between two brackets; commas inside further brackets part nothing."""
-    parts, depth, begin = list[str](), 0, 0
-    for place, character in enumerate(inside):
-        depth += (character in "([") - (character in ")]")
-        if character == "," and not depth:
-            parts.append(inside[begin:place].strip())
-            begin = place + 1
-    return [*parts, inside[begin:].strip()]
+    return call_lines(head + start, split_arguments(inside), "", 4)
 
 
 def _event(event: Mapping[str, Any], pallet: str, annotations: Annotations) -> list[str]:

@@ -31,10 +31,16 @@ CallUpTo8192 = Annotated[RuntimeCall, Max(8192)]
 From1000000To1E9 = Annotated[int, Between(1000000, 10**9)]
 From1E18To1E25 = Annotated[int, Between(10**18, 10**25)]
 From1E7To1E9 = Annotated[int, Between(10**7, 10**9)]
+From1To1000 = Annotated[int, Between(1, 1000)]
+From1To10000 = Annotated[int, Between(1, 10000)]
+From1To1E10 = Annotated[int, Between(1, 10**10)]
+From1To1E24 = Annotated[int, Between(1, 10**24)]
 From1To1E25 = Annotated[int, Between(1, 10**25)]
+From1To2147483648 = Annotated[int, Between(1, 2**31)]
 From1To256 = Annotated[int, Between(1, 256)]
 From1To4294967296 = Annotated[int, Between(1, 2**32)]
 From1To64 = Annotated[int, Between(1, 64)]
+From1To8 = Annotated[int, Between(1, 8)]
 PositiveU128 = Annotated[int, Between(1, 2**128 - 1)]
 PositiveU32 = Annotated[int, Between(1, 2**32 - 1)]
 PositiveU64 = Annotated[int, Between(1, 2**64 - 1)]
@@ -55,8 +61,10 @@ UpTo1E23 = Annotated[int, Between(0, 10**23)]
 UpTo1E24 = Annotated[int, Between(0, 10**24)]
 UpTo1E8 = Annotated[int, Between(0, 10**8)]
 UpTo1E9 = Annotated[int, Between(0, 10**9)]
+UpTo400000000 = Annotated[int, Between(0, 400000000)]
 UpTo4294967296 = Annotated[int, Between(0, 2**32)]
 UpTo500000000 = Annotated[int, Between(0, 500000000)]
+UpTo600000000 = Annotated[int, Between(0, 600000000)]
 UpTo9223372036854775808 = Annotated[int, Between(0, 2**63)]
 
 
@@ -308,7 +316,7 @@ class Datanet:
 
 
 class Purpose(IntEnum):
-    """Part of what Datanets, Submissions, DataRights and DatanetVotes store or takes."""
+    """Part of what Datanets, Compute, Submissions, DataRights and DatanetVotes store or takes."""
 
     RESEARCH = 0
     EDUCATION = 1
@@ -424,13 +432,20 @@ class Model:
     shares: Shares
 
 
-@dataclass(frozen=True, slots=True)
-class Worker:
+class JobKind(IntEnum):
     """Part of what Compute stores or takes."""
 
-    bond: U128
-    open_jobs: U32
-    bonded_until: U64
+    TRAIN = 0
+    ATTRIBUTE = 1
+    EVALUATE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class RowSource:
+    """Part of what Compute stores or takes."""
+
+    datanet: U32
+    version: U32
 
 
 class Schedule(IntEnum):
@@ -465,14 +480,30 @@ class TrainingParameters:
     target_modules: Annotated[tuple[TextUpTo64, ...], Max(7)]
 
 
+@dataclass(frozen=True, slots=True)
+class JobOrder:
+    """Part of what Compute stores or takes."""
+
+    kind: JobKind
+    base_model: Bytes32
+    sources: Annotated[tuple[RowSource, ...], Max(8)]
+    purpose: Purpose
+    leaf_count: U32
+    parameters: TrainingParameters | None
+    subject: Bytes32 | None
+    details: Bytes32 | None
+
+
 class JobState(IntEnum):
     """Part of what Compute and Attribution store or takes."""
 
     OPEN = 0
     CLAIMED = 1
     COMMITTED = 2
-    SETTLED = 3
-    REFUNDED = 4
+    REVEALED = 3
+    SETTLED = 4
+    REFUNDED = 5
+    CONVICTED = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -490,20 +521,41 @@ class TrainingOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingJob:
+class Job:
     """Part of what Compute stores or takes."""
 
     owner: Bytes32
-    base_model: Bytes32
-    datanet: U32
-    version: U32
-    parameters: TrainingParameters
+    order: JobOrder
     fee: U128
+    bond: U128
+    panel: Annotated[tuple[Bytes32, ...], Max(8)]
+    panel_pay: U128
+    deadline: U64
     state: JobState
     worker: Bytes32 | None
     claimed_at: U64 | None
-    deadline: U64
+    aborted: bool
+    blinded: Bytes32 | None
     result: TrainingOutcome | None
+    certified: bool
+    disputed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListPath:
+    """Part of what Compute, DataRights and Disputes store or takes."""
+
+    index: U32
+    count: U32
+    siblings: Annotated[tuple[Bytes32, ...], Max(32)]
+
+
+@dataclass(frozen=True, slots=True)
+class LeafOpening:
+    """Part of what Compute and Disputes store or takes."""
+
+    leaf: BytesUpTo512
+    path: ListPath
 
 
 @dataclass(frozen=True, slots=True)
@@ -727,15 +779,6 @@ class RowRecord:
     index: U32
 
 
-@dataclass(frozen=True, slots=True)
-class ListPath:
-    """Part of what DataRights stores or takes."""
-
-    index: U32
-    count: U32
-    siblings: Annotated[tuple[Bytes32, ...], Max(32)]
-
-
 class ProposalState(IntEnum):
     """Part of what DatanetVotes stores or takes."""
 
@@ -755,6 +798,119 @@ class Proposal:
     state: ProposalState
     approving: U128
     rejecting: U128
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Part of what Workers stores or takes."""
+
+    bond: U128
+    locked: U128
+    clean_jobs: U32
+    seat: U32
+    bonded_until: U64
+
+
+@dataclass(frozen=True, slots=True)
+class Subtree:
+    """Part of what Disputes stores or takes."""
+
+    level: U8
+    index: U32
+
+
+class Turn(IntEnum):
+    """Part of what Disputes stores or takes."""
+
+    SPLIT = 0
+    PICK = 1
+    OPEN = 2
+    JUDGE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """Part of what Disputes stores or takes."""
+
+    challenger: Bytes32
+    worker: Bytes32
+    bond: U128
+    root: Bytes32
+    leaf_count: U32
+    subtree: Subtree
+    expected: Bytes32
+    nodes: Annotated[tuple[Bytes32, ...], Max(16)]
+    turn: Turn
+    since: U64
+    worker_blocks: U32
+    challenger_blocks: U32
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedStep:
+    """Part of what Disputes stores or takes."""
+
+    index: U32
+    before: BytesUpTo512 | None
+    after: BytesUpTo512
+    state: Bytes32 | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """Part of what Disputes stores or takes."""
+
+    validator: Bytes32
+    result: Bytes32
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Part of what Disputes stores or takes."""
+
+    validators_hash: Bytes32
+    given: Annotated[tuple[Attestation, ...], Max(256)]
+
+
+@dataclass(frozen=True, slots=True)
+class StepOpening:
+    """Part of what Disputes stores or takes."""
+
+    before: LeafOpening | None
+    after: LeafOpening
+    state: Bytes32 | None
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Part of what Audits stores or takes."""
+
+    job: U32
+    worker: Bytes32
+    fee: U128
+    panel: Annotated[tuple[Bytes32, ...], Max(8)]
+    at: U64
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Part of what Audits stores or takes."""
+
+    auditor: Bytes32
+    bond: U128
+    blinded: Bytes32 | None
+    root: Bytes32 | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPlan:
+    """Part of what Audits stores or takes."""
+
+    fee: U128
+    is_panel: bool
+    audits: Annotated[tuple[Audit, ...], Max(8)]
+    due: U64
+    root: Bytes32 | None
 
 
 class System(BasePallet, index=0):
@@ -1102,7 +1258,18 @@ class Staking(BasePallet, index=5):
     commission_max_ppb = Value[UpTo1E9](500000000)
     stream_per_session = Value[UpTo1E23](0)
     backings = DefaultMap[Bytes32, Backing](
-        Backing(stake=0, shares=0, own_shares=0, joining=0, index=0, carry=0, commission=0, commission_ppb=0, next_commission_ppb=0, elected=False),
+        Backing(
+            stake=0,
+            shares=0,
+            own_shares=0,
+            joining=0,
+            index=0,
+            carry=0,
+            commission=0,
+            commission_ppb=0,
+            next_commission_ppb=0,
+            elected=False,
+        ),
     )
     positions = DefaultMap[Bytes32, Bytes32, Position](
         Position(shares=0, joining=0, principal=0, joined_in=0, index=0, earned=0, leaving=())
@@ -1635,36 +1802,29 @@ class Models(BasePallet, index=21):
 
 
 class Compute(BasePallet, index=22):
-    """Workers, training jobs and their results."""
+    """Jobs and their results."""
 
-    worker_bond_min: Final[U128] = 10000000000000000000000
-    training_fee_min: Final[U128] = 1000000000000000000
-    levy_ppb: Final[UpTo1E9] = 50000000
-    open_jobs_max: Final[U32] = 4
-
-    claim_blocks = Value[PositiveU32](172800)
-    commit_blocks = Value[PositiveU32](172800)
-    window_blocks = Value[U32](7200)
-    workers = Map[Bytes32, Worker]()
+    fee_min = Value[From1To1E24](1000000000000000000)
+    leaf_price = Value[UpTo1E24](100000000000000)
+    bond_factor = Value[From1To1000](10)
+    lapse_ppb = Value[UpTo1E9](100000000)
+    levy_ppb = Value[UpTo500000000](50000000)
+    panel_min = Value[From1To8](4)
+    open_jobs_max = Value[From1To1000](4)
+    claim_blocks = Value[From1To4294967296](172800)
+    commit_blocks = Value[From1To4294967296](172800)
+    reveal_blocks = Value[From1To4294967296](7200)
+    window_blocks = Value[From1To4294967296](7200)
+    abort_blocks = Value[From1To4294967296](7200)
     next_job = Value[U32](0)
-    training_jobs = Map[U32, TrainingJob]()
+    jobs = Map[U32, Job]()
+    claims = DefaultMap[Bytes32, U32](0)
 
-    class WorkerRegistered(Event):
-        """A worker bonded and may claim jobs."""
-
-        worker: Bytes32
-        bond: U128
-
-    class WorkerUnbonded(Event):
-        """A worker left and has its bond back."""
-
-        worker: Bytes32
-        bond: U128
-
-    class TrainingSubmitted(Event):
-        """A training job waits for a worker."""
+    class Submitted(Event):
+        """A job waits for a worker."""
 
         job: U32
+        kind: JobKind
         owner: Bytes32
         fee: U128
 
@@ -1675,16 +1835,33 @@ class Compute(BasePallet, index=22):
         worker: Bytes32
         deadline: U64
 
-    class ResultCommitted(Event):
-        """The worker committed to its result, which can be settled from the deadline."""
+    class Aborted(Event):
+        """The owner wants no more of the job than its worker has done."""
+
+        job: U32
+        deadline: U64
+
+    class Committed(Event):
+        """The worker committed to a blinded root; auditors are drawn."""
 
         job: U32
         worker: Bytes32
-        adapter: Bytes32
+        blinded: Bytes32
+
+    class Revealed(Event):
+        """The result is known, and can be challenged until the deadline."""
+
+        job: U32
+        root: Bytes32
         deadline: U64
 
+    class Certified(Event):
+        """The validators hold what it takes to check the result."""
+
+        job: U32
+
     class Settled(Event):
-        """The worker was paid; `levy` went to the audit account."""
+        """The worker was paid; `levy` went to the account that pays audits."""
 
         job: U32
         worker: Bytes32
@@ -1692,11 +1869,18 @@ class Compute(BasePallet, index=22):
         levy: U128
 
     class Refunded(Event):
-        """The job came to nothing and its owner has the whole fee back."""
+        """The job came to nothing; its owner has everything back, its worker paid the price."""
 
         job: U32
         owner: Bytes32
-        fee: U128
+        price: U128
+
+    class Convicted(Event):
+        """The result was wrong or withheld: the worker forfeited what was locked for it."""
+
+        job: U32
+        worker: Bytes32
+        bond: U128
 
     class UnknownJob(PalletError):
         """There is no such job."""
@@ -1704,79 +1888,87 @@ class Compute(BasePallet, index=22):
     class UnknownBaseModel(PalletError):
         """The base model is not registered."""
 
-    class NothingToTrainOn(PalletError):
-        """The Datanet version has no rows."""
+    class RowsNotUsable(PalletError):
+        """A Datanet version has no rows, or does not permit this use by this account."""
 
     class InvalidParameter(PalletError):
-        """A training parameter is outside what workers train with."""
+        """A parameter of the job is one that no worker works with."""
+
+    class InvalidPanel(PalletError):
+        """A panel has too few members, names one twice, or one that is not a bonded worker."""
 
     class FeeTooLow(PalletError):
-        """The fee is lower than any job must pay."""
-
-    class BondTooLow(PalletError):
-        """The bond is lower than a worker's must be."""
-
-    class AlreadyBonded(PalletError):
-        """The account is a bonded worker already."""
-
-    class NotBonded(PalletError):
-        """The account is not a bonded worker."""
-
-    class StillAnswerable(PalletError):
-        """The worker has open jobs, or results that can still be looked at."""
+        """The fee is lower than the work costs."""
 
     class TooManyJobs(PalletError):
         """The worker has claimed as many jobs as it may at a time."""
 
-    class NotTheWorker(PalletError):
-        """Another worker has claimed this job."""
+    class NotYours(PalletError):
+        """The job is not the signer's to do this with."""
 
     class WrongState(PalletError):
         """The job is not in a state where this can be done."""
 
     class TooEarly(PalletError):
-        """This must wait for the job's deadline."""
+        """This must wait for the height that is named."""
 
     class TooLate(PalletError):
-        """The job's deadline for this has passed."""
+        """The deadline for this has passed."""
 
-    class WrongLeafCount(PalletError):
-        """The transcript has not as many leaves as the job asks for."""
+    class WrongBlinding(PalletError):
+        """Root, account and salt are not what was committed to."""
+
+    class WrongResult(PalletError):
+        """The result is not what its transcript says, or not what the job asks for."""
+
+    class InDispute(PalletError):
+        """The result is being disputed."""
+
+    class PanelDecides(PalletError):
+        """A result over private rows is its panel's to judge."""
 
     @call(0)
-    def register_worker(self, bond: U128) -> None:
-        """Hold `bond` of the signer, who may then claim jobs."""
+    def submit_job(
+        self,
+        order: JobOrder,
+        fee: U128,
+        value_at_risk: U128,
+        panel: Annotated[tuple[Bytes32, ...], Max(8)],
+    ) -> None:
+        """Order a computation, for which `fee` of the signer is held.
+
+        The worker's bond covers `value_at_risk`; `panel` judges a job over private rows.
+        """
 
     @call(1)
-    def unbond(self) -> None:
-        """Give the signer its bond back, once nothing is open that it could answer for."""
+    def claim(self, job: U32) -> None:
+        """Take an open job: lock a part of the signer's bond, which must commit in time."""
 
     @call(2)
-    def submit_training(
-        self,
-        base_model: Bytes32,
-        datanet: U32,
-        version: U32,
-        parameters: TrainingParameters,
-        fee: U128,
-    ) -> None:
-        """Order an adapter trained on a Datanet version; `fee` of the signer is held for it."""
+    def abort(self, job: U32) -> None:
+        """Stop a job: at once while nobody has claimed it; later what is done is still paid."""
 
     @call(3)
-    def claim(self, job: U32) -> None:
-        """Take an open job; the signer must be bonded and commit before the deadline."""
+    def commit(self, job: U32, blinded: Bytes32) -> None:
+        """Commit to the result's blinded root; two blocks later the beacon draws auditors."""
 
     @call(4)
-    def commit_result(self, job: U32, outcome: TrainingOutcome) -> None:
-        """Commit to the result of a claimed job; the window in which it is looked at begins."""
+    def reveal(
+        self,
+        job: U32,
+        outcome: TrainingOutcome,
+        salt: Bytes32,
+        first: LeafOpening,
+        last: LeafOpening,
+    ) -> None:
+        """Tell the result behind the blinded root, once the auditors have committed to theirs.
+
+        `first` and `last` open the transcript's ends, from which the figures of `outcome` are.
+        """
 
     @call(5)
     def settle(self, job: U32) -> None:
-        """Pay the worker, less the levy, and register the adapter for the job's owner."""
-
-    @call(6)
-    def refund(self, job: U32) -> None:
-        """Give the owner of a job that nobody claimed, or committed to, in time its fee back."""
+        """End a job whose deadline has passed, as its state says, whoever asks."""
 
 
 class Inference(BasePallet, index=23):
@@ -2601,6 +2793,312 @@ class DatanetVotes(BasePallet, index=29):
         """Take the stake of a vote back, once the proposal is closed."""
 
 
+class Workers(BasePallet, index=30):
+    """Workers and their bonds."""
+
+    bond_min = Value[From1E18To1E25](10000000000000000000000)
+    workers = Map[Bytes32, Worker]()
+    seats = Map[U32, Bytes32]()
+    seat_count = Value[U32](0)
+
+    class Registered(Event):
+        """A worker bonded and may claim jobs."""
+
+        worker: Bytes32
+        bond: U128
+
+    class BondRaised(Event):
+        """A worker added to its bond."""
+
+        worker: Bytes32
+        bond: U128
+
+    class Unbonded(Event):
+        """A worker left and has its bond back."""
+
+        worker: Bytes32
+        bond: U128
+
+    class Forfeited(Event):
+        """A worker lost a part of its bond."""
+
+        worker: Bytes32
+        amount: U128
+        bond: U128
+
+    class BondTooLow(PalletError):
+        """The bond is lower than a worker's must be."""
+
+    class AlreadyBonded(PalletError):
+        """The account is a bonded worker already."""
+
+    class NotBonded(PalletError):
+        """The account is not a bonded worker."""
+
+    class StillAnswerable(PalletError):
+        """The worker has jobs or audits in progress, or results that can still be looked at."""
+
+    class BondLocked(PalletError):
+        """The free part of the bond is less than the work puts at stake."""
+
+    @call(0)
+    def register(self, bond: U128) -> None:
+        """Hold `bond` of the signer, who may then claim jobs and is drawn as an auditor."""
+
+    @call(1)
+    def bond_extra(self, amount: PositiveU128) -> None:
+        """Add `amount` of the signer to its bond."""
+
+    @call(2)
+    def unbond(self) -> None:
+        """Give the signer its bond back, once nothing is open that it could answer for."""
+
+
+class Disputes(BasePallet, index=31):
+    """Disputes and their referees."""
+
+    clock_blocks = Value[From1To2147483648](7200)
+    judge_blocks = Value[From1To2147483648](7200)
+    challenge_ppb = Value[From1To1E10](1000000000)
+    step_ppb = Value[From1To1E10](100000000)
+    winner_ppb = Value[UpTo600000000](500000000)
+    referees_ppb = Value[UpTo400000000](100000000)
+    attestation_slash_ppb = Value[UpTo1E9](50000000)
+    disputes = Map[U32, Dispute]()
+    opened = Map[U32, OpenedStep]()
+    tallies = Map[U32, Tally]()
+    certificates = Map[U32, Tally]()
+    referees = Map[Bytes32, Bytes32]()
+
+    class RefereeNamed(Event):
+        """An account signs for a validator."""
+
+        validator: Bytes32
+        referee: Bytes32
+
+    class Held(Event):
+        """A validator holds what it takes to check a result."""
+
+        work: U32
+        validator: Bytes32
+
+    class Challenged(Event):
+        """A result is disputed."""
+
+        work: U32
+        challenger: Bytes32
+        bond: U128
+
+    class NodesPosted(Event):
+        """The worker posted the nodes below the disputed one, and the challenger is to pick."""
+
+        work: U32
+        nodes: Annotated[tuple[Bytes32, ...], Max(16)]
+
+    class NodePicked(Event):
+        """The challenger named the first node that is wrong."""
+
+        work: U32
+        subtree: Subtree
+
+    class StepOpened(Event):
+        """One leaf is for the validators to judge, before the height that is named."""
+
+        work: U32
+        index: U32
+        deadline: U64
+
+    class Judged(Event):
+        """A validator signed its result."""
+
+        work: U32
+        validator: Bytes32
+        result: Bytes32
+
+    class WrongAttestation(Event):
+        """A validator signed another result than the verdict, and was slashed."""
+
+        work: U32
+        validator: Bytes32
+        slashed: U128
+
+    class WorkerLost(Event):
+        """The result is wrong, was withheld, or its worker was silent."""
+
+        work: U32
+        worker: Bytes32
+        challenger: Bytes32
+        bond: U128
+
+    class ChallengerLost(Event):
+        """The result stands."""
+
+        work: U32
+        worker: Bytes32
+        challenger: Bytes32
+        bond: U128
+
+    class Undecided(Event):
+        """The validators came to no verdict; the challenger has its bond back."""
+
+        work: U32
+
+    class NoDispute(PalletError):
+        """The work is not in dispute."""
+
+    class OwnWork(PalletError):
+        """The worker challenges its own result."""
+
+    class NoSuchLeaf(PalletError):
+        """The transcript has no such leaf."""
+
+    class NotYourTurn(PalletError):
+        """It is another party's move, or another kind of move."""
+
+    class ClockRunOut(PalletError):
+        """The party has used up its clock, and lost."""
+
+    class ClockRuns(PalletError):
+        """The party whose move it is still has time."""
+
+    class WrongNodes(PalletError):
+        """What was posted or opened is not what was committed to."""
+
+    class NoSuchNode(PalletError):
+        """The worker has not posted so many nodes."""
+
+    class NotAValidator(PalletError):
+        """The account signs for no validator of the set that decides this."""
+
+    class NoValidators(PalletError):
+        """The chain has forgotten who decides this."""
+
+    class AlreadySigned(PalletError):
+        """The validator has signed this already."""
+
+    class RefereeTaken(PalletError):
+        """The account signs for another validator, or is one itself."""
+
+    @call(0)
+    def name_referee(self, referee: Bytes32) -> None:
+        """Let `referee` sign certificates and verdicts for the signer, for ever."""
+
+    @call(1)
+    def certify(self, work: U32) -> None:
+        """State that the signer's validator holds all that it takes to check a result."""
+
+    @call(2)
+    def challenge(self, work: U32) -> None:
+        """Dispute a result: the signer's bond is held, and the worker is to post nodes."""
+
+    @call(3)
+    def challenge_step(self, work: U32, index: U32) -> None:
+        """Have one leaf opened and computed again: a withheld state, or one row's score."""
+
+    @call(4)
+    def split(self, work: U32, nodes: Annotated[tuple[Bytes32, ...], Max(16)]) -> None:
+        """Post the nodes below the disputed one."""
+
+    @call(5)
+    def pick(self, work: U32, place: U8) -> None:
+        """Name the first of the posted nodes that is wrong, by its place from the left."""
+
+    @call(6)
+    def open_step(self, work: U32, opening: StepOpening) -> None:
+        """Open the disputed leaf with the one before, and name the state between them."""
+
+    @call(7)
+    def judge(self, work: U32, result: Bytes32) -> None:
+        """Sign the result of the opened step, or 32 zero bytes where its state is not there."""
+
+    @call(8)
+    def time_out(self, work: U32) -> None:
+        """End a dispute in which a clock has run out, whoever asks."""
+
+
+class Audits(BasePallet, index=32):
+    """Audits and their auditors."""
+
+    start_ppb = Value[UpTo1E9](500000000)
+    floor_ppb = Value[UpTo1E9](50000000)
+    jobs_per_halving = Value[From1To10000](10)
+    auditors = Value[From1To8](1)
+    audit_blocks = Value[From1To4294967296](172800)
+    pay_ppb = Value[UpTo1E9](500000000)
+    silence_ppb = Value[UpTo1E9](100000000)
+    draws = Value[Annotated[tuple[Draw, ...], Max(32)]](())
+    plans = Map[U32, AuditPlan]()
+
+    class Scheduled(Event):
+        """A result is committed to; its auditors are drawn in the block of the height named."""
+
+        job: U32
+        drawn_at: U64
+
+    class Drawn(Event):
+        """These auditors, perhaps none, compute the job again before the height that is named."""
+
+        job: U32
+        auditors: Annotated[tuple[Bytes32, ...], Max(8)]
+        due: U64
+
+    class Committed(Event):
+        """An auditor committed to its own blinded root."""
+
+        job: U32
+        auditor: Bytes32
+
+    class Revealed(Event):
+        """An auditor told its root."""
+
+        job: U32
+        auditor: Bytes32
+        confirms: bool
+
+    class Closed(Event):
+        """An auditor was paid, or lost a part of its bond, or neither."""
+
+        job: U32
+        auditor: Bytes32
+        paid: U128
+        lost: U128
+
+    class DrawsFull(PalletError):
+        """As many results wait for their auditors as may at a time."""
+
+    class NotDrawn(PalletError):
+        """The auditors of the job are not drawn yet, or the job has ended."""
+
+    class NotAnAuditor(PalletError):
+        """The signer is not to audit this job."""
+
+    class DoneAlready(PalletError):
+        """The auditor has done this."""
+
+    class AuditorsAtWork(PalletError):
+        """Auditors may still commit to their roots."""
+
+    class TooLate(PalletError):
+        """The time of the auditors is over."""
+
+    class TooEarly(PalletError):
+        """The worker has not revealed its root yet, or the auditor has committed to none."""
+
+    class WrongBlinding(PalletError):
+        """Root, account and salt are not what was committed to."""
+
+    @call(0)
+    def commit(self, job: U32, blinded: Bytes32) -> None:
+        """Commit to the blinded root that the signer, who was drawn, computed itself."""
+
+    @call(1)
+    def reveal(self, job: U32, root: Bytes32, salt: Bytes32) -> None:
+        """Tell the root behind the signer's blinded one, once the worker's is known.
+
+        Who finds the worker's root wrong has to challenge it besides, or loses.
+        """
+
+
 class Chain(BaseChain):
     """A node of openledger: `with Chain(URL) as chain: ...`."""
 
@@ -2627,6 +3125,9 @@ class Chain(BaseChain):
         Reports,
         DataRights,
         DatanetVotes,
+        Workers,
+        Disputes,
+        Audits,
     )
 
     def __init__(self, url: str = DEFAULT_URL, *, patience_s: float = PATIENCE_S) -> None:
@@ -2652,3 +3153,6 @@ class Chain(BaseChain):
         self.reports = Reports(self)
         self.data_rights = DataRights(self)
         self.datanet_votes = DatanetVotes(self)
+        self.workers = Workers(self)
+        self.disputes = Disputes(self)
+        self.audits = Audits(self)

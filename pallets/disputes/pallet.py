@@ -512,7 +512,7 @@ class Disputes(Pallet, index=31):
             if each.result == verdict:
                 right.append((each.validator, weight))
             else:
-                self._slash(work, each.validator, weight)
+                self._slash(work, each.validator, weight, dispute.since)
         after = self.opened[work].after
         self.note_hashes(1, len(after))
         if verdict == leaf_result(after):
@@ -520,9 +520,9 @@ class Disputes(Pallet, index=31):
         else:
             self._worker_loses(work, dispute, right)
 
-    def _slash(self, work: int, validator: bytes, weight: int) -> None:
+    def _slash(self, work: int, validator: bytes, weight: int, opened: int) -> None:
         amount = apply_ppb(weight * WEIGHT_UNIT, self.attestation_slash_ppb.get())
-        slashed = self.stakes.slash(validator, amount, TREASURY)
+        slashed = self.stakes.slash(validator, amount, opened, TREASURY)
         self.emit(self.WrongAttestation(work=work, validator=validator, slashed=slashed))
 
     def _worker_loses(

@@ -15,7 +15,7 @@ from pallets.balances.pallet import Balances
 from pallets.pots import STAKERS, TREASURY
 from pallets.staking.pallet import Staking
 from pallets.staking.types import COMMISSION_PPB, FRACTION_BITS, LEAVING_MAX
-from runtime import PPB
+from runtime import PPB, RuntimeCall
 from runtime.arithmetic import split_by_largest_remainder
 from runtime.keys import Keypair
 from runtime.types import OPEN
@@ -75,7 +75,7 @@ class StakingModel(RuleBasedStateMachine):
         with self.chain.reading() as pallets:
             return self.chain.height + 1 >= pallets.session.ends_at.get()
 
-    def _send(self, who: Keypair, call: object) -> bool:
+    def _send(self, who: Keypair, call: RuntimeCall) -> bool:
         """Send a call; when its block ends the session, share the rewards out in the model."""
         self.steps += 1
         ending = self._ends_session()
