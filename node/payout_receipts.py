@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from node.client import NodeClient
-from node.connection import ReadProof
+from node.connection import NodeConnection, ReadProof
 from node.errors import NotFound
 from runtime.codec import codec_of
 from runtime.merkle import list_path, sum_path
@@ -97,7 +97,7 @@ def fetch(client: NodeClient, content_hash: bytes, kind: type[T]) -> tuple[T, ..
     return tuple(codec.decode(item) for item in items)
 
 
-def prove_epoch(client: NodeClient, epoch: Epoch, batch: int = 0) -> ReadProof:
+def prove_epoch(client: NodeConnection, epoch: Epoch, batch: int = 0) -> ReadProof:
     """State proofs of the five records a receipt names, under one finalised header."""
     job = epoch.record.job
     return client.proof(
@@ -112,7 +112,7 @@ def prove_epoch(client: NodeClient, epoch: Epoch, batch: int = 0) -> ReadProof:
 
 
 def build_payout_receipt(
-    client: NodeClient,
+    client: NodeConnection,
     epoch: Epoch,
     proof: ReadProof,
     owner: bytes,

@@ -13,10 +13,14 @@ from studio.context import Studio
 from studio.pages import (
     accounts,
     blocks,
+    chat,
+    datanets,
     extrinsics,
     overview,
     pallets,
+    review,
     search,
+    upload,
     wallet,
 )
 from studio.settings import Settings
@@ -25,10 +29,14 @@ STATIC = Path(__file__).parent / "static"
 PAGES = (
     overview,
     blocks,
+    chat,
+    datanets,
     extrinsics,
     accounts,
     pallets,
+    review,
     search,
+    upload,
     wallet,
 )
 
@@ -45,7 +53,7 @@ def build(settings: Settings) -> Studio:
     for each in PAGES:
         each.register(studio)
     app.on_startup(studio.chain.start)
-    app.on_shutdown(studio.chain.close)
+    app.on_shutdown(studio.close)
     return studio
 
 

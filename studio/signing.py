@@ -26,6 +26,14 @@ CHANGES_SHOWN_MAX = 40
 Done = Callable[[Inclusion], Awaitable[None] | None]
 
 
+async def told(act: Callable[[], Awaitable[None]]) -> None:
+    """Do something; what is wrong with it is told in the page."""
+    try:
+        await act()
+    except OpenLedgerError as error:
+        ui.notify(str(error), type="negative", multi_line=True)
+
+
 async def sign(studio: Studio, filled: FilledCall, done: Done | None = None) -> None:
     """Show the dialog for a call; `done` hears of the block that it entered."""
     session = studio.session()

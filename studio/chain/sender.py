@@ -20,12 +20,12 @@ class Sender:
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
-        self._connection = NodeConnection(chain.url, decode_events=self._decode)
-        self._submitter = Submitter(self._connection)
+        self.connection = NodeConnection(chain.url, decode_events=self._decode)
+        self._submitter = Submitter(self.connection)
 
     def close(self) -> None:
         """Close its connections."""
-        self._connection.close()
+        self.connection.close()
 
     async def rehearse(self, call: RuntimeCall, account: bytes) -> Rehearsal:
         """What a call of an account would do; raises `RpcFailed`, `NodeUnreachable`."""
@@ -40,11 +40,11 @@ class Sender:
 
     async def put_content(self, data: bytes) -> bytes:
         """Store bytes beside the chain; returns their hash."""
-        return await asyncio.to_thread(self._connection.put_content, data)
+        return await asyncio.to_thread(self.connection.put_content, data)
 
     async def get_content(self, content_hash: bytes) -> bytes:
         """The bytes with a hash, checked; raises `ContentMissing`."""
-        return await asyncio.to_thread(self._connection.get_content, content_hash)
+        return await asyncio.to_thread(self.connection.get_content, content_hash)
 
     def _decode(self, events: EncodedEvents) -> tuple[EventRecord, ...]:
         return self._chain.state.decoder.decode_events(events.encoded)

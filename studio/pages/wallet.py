@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from markupsafe import Markup
 from nicegui import ui
 
-from runtime.errors import OpenLedgerError
 from studio.context import Studio
 from studio.frame import html, notice, page
 from studio.live import live
@@ -16,7 +15,7 @@ from studio.parts import values
 from studio.parts.call_form import call_form, definition_of
 from studio.parts.tables import card, columns, table
 from studio.parts.tags import tag
-from studio.signing import sign
+from studio.signing import sign, told
 from studio.wallet import WalletKey
 
 LEAD = (
@@ -43,14 +42,6 @@ def register(studio: Studio) -> None:
                 ui.button("Preview and sign", icon="visibility", on_click=preview).props(
                     "unelevated"
                 ).classes("q-mt-sm")
-
-
-async def told(act: Callable[[], Awaitable[None]]) -> None:
-    """Do something; what is wrong with it is told in the page."""
-    try:
-        await act()
-    except OpenLedgerError as error:
-        ui.notify(str(error), type="negative", multi_line=True)
 
 
 def _actions(studio: Studio) -> None:

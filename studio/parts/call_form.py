@@ -6,6 +6,7 @@ shown beside the form is the same thing in other words.
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from node.chain_client.notation import (
 )
 from node.cli.arguments import typed_value
 from node.errors import ConfigError
+from node.json_values import to_json
 from runtime.calls import CallDefinition, RuntimeCall
 from runtime.codec import Codec
 from studio.context import Studio
@@ -88,6 +90,24 @@ def call_form(
         for name, codec in definition.arguments.items.items():
             form.fields[name] = _field(studio, name, codec, known.get(name), depth)
     return form
+
+
+def filled_call(studio: Studio, name: str, arguments: Mapping[str, Any]) -> FilledCall:
+    """A call that a page filled in itself; raises `FieldInvalid` for values of other types."""
+    definition = definition_of(studio, name)
+    shown = {each: _word(value) for each, value in arguments.items()}
+    codecs = definition.arguments.items
+    typed = {each: _typed(studio, codecs[each], word, each) for each, word in shown.items()}
+    return FilledCall(definition, definition.arguments.record(**typed), shown)
+
+
+def _word(value: Any) -> str:
+    """A value as the command line has it."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, bool) or value is None:
+        return json.dumps(value)
+    return json.dumps(to_json(value)) if isinstance(value, dict | list | tuple) else str(value)
 
 
 def command_of(studio: Studio, filled: FilledCall, key: str) -> str | None:

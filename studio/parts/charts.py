@@ -34,6 +34,16 @@ _AXIS = {
 _TOOLTIP = {"trigger": "axis", "confine": True, "textStyle": {"fontSize": 12}}
 
 
+_DRAW_ERROR = """(parameters, api) => {
+  const [low, high] = [1, 2].map((each) => api.coord([api.value(each), api.value(0)]));
+  const line = (a, b, c, d) => ({ type: 'line', shape: { x1: a, y1: b, x2: c, y2: d },
+    style: { stroke: '#7b8794', lineWidth: 1.5 } });
+  return { type: 'group', children: [line(low[0], low[1], high[0], high[1]),
+    line(low[0], low[1] - 4, low[0], low[1] + 4),
+    line(high[0], high[1] - 4, high[0], high[1] + 4)] };
+}"""
+
+
 def chart(options: Mapping[str, Any], label: str, height_px: int = 260) -> ui.echart:
     """A chart; `label` says to a screen reader what it shows."""
     base = {"animation": False, "color": list(PALETTE), "textStyle": {"fontFamily": "inherit"}}
@@ -93,6 +103,18 @@ def bars(names: Sequence[str], amounts: Sequence[float], unit: str) -> dict[str,
                 ],
             }
         ],
+    }
+
+
+def error_bars(items: Sequence[Sequence[float]]) -> dict[str, Any]:
+    """Standard errors over `bars`: each is the bar's place, and where its error begins and ends."""
+    return {
+        "type": "custom",
+        ":renderItem": _DRAW_ERROR,
+        "encode": {"x": [1, 2], "y": 0},
+        "data": [list(each) for each in items],
+        "z": 10,
+        "silent": True,
     }
 
 

@@ -51,7 +51,13 @@ def table(
 
 
 def pager(
-    page: int, total: int, path: str, query: Mapping[str, str] | None = None, rows: int = PAGE_ROWS
+    page: int,
+    total: int,
+    path: str,
+    query: Mapping[str, str] | None = None,
+    rows: int = PAGE_ROWS,
+    *,
+    parameter: str = "page",
 ) -> Markup:
     """Which page of how many, and links to the others; nothing for a single page."""
     last = max(1, -(-total // rows))
@@ -61,7 +67,7 @@ def pager(
     def to(number_of_page: int, text: str, label: str, *, on: bool) -> Markup:
         if not on:
             return tag("span", text, class_="off", aria_hidden="true")
-        href = f"{path}?{urlencode({**(query or {}), 'page': number_of_page})}"
+        href = f"{path}?{urlencode({**(query or {}), parameter: number_of_page})}"
         return tag("a", text, href=href, aria_label=label)
 
     return tag(

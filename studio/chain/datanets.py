@@ -1,0 +1,149 @@
+"""What pages ask of Datanets: versions, submissions, rows, and what contributors are worth."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.cbor import encode_plain
+from runtime.wire.records import ScoreLeaf
+from runtime.wire.rows import Row, RowRecord
+from studio.chain.contents import Contents
+from studio.chain.state import Entry, State
+
+NATS_GRID = 2**30
+"""Scores are integers on this grid of nats."""
+SETTLEMENTS_MAX = 2_000
+SUBMISSIONS_MAX = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedRow:
+    """A row with who brought it."""
+
+    owner: str
+    row: Row
+    row_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What one contributor's rows were worth to the models of a Datanet."""
+
+    owner: str
+    rows: int
+    """Accepted rows in the newest version."""
+    influence: float
+    """Nats, over all settled epochs."""
+    error: float | None
+    """Standard error over epochs; None for fewer than two."""
+
+
+def of_datanet(number: int) -> bytes:
+    """How the keys of a Datanet's entries go on behind the item's prefix."""
+    return bytes(encode_plain(number))
+
+
+async def submissions(state: State, number: int) -> list[Entry]:
+    """All submissions of a Datanet, in order of commitment."""
+    found: list[Entry] = []
+    after: bytes | None = None
+    while len(found) < SUBMISSIONS_MAX:
+        page = await state.page("Datanets", "submissions", 500, after, of_datanet(number))
+        found.extend(page)
+        if len(page) < 500:  # a page that is not full is the last
+            break
+        after = page[-1].storage_key
+    return found
+
+
+async def versions(state: State, number: int) -> list[tuple[int, Any]]:
+    """The published versions of a Datanet, the newest first."""
+    latest = await state.read("Datanets", "latest_version", number)
+    numbers = list(range(latest or 0, 0, -1))
+    values = await state.read_many("Datanets", "versions", [(number, each) for each in numbers])
+    return [(each, value) for each, value in zip(numbers, values, strict=True) if value is not None]
+
+
+async def records(contents: Contents, version: Any) -> tuple[RowRecord, ...]:
+    """The accepted rows of a version, by hash and owner."""
+    return await contents.items(version.records, RowRecord)
+
+
+async def rows_of(
+    contents: Contents, entries: Sequence[Entry], wanted: Sequence[RowRecord]
+) -> list[OwnedRow]:
+    """The texts of some accepted rows; those whose submission is not stored here are left out."""
+    blobs = {entry.key[1]: entry.value.blob for entry in entries if entry.value.blob}
+    needed = {record.submission for record in wanted} & blobs.keys()
+    numbers = sorted(needed)
+    texts = await asyncio.gather(*(contents.items(blobs[each], Row) for each in numbers))
+    by_submission = dict(zip(numbers, texts, strict=True))
+    return [
+        OwnedRow(
+            record.owner.hex(), by_submission[record.submission][record.index], record.row_hash
+        )
+        for record in wanted
+        if record.submission in by_submission
+        and record.index < len(by_submission[record.submission])
+    ]
+
+
+async def models_on(state: State, number: int) -> set[bytes]:
+    """The models that were trained on a Datanet."""
+    entries = await state.entries("Models", "models")
+    return {entry.key[0] for entry in entries if number in datanets_of(entry.value)}
+
+
+def datanets_of(model: Any) -> list[int]:
+    """The Datanets that a model or a job names, whatever its spec version calls them."""
+    named = getattr(model, "datanets", None)
+    if named is None:
+        return [model.datanet]
+    return [each if isinstance(each, int) else each.datanet for each in named]
+
+
+async def standings(state: State, contents: Contents, number: int) -> list[Standing]:
+    """Contributors by measured influence, over all settled epochs of the Datanet's models."""
+    found = await versions(state, number)
+    owned = await records(contents, found[0][1]) if found else ()
+    rows = Counter(record.owner.hex() for record in owned)
+    models = await models_on(state, number)
+    settled = [
+        entry.value
+        for entry in await state.entries("Attribution", "settlements", SETTLEMENTS_MAX)
+        if entry.key[0] in models and entry.value.state.name == "SETTLED"
+    ]
+    epochs = await asyncio.gather(*(contents.items(each.scores, ScoreLeaf) for each in settled))
+    return _standings(rows, [_by_owner(leaves) for leaves in epochs])
+
+
+def _by_owner(leaves: Sequence[ScoreLeaf]) -> Mapping[str, int]:
+    totals: Counter[str] = Counter()
+    for leaf in leaves:
+        totals[leaf.owner.hex()] += leaf.score
+    return totals
+
+
+def _standings(rows: Mapping[str, int], epochs: Sequence[Mapping[str, int]]) -> list[Standing]:
+    samples: dict[str, list[float]] = defaultdict(list)
+    for owner in {*rows, *(owner for epoch in epochs for owner in epoch)}:
+        samples[owner] = [epoch.get(owner, 0) / NATS_GRID for epoch in epochs]
+    found = [
+        Standing(owner, rows.get(owner, 0), sum(each), standard_error(each))
+        for owner, each in samples.items()
+    ]
+    return sorted(found, key=lambda each: (-each.influence, -each.rows, each.owner))
+
+
+def standard_error(samples: Sequence[float]) -> float | None:
+    """The standard error of the sum of some samples; None for fewer than two."""
+    count = len(samples)
+    if count < 2:  # one sample says nothing of its spread
+        return None
+    mean = sum(samples) / count
+    variance = sum((each - mean) ** 2 for each in samples) / (count - 1)
+    return float((count * variance) ** 0.5)

@@ -1,0 +1,234 @@
+"""Adding rows to a Datanet: drop a file, say which column is what, see what will be refused, sign.
+
+The rows are committed to by their hash first and shown second, so that nobody can copy them while
+they wait; between the two they are in a file of this machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+from nicegui import events, ui
+
+from node.submission import Inclusion
+from runtime.errors import OpenLedgerError
+from studio import uploads
+from studio.context import Studio
+from studio.errors import FieldInvalid, ObjectMissing
+from studio.frame import html, notice, page
+from studio.parts import values
+from studio.parts.call_form import FilledCall, filled_call
+from studio.parts.tables import card, columns, crumbs, table
+from studio.parts.tags import tag
+from studio.signing import sign, told
+from studio.uploads import Preview, Upload
+
+REFUSED_SHOWN = 50
+ROWS_SHOWN = 5
+PROMPT_NAMES = ("prompt", "question", "input", "instruction", "q")
+COMPLETION_NAMES = ("completion", "answer", "output", "response", "a")
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What this tab has chosen so far; the file itself is still the contributor's."""
+
+    cells: list[Any] = field(default_factory=list)
+    prompt: str = ""
+    completion: str = ""
+    preview: Preview | None = None
+
+
+def register(studio: Studio) -> None:
+    """Add the page."""
+
+    @ui.page("/datanets/{number}/upload")
+    async def upload(number: int) -> None:
+        back = crumbs(("Datanets", "/datanets"), (f"Datanet {number}", f"/datanets/{number}"))
+        lead = "CSV, JSONL or Parquet with a column of prompts and a column of completions."
+        async with page(studio, "Add rows", "/datanets", lead=lead, crumbs=back):
+            record = await studio.chain.state.read("Datanets", "datanets", number)
+            if record is None:
+                message = f"There is no Datanet {number}."
+                raise ObjectMissing(message, remedy="The Datanets page has all of them.")
+            _pending(studio, number)
+            await _wizard(studio, number, record)
+
+
+def folder(studio: Studio) -> Path:
+    """Where uploads wait until they are revealed."""
+    return studio.settings.data / "uploads" / studio.chain.genesis_hash.hex()[:16]
+
+
+def _pending(studio: Studio, number: int) -> None:
+    for each in uploads.kept(folder(studio), number):
+        if each.submission is None:
+            continue
+        with ui.element("section").classes("card"):
+            text = f"{each.row_count:,} rows are committed as submission {each.submission}."
+            html(notice(text, "Reveal them: until then nobody can review them.", "wait"))
+            ui.button(
+                "Reveal them",
+                on_click=lambda each=each: told(lambda: _reveal(studio, each)),
+            ).props("unelevated").classes("q-mt-sm")
+
+
+async def _wizard(studio: Studio, number: int, record: Any) -> None:
+    draft = _Draft()
+    with ui.element("section").classes("card"):
+        html(tag("header", tag("h2", "1. The file")))
+        drop = ui.upload(
+            label="Drop a file here, or choose one with +",
+            auto_upload=True,
+            max_files=1,
+            max_file_size=uploads.FILE_BYTES_MAX,
+            on_rejected=lambda: ui.notify("It is larger than 64 MiB.", type="negative"),
+        ).props('flat bordered accept=".csv,.jsonl,.parquet"')
+        drop.classes("full-width")
+    mapping = ui.element("section").classes("card")
+    result = ui.element("div").classes("stack")
+    mapping.set_visibility(False)
+
+    async def show() -> None:
+        result.clear()
+        with result, ui.element("div").classes("stack"):
+            await _preview(studio, number, record, draft)
+
+    async def taken(event: events.UploadEventArguments) -> None:
+        data = await event.file.read()
+        draft.cells = await asyncio.to_thread(uploads.read_cells, event.file.name, data)
+        names = uploads.columns_of(draft.cells)
+        draft.prompt = _likely(names, PROMPT_NAMES, 0)
+        draft.completion = _likely(names, COMPLETION_NAMES, 1)
+        mapping.set_visibility(True)
+        mapping.clear()
+        with mapping:
+            html(tag("header", tag("h2", "2. Which column is what")))
+            _mapping(draft, names, show)
+        await show()
+
+    drop.on_upload(lambda event: told(lambda: taken(event)))
+
+
+def _likely(names: list[str], wanted: tuple[str, ...], place: int) -> str:
+    """The column that is probably meant."""
+    by_lower = {name.lower(): name for name in names}
+    found = next((by_lower[each] for each in wanted if each in by_lower), None)
+    return found or names[min(place, len(names) - 1)]
+
+
+def _mapping(draft: _Draft, names: list[str], show: Any) -> None:
+    with ui.element("div").classes("form"):
+        prompt = ui.select(names, value=draft.prompt, label="Prompt: what is asked")
+        completion = ui.select(names, value=draft.completion, label="Completion: the answer")
+    for each in (prompt, completion):
+        each.props("outlined dense")
+
+    async def choose() -> None:
+        draft.prompt, draft.completion = prompt.value, completion.value
+        await told(show)
+
+    prompt.on_value_change(choose)
+    completion.on_value_change(choose)
+
+
+async def _preview(studio: Studio, number: int, record: Any, draft: _Draft) -> None:
+    if draft.prompt == draft.completion:
+        raise FieldInvalid("Both are the same column.", remedy="Choose two.")
+    seed = getattr(record, "minhash_seed", 0)
+    found = await asyncio.to_thread(
+        uploads.preview, draft.cells, draft.prompt, draft.completion, seed
+    )
+    draft.preview = found
+    html(_refused(found))
+    html(_taken(found))
+    if not found.rows:
+        html(notice("None of the rows can be taken.", "Mend the file and drop it again.", "bad"))
+        return
+    bond_per_row = getattr(record, "contributor_bond_per_row", 0)
+    bond = bond_per_row * len(found.rows)
+    text = Markup("The bond of {} comes back for each accepted row.").format(values.amount(bond))
+    html(notice(text, "A row that is a copy or unusable costs its bond.", "info"))
+    label = f"Commit {len(found.rows):,} rows"
+    ui.button(
+        label, icon="lock", on_click=lambda: told(lambda: _commit(studio, number, found, bond))
+    ).props("unelevated").classes("self-start")
+
+
+def _refused(found: Preview) -> Markup:
+    rows = [
+        (values.number(each.number), each.text[:120], each.reason, each.remedy)
+        for each in found.refused[:REFUSED_SHOWN]
+    ]
+    heads = columns("Row#", "It begins with", "Why it is refused", "What to do")
+    empty = "Every row can be taken."
+    return card(
+        f"{len(found.refused):,} rows will be refused",
+        table(heads, rows, caption="Refused rows", empty=empty),
+        note=f"the first {REFUSED_SHOWN}" if len(found.refused) > REFUSED_SHOWN else None,
+    )
+
+
+def _taken(found: Preview) -> Markup:
+    rows = [(row.prompt[:200], row.completion[:300]) for row in found.rows[:ROWS_SHOWN]]
+    heads = columns("Prompt", "Completion")
+    title = f"{len(found.rows):,} rows will be committed"
+    return card(title, table(heads, rows, caption="Rows"), note="the first of them")
+
+
+async def _commit(studio: Studio, number: int, found: Preview, bond: int) -> None:
+    key = studio.wallet.chosen(studio.session())
+    if key is None:
+        raise FieldInvalid("There is no key to sign with.", remedy="Make one on the page Wallet.")
+    draft = uploads.prepare(number, key.account, found.rows)
+    uploads.keep(folder(studio), draft)
+
+    async def committed(inclusion: Inclusion) -> None:
+        fields = inclusion.fields("Datanets", "Committed")
+        done = replace(draft, submission=int(fields["submission"]))
+        uploads.keep(folder(studio), done)
+        await _reveal(studio, done)
+
+    await sign(studio, _commit_call(studio, draft, bond), committed)
+
+
+def _commit_call(studio: Studio, draft: Upload, bond: int) -> FilledCall:
+    return filled_call(
+        studio,
+        "Datanets.commit",
+        {
+            "datanet": draft.datanet,
+            "commitment": draft.commitment(),
+            "row_count": draft.row_count,
+            "bond": bond,
+            "sponsored": False,
+        },
+    )
+
+
+async def _reveal(studio: Studio, draft: Upload) -> None:
+    blob = await studio.sender.put_content(bytes.fromhex(draft.blob))
+    call = filled_call(
+        studio,
+        "Datanets.reveal",
+        {
+            "datanet": draft.datanet,
+            "submission": draft.submission,
+            "rows_root": bytes.fromhex(draft.rows_root),
+            "salt": bytes.fromhex(draft.salt),
+            "blob": blob,
+        },
+    )
+
+    def revealed(_inclusion: Inclusion) -> None:
+        uploads.forget(folder(studio), draft)
+        ui.navigate.to(f"/datanets/{draft.datanet}")
+
+    try:
+        await sign(studio, call, revealed)
+    except OpenLedgerError as error:
+        ui.notify(str(error), type="negative", multi_line=True)
