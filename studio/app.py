@@ -12,15 +12,20 @@ from studio.access import LocalOnly
 from studio.context import Studio
 from studio.pages import (
     accounts,
+    attribution,
     blocks,
     chat,
     datanets,
+    earnings,
     extrinsics,
+    models,
     overview,
     pallets,
     review,
     search,
+    training,
     upload,
+    validators,
     wallet,
 )
 from studio.settings import Settings
@@ -28,16 +33,21 @@ from studio.settings import Settings
 STATIC = Path(__file__).parent / "static"
 PAGES = (
     overview,
-    blocks,
-    chat,
     datanets,
+    upload,
+    review,
+    training,
+    models,
+    chat,
+    attribution,
+    earnings,
+    wallet,
+    validators,
+    blocks,
     extrinsics,
     accounts,
     pallets,
-    review,
     search,
-    upload,
-    wallet,
 )
 
 
@@ -52,7 +62,7 @@ def build(settings: Settings) -> Studio:
     )
     for each in PAGES:
         each.register(studio)
-    app.on_startup(studio.chain.start)
+    app.on_startup(studio.start)
     app.on_shutdown(studio.close)
     return studio
 

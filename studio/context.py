@@ -16,6 +16,7 @@ from studio.chain.chain import Chain
 from studio.chain.contents import Contents
 from studio.chain.sender import Sender
 from studio.citations import Library
+from studio.curves import Curves
 from studio.names import DEVELOPMENT_CHAIN, Names
 from studio.parts import values
 from studio.serving import Server
@@ -37,6 +38,7 @@ class Studio:
     contents: Contents = field(init=False)
     server: Server = field(init=False)
     answers: Answers = field(init=False)
+    curves: Curves = field(init=False)
     libraries: dict[bytes, Library] = field(default_factory=dict)
     """The rows of Datanet versions by their Merkle root, indexed; a few."""
     _named_for: str = ""
@@ -50,13 +52,20 @@ class Studio:
         self.sender = Sender(self.chain)
         self.contents = Contents(self.sender)
         self.server = Server(self.settings)
+        self.curves = Curves(self.settings.work)
         self.answers = Answers(
             lambda: self.settings.data / f"answers-{self.chain.genesis_hash.hex()[:16]}.json"
         )
 
+    def start(self) -> None:
+        """Connect to everything."""
+        self.chain.start()
+        self.curves.start()
+
     async def close(self) -> None:
         """Let go of everything."""
         await self.chain.close()
+        await self.curves.close()
         await self.server.close()
         self.sender.close()
 

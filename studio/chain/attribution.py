@@ -12,7 +12,9 @@ from typing import Any
 from node.errors import NotFound
 from node.payout_receipts import Epoch, build_payout_receipt, prove_epoch
 from node.workers.influence_file import influence_path, read_influence
+from runtime.codec import codec_of
 from runtime.hashing import hash_receipt
+from runtime.merkle import sum_path
 from runtime.wire.receipts import InferenceReceipt, PayoutReceipt
 from runtime.wire.records import PayoutLeaf, ScoreLeaf
 from studio.chain.contents import Contents
@@ -165,3 +167,9 @@ def flows(
         paid[leaf.owner.hex()] += leaf.amount
     found += [("contributors", owner, amount) for owner, amount in paid.items()]
     return found
+
+
+def payout_path(payouts: Sequence[PayoutLeaf], place: int) -> Any:
+    """What proves one payout among all of an epoch."""
+    codec = codec_of(PayoutLeaf)
+    return sum_path([(codec.encode(leaf), leaf.amount) for leaf in payouts], place)

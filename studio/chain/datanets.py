@@ -52,7 +52,7 @@ async def submissions(state: State, number: int) -> list[Entry]:
     found: list[Entry] = []
     after: bytes | None = None
     while len(found) < SUBMISSIONS_MAX:
-        page = await state.page("Datanets", "submissions", 500, after, of_datanet(number))
+        page = await state.page("Submissions", "submissions", 500, after, of_datanet(number))
         found.extend(page)
         if len(page) < 500:  # a page that is not full is the last
             break
@@ -95,15 +95,7 @@ async def rows_of(
 async def models_on(state: State, number: int) -> set[bytes]:
     """The models that were trained on a Datanet."""
     entries = await state.entries("Models", "models")
-    return {entry.key[0] for entry in entries if number in datanets_of(entry.value)}
-
-
-def datanets_of(model: Any) -> list[int]:
-    """The Datanets that a model or a job names, whatever its spec version calls them."""
-    named = getattr(model, "datanets", None)
-    if named is None:
-        return [model.datanet]
-    return [each if isinstance(each, int) else each.datanet for each in named]
+    return {entry.key[0] for entry in entries if entry.value.datanet == number}
 
 
 async def standings(state: State, contents: Contents, number: int) -> list[Standing]:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from nicegui import ui
 
 from node.errors import ContentError
+from runtime.wire.datanets import ALL_PURPOSES, MEDIA_TYPE
 from studio.chain import datanets
 from studio.chain.datanets import Standing
 from studio.chain.state import Entry
@@ -18,15 +19,17 @@ from studio.errors import ObjectMissing
 from studio.frame import html, page
 from studio.live import live
 from studio.parts import charts, values
-from studio.parts.call_form import call_form, definition_of
+from studio.parts.call_form import FilledCall, filled_call
 from studio.parts.tables import card, columns, crumbs, pager, table, tiles
 from studio.parts.tags import link, tag
 from studio.signing import sign, told
 
-SUBMISSION_STATES = {"COMMITTED": "wait", "REVEALED": "info", "REVIEWED": "ok", "EXPIRED": "bad"}
+SUBMISSION_STATES = {"COMMITTED": "wait", "REVEALED": "info", "REVIEWED": "ok", "SETTLED": "ok"}
 ROWS_SHOWN = 12
 LEADERS_SHOWN = 15
 SLOW_S = 5.0
+COLUMN_BYTES_MAX = 32_000
+"""Half of what a row may have."""
 
 
 def register(studio: Studio) -> None:
@@ -65,16 +68,43 @@ async def _new(studio: Studio) -> None:
         html(tag("h2", "A new Datanet"))
         text = "You curate it: what contributors submit enters a version when you publish it."
         html(tag("p", text, class_="muted"))
-        filled = {"licence": "CC-BY-4.0", "contributor_bond_per_row": "0.001OPEN"}
-        form = call_form(studio, definition_of(studio, "Datanets.create"), filled)
+        name = ui.input("Name").props("outlined dense maxlength=64")
+        description = ui.textarea("What it is").props("outlined dense autogrow maxlength=1000")
+        licence = ui.input("Licence", value="CC-BY-4.0").props("outlined dense maxlength=64")
+        bond = ui.input("Bond of a row", value="0.001OPEN").props("outlined dense")
+        bond.props["hint"] = "lost for a copy or an unusable row, and only then"
+        for each in (name, description, licence, bond):
+            each.classes("full-width")
 
         async def go_on() -> None:
-            await sign(studio, form.read(), lambda _done: dialog.close())
+            call = _create_call(studio, name.value, description.value, licence.value, bond.value)
+            await sign(studio, call, lambda _done: dialog.close())
 
         with ui.row().classes("justify-end q-gutter-sm full-width"):
             ui.button("Cancel", on_click=dialog.close).props("flat")
             ui.button("Preview and sign", on_click=lambda: told(go_on)).props("unelevated")
     dialog.open()
+
+
+def _create_call(
+    studio: Studio, name: str, description: str, licence: str, bond: str
+) -> FilledCall:
+    """An open Datanet of prompts and completions, curated by who signs."""
+    columns_wanted = [
+        {"name": each, "bytes_min": 1, "bytes_max": COLUMN_BYTES_MAX}
+        for each in ("prompt", "completion")
+    ]
+    schema = {"media_type": MEDIA_TYPE, "columns": columns_wanted, "languages": []}
+    terms = {
+        "licence": licence,
+        "purposes": [each.name for each in ALL_PURPOSES],
+        "contributor_bond_per_row": bond.strip(),
+        "curation": "OWNER",
+        "access": "PUBLIC",
+        "rows_min": 0,
+    }
+    arguments = {"name": name, "description": description, "schema": schema, "terms": terms}
+    return filled_call(studio, "Datanets.create", arguments)
 
 
 async def _list(studio: Studio) -> Markup:
@@ -85,7 +115,8 @@ async def _list(studio: Studio) -> Markup:
     newest = await state.read_many(
         "Datanets", "versions", [(each, latest[place]) for place, each in enumerate(numbers)]
     )
-    waiting = await state.read_many("Datanets", "next_submission", [(each,) for each in numbers])
+    waiting = await state.read_many("Submissions", "next_submission", [(each,) for each in numbers])
+    terms = await state.read_many("Datanets", "terms", [(each,) for each in numbers])
     rows = [
         (
             tag(
@@ -96,7 +127,7 @@ async def _list(studio: Studio) -> Markup:
             values.number(version.row_count) if version else "none yet",
             f"v{latest[place]}" if latest[place] else "-",
             values.number(waiting[place]),
-            getattr(entry.value, "licence", ""),
+            terms[place].licence,
             studio.account(entry.value.owner.hex()),
         )
         for place, (entry, version) in enumerate(zip(entries, newest, strict=True))
@@ -149,19 +180,25 @@ async def _facts(studio: Studio, number: int, record: Any) -> Markup:
         ("Versions", values.number(len(found)), "each with a Merkle root"),
         ("Models", link(values.number(len(models)), "/models"), "trained on it"),
     )
-    known = studio.chain.state.decoder.to_json(record)
+    terms = await state.read("Datanets", "terms", number)
     facts: list[tuple[str, Any]] = [
-        ("Curator", studio.account(record.owner.hex())),
-        ("Licence", known.get("licence", "")),
         ("What it is", record.description or "no description"),
+        ("Curated by", _curation(studio, record, terms)),
+        ("Licence", terms.licence),
+        ("May be used for", ", ".join(each.name.lower() for each in terms.purposes)),
+        ("Who may read it", terms.access.name.lower()),
+        ("Columns", ", ".join(each.name for each in record.schema.columns)),
+        ("Bond of a row", values.amount(terms.contributor_bond_per_row)),
+        ("Made in block", values.block_link(record.created_at)),
     ]
-    if "contributor_bond_per_row" in known:
-        facts.append(("Bond of a row", values.amount(known["contributor_bond_per_row"])))
     if budget:
-        facts.append(("First bonds sponsored", values.amount(budget)))
-    if "created_at" in known:
-        facts.append(("Made in block", values.block_link(known["created_at"])))
+        facts.append(("First bonds sponsored, up to", values.amount(budget)))
     return tag("div", figures, card("Data card", values.facts(*facts)), class_="stack")
+
+
+def _curation(studio: Studio, record: Any, terms: Any) -> Markup:
+    owner = studio.account(record.owner.hex())
+    return tag("span", owner, ", by a panel's scores" if terms.curation.name == "PANEL" else None)
 
 
 async def _leaderboard(studio: Studio, number: int) -> None:
@@ -240,7 +277,7 @@ async def _submissions(studio: Studio, number: int, page_number: int) -> Markup:
         (
             f"#{entry.key[1]}",
             studio.account(entry.value.contributor.hex()),
-            values.number(entry.value.row_count),
+            values.number(entry.value.offer.row_count),
             values.badge(
                 entry.value.state.name.lower(),
                 SUBMISSION_STATES.get(entry.value.state.name, "neutral"),

@@ -23,7 +23,7 @@ MINUTES_CHARTED = 60
 ROWS_SHOWN = 8
 ACTIVITY = (
     "Datanets.Created",
-    "Datanets.Revealed",
+    "Submissions.Revealed",
     "Datanets.VersionPublished",
     "Compute.TrainingSubmitted",
     "Compute.ResultCommitted",

@@ -14,7 +14,9 @@ from nicegui import ui
 
 from ml.data.review import Review, RowVerdict, Submission, review
 from node.submission import Inclusion
+from runtime.merkle import list_root
 from runtime.wire.blobs import encode_blob
+from runtime.wire.datanets import RowChange
 from runtime.wire.rows import Row, Verdict
 from studio.chain import datanets
 from studio.context import Studio
@@ -56,7 +58,7 @@ def register(studio: Studio) -> None:
             if record is None:
                 message = f"There is no Datanet {number}."
                 raise ObjectMissing(message, remedy="The Datanets page has all of them.")
-            queue = await _queue(studio, number, getattr(record, "minhash_seed", 0))
+            queue = await _queue(studio, number, record.minhash_seed)
             if queue is None:
                 empty = tag("strong", "Nothing waits for review.")
                 html(
@@ -75,7 +77,9 @@ def register(studio: Studio) -> None:
 async def _queue(studio: Studio, number: int, seed: int) -> _Queue | None:
     """The revealed submissions; the rows of earlier versions stand before them."""
     entries = await datanets.submissions(studio.chain.state, number)
-    shown = [entry for entry in entries if entry.value.state.name in {"REVEALED", "REVIEWED"}]
+    shown = [
+        entry for entry in entries if entry.value.state.name in {"REVEALED", "REVIEWED", "SETTLED"}
+    ]
     if not any(entry.value.state.name == "REVEALED" for entry in shown):
         return None
     blobs = await asyncio.gather(*(studio.contents.items(entry.value.blob, Row) for entry in shown))
@@ -142,25 +146,38 @@ def _hint(queue: _Queue, verdict: RowVerdict) -> Sequence[Markup | str]:
 
 
 async def _publish(studio: Studio, number: int, queue: _Queue) -> None:
+    """Sign a version of all accepted rows; its diff lists those that joined."""
     found = queue.found
     encoded = [record.encode() for record in found.records]
-    call = filled_call(
-        studio,
-        "Datanets.publish_version",
-        {
-            "datanet": number,
-            "rows_root": found.rows_root(),
-            "row_count": len(encoded),
-            "records": await studio.sender.put_content(encode_blob(encoded)),
-            "verdicts_root": found.verdicts_root(),
-            "reviewed_count": len(found.verdicts),
-            "verdict_counts": [
-                [each.submission, each.accepted, each.duplicate, each.rejected]
-                for each in found.counts()
-                if each.submission in queue.waiting
-            ],
-        },
-    )
+    verdicts = [verdict.encode() for verdict in found.verdicts]
+    changes = [
+        RowChange(
+            each.row_hash, each.submission, each.index, True, studio.chain.height, "accepted"
+        ).encode()
+        for each in found.records
+        if each.submission in queue.waiting
+    ]
+    roots = {
+        "rows_root": found.rows_root(),
+        "records": await studio.sender.put_content(encode_blob(encoded)),
+        "verdicts_root": found.verdicts_root(),
+        "verdicts": await studio.sender.put_content(encode_blob(verdicts)),
+        "changes_root": list_root(changes),
+        "changes": await studio.sender.put_content(encode_blob(changes)),
+    }
+    counts = [
+        [each.submission, each.accepted, each.duplicate, each.rejected]
+        for each in found.counts()
+        if each.submission in queue.waiting
+    ]
+    arguments = {
+        "datanet": number,
+        "roots": {name: each.hex() for name, each in roots.items()},
+        "row_count": len(encoded),
+        "reviewed_count": len(verdicts),
+        "verdict_counts": counts,
+    }
+    call = filled_call(studio, "Submissions.publish_version", arguments)
 
     def published(_inclusion: Inclusion) -> None:
         ui.navigate.to(f"/datanets/{number}")

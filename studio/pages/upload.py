@@ -29,6 +29,9 @@ from studio.uploads import Preview, Upload
 
 REFUSED_SHOWN = 50
 ROWS_SHOWN = 5
+RECORD_BYTES = 512
+"""What the pallet counts for a submission beside its blob."""
+LANGUAGE = "en"
 PROMPT_NAMES = ("prompt", "question", "input", "instruction", "q")
 COMPLETION_NAMES = ("completion", "answer", "output", "response", "a")
 
@@ -40,7 +43,6 @@ class _Draft:
     cells: list[Any] = field(default_factory=list)
     prompt: str = ""
     completion: str = ""
-    preview: Preview | None = None
 
 
 def register(studio: Studio) -> None:
@@ -139,23 +141,24 @@ def _mapping(draft: _Draft, names: list[str], show: Any) -> None:
 async def _preview(studio: Studio, number: int, record: Any, draft: _Draft) -> None:
     if draft.prompt == draft.completion:
         raise FieldInvalid("Both are the same column.", remedy="Choose two.")
-    seed = getattr(record, "minhash_seed", 0)
     found = await asyncio.to_thread(
-        uploads.preview, draft.cells, draft.prompt, draft.completion, seed
+        uploads.preview, draft.cells, draft.prompt, draft.completion, record.minhash_seed
     )
-    draft.preview = found
     html(_refused(found))
     html(_taken(found))
     if not found.rows:
         html(notice("None of the rows can be taken.", "Mend the file and drop it again.", "bad"))
         return
-    bond_per_row = getattr(record, "contributor_bond_per_row", 0)
-    bond = bond_per_row * len(found.rows)
+    key = studio.wallet.chosen(studio.session())
+    if key is None:
+        raise FieldInvalid("There is no key to sign with.", remedy="Make one on the page Wallet.")
+    prepared = uploads.prepare(number, key.account, found.rows)
+    bond = await _bond(studio, prepared)
     text = Markup("The bond of {} comes back for each accepted row.").format(values.amount(bond))
     html(notice(text, "A row that is a copy or unusable costs its bond.", "info"))
     label = f"Commit {len(found.rows):,} rows"
     ui.button(
-        label, icon="lock", on_click=lambda: told(lambda: _commit(studio, number, found, bond))
+        label, icon="lock", on_click=lambda: told(lambda: _commit(studio, prepared, bond))
     ).props("unelevated").classes("self-start")
 
 
@@ -180,41 +183,52 @@ def _taken(found: Preview) -> Markup:
     return card(title, table(heads, rows, caption="Rows"), note="the first of them")
 
 
-async def _commit(studio: Studio, number: int, found: Preview, bond: int) -> None:
-    key = studio.wallet.chosen(studio.session())
-    if key is None:
-        raise FieldInvalid("There is no key to sign with.", remedy="Make one on the page Wallet.")
-    draft = uploads.prepare(number, key.account, found.rows)
-    uploads.keep(folder(studio), draft)
+async def _bond(studio: Studio, prepared: Upload) -> int:
+    """The least bond: for the rows, and for the bytes that are kept."""
+    state = studio.chain.state
+    terms = await state.read("Datanets", "terms", prepared.datanet)
+    byte_bond = await state.read("Submissions", "byte_bond")
+    kept_bytes = RECORD_BYTES + len(prepared.blob) // 2
+    bond: int = prepared.row_count * terms.contributor_bond_per_row + kept_bytes * byte_bond
+    return bond
+
+
+async def _commit(studio: Studio, prepared: Upload, bond: int) -> None:
+    uploads.keep(folder(studio), prepared)
 
     async def committed(inclusion: Inclusion) -> None:
-        fields = inclusion.fields("Datanets", "Committed")
-        done = replace(draft, submission=int(fields["submission"]))
+        fields = inclusion.fields("Submissions", "Committed")
+        done = replace(prepared, submission=int(fields["submission"]))
         uploads.keep(folder(studio), done)
         await _reveal(studio, done)
 
-    await sign(studio, _commit_call(studio, draft, bond), committed)
+    await sign(studio, await _commit_call(studio, prepared, bond), committed)
 
 
-def _commit_call(studio: Studio, draft: Upload, bond: int) -> FilledCall:
-    return filled_call(
-        studio,
-        "Datanets.commit",
-        {
-            "datanet": draft.datanet,
-            "commitment": draft.commitment(),
-            "row_count": draft.row_count,
-            "bond": bond,
-            "sponsored": False,
-        },
-    )
+async def _commit_call(studio: Studio, prepared: Upload, bond: int) -> FilledCall:
+    terms = await studio.chain.state.read("Datanets", "terms", prepared.datanet)
+    offer = {
+        "row_count": prepared.row_count,
+        "size_bytes": len(prepared.blob) // 2,
+        "licence": terms.licence,
+        "language": LANGUAGE,
+        "purposes": [each.name for each in terms.purposes],
+    }
+    arguments = {
+        "datanet": prepared.datanet,
+        "commitment": prepared.commitment(),
+        "offer": offer,
+        "bond": bond,
+        "sponsored": False,
+    }
+    return filled_call(studio, "Submissions.commit", arguments)
 
 
 async def _reveal(studio: Studio, draft: Upload) -> None:
     blob = await studio.sender.put_content(bytes.fromhex(draft.blob))
     call = filled_call(
         studio,
-        "Datanets.reveal",
+        "Submissions.reveal",
         {
             "datanet": draft.datanet,
             "submission": draft.submission,

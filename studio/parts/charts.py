@@ -46,7 +46,11 @@ _DRAW_ERROR = """(parameters, api) => {
 
 def chart(options: Mapping[str, Any], label: str, height_px: int = 260) -> ui.echart:
     """A chart; `label` says to a screen reader what it shows."""
-    base = {"animation": False, "color": list(PALETTE), "textStyle": {"fontFamily": "inherit"}}
+    base = {
+        "animation": False,
+        "color": list(PALETTE),
+        "textStyle": {"fontFamily": "Roboto, Arial, sans-serif"},
+    }
     element = ui.echart({**base, **options}, renderer="svg")
     element.style(f"height: {height_px}px; width: 100%").props(f'role=img aria-label="{label}"')
     return element
@@ -69,7 +73,7 @@ def lines(
     dashes = ("solid", "dashed", "dotted")
     return {
         "grid": {"left": 52, "right": 16, "top": 34, "bottom": 44},
-        "legend": {"top": 0, "right": 0, "textStyle": FONT, "icon": "roundRect"},
+        "legend": {"top": 0, "right": 12, "textStyle": FONT, "itemGap": 18},
         "tooltip": _TOOLTIP,
         "xAxis": axis(x_name, nameLocation="middle", nameGap=28),
         "yAxis": axis(y_name, scale=True),

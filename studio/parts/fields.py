@@ -91,11 +91,13 @@ class Fields:
             shown.append(tag("span", f"{len(value) - ITEMS_SHOWN_MAX} more", class_="muted"))
         return join(shown, ", ")
 
-    def _integer(self, name: str, value: int, kind: str) -> Child:
+    def _integer(self, name: str, value: int, kind: str) -> Child:  # noqa: PLR0911 # one a kind
         if name == "datanet":
             return link(f"#{value}", f"/datanets/{value}")
         if name == "job":
             return link(f"#{value}", f"/jobs/{value}")
+        if "loss" in name and name.endswith("_ppb"):
+            return f"{value / values.PPB:.4f} nats"
         if name.endswith("_ppb"):
             return values.ppb(value)
         if kind.startswith("u128") or name in {"amount", "fee", "bond", "pool", "fees"}:

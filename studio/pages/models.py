@@ -1,0 +1,272 @@
+"""ModelFactory: the models and jobs of the chain, one model's card, curves side by side."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from markupsafe import Markup
+from nicegui import ui
+
+from runtime.types import PPB
+from studio import curves
+from studio.chain import attribution
+from studio.chain.state import Entry
+from studio.context import Studio
+from studio.errors import FieldInvalid, ObjectMissing
+from studio.frame import html, page
+from studio.live import live
+from studio.parts import charts, values
+from studio.parts.call_form import filled_call
+from studio.parts.tables import card, columns, crumbs, table, tiles
+from studio.parts.tags import link, tag
+from studio.signing import sign, told
+
+JOB_STATES = {"OPEN": "wait", "CLAIMED": "info", "COMMITTED": "wait", "SETTLED": "ok"}
+JOBS_SHOWN = 50
+COMPARED_MAX = 6
+SLOW_S = 3.0
+
+
+def register(studio: Studio) -> None:
+    """Add the pages."""
+
+    @ui.page("/models")
+    async def models() -> None:
+        lead = "Adapters, each with its data, its training and its earnings on record."
+        async with page(studio, "ModelFactory", "/models", lead=lead):
+            with ui.row().classes("q-gutter-sm"):
+                ui.button(
+                    "Train a model", icon="add", on_click=lambda: ui.navigate.to("/models/new")
+                ).props("unelevated")
+                ui.button(
+                    "Compare runs",
+                    icon="stacked_line_chart",
+                    on_click=lambda: ui.navigate.to("/models/compare"),
+                ).props("outline")
+            await live(studio, lambda: _models(studio), SLOW_S)
+            await live(studio, lambda: _jobs(studio), SLOW_S)
+
+    @ui.page("/models/compare")
+    async def compare(jobs: str = "") -> None:
+        back = crumbs(("ModelFactory", "/models"))
+        lead = "The same axis, one curve a job."
+        async with page(studio, "Compare runs", "/models", lead=lead, crumbs=back):
+            await _compare(studio, jobs)
+
+    @ui.page("/models/{digits}")
+    async def model(digits: str) -> None:
+        back = crumbs(("ModelFactory", "/models"))
+        async with page(studio, f"Model {values.short(digits)}", "/models", crumbs=back):
+            await _card(studio, _parsed(digits))
+
+
+def job_state(job: Any) -> Markup:
+    """How far a job is, as a badge."""
+    return values.badge(job.state.name.lower(), JOB_STATES.get(job.state.name, "bad"))
+
+
+def losses(job: Any) -> str:
+    """The held-out loss before and after training."""
+    if job.result is None:
+        return "-"
+    before = job.result.validation_loss_before_ppb / PPB
+    return f"{before:.3f} → {job.result.validation_loss_after_ppb / PPB:.3f}"
+
+
+def _parsed(digits: str) -> bytes:
+    try:
+        return bytes.fromhex(digits)
+    except ValueError as error:
+        message = f"{digits[:80]!r} is no model."
+        raise FieldInvalid(message, remedy="A model is 64 hexadecimal digits.") from error
+
+
+async def recent_jobs(studio: Studio) -> list[tuple[int, Any]]:
+    """The newest jobs first."""
+    count = await studio.chain.state.read("Compute", "next_job") or 0
+    numbers = list(range(count - 1, max(-1, count - 1 - JOBS_SHOWN), -1))
+    found = await studio.chain.state.read_many(
+        "Compute", "training_jobs", [(each,) for each in numbers]
+    )
+    return [(number, job) for number, job in zip(numbers, found, strict=True) if job is not None]
+
+
+async def _models(studio: Studio) -> Markup:
+    state = studio.chain.state
+    entries = await state.entries("Models", "models", 500)
+    jobs = await state.read_many("Compute", "training_jobs", [(e.value.job,) for e in entries])
+    rows = [
+        (
+            values.digest(entry.key[0].hex(), f"/models/{entry.key[0].hex()}"),
+            link(
+                f"Datanet #{entry.value.datanet} v{entry.value.version}",
+                f"/datanets/{entry.value.datanet}",
+            ),
+            losses(job) if job else "-",
+            studio.account(entry.value.owner.hex()),
+            values.badge("public", "ok") if entry.value.public else values.badge("private"),
+            link("Ask it", f"/chat?model={entry.key[0].hex()}"),
+        )
+        for entry, job in zip(entries, jobs, strict=True)
+    ]
+    heads = columns("Model", "Trained on", "Held-out loss#", "Owner", "Who may ask", "")
+    empty = tag("div", tag("strong", "There is no model yet."), "Train the first one.")
+    return card("Models", table(heads, rows, caption="Models", empty=empty))
+
+
+async def _jobs(studio: Studio) -> Markup:
+    rows = [
+        (
+            link(f"#{number}", f"/jobs/{number}"),
+            job_state(job),
+            _progress(studio, number, job),
+            link(f"Datanet #{job.datanet} v{job.version}", f"/datanets/{job.datanet}"),
+            studio.account(job.owner.hex()),
+            values.amount(job.fee),
+        )
+        for number, job in await recent_jobs(studio)
+    ]
+    heads = columns("Job", "State", "Progress", "Data", "Builder", "Fee#")
+    empty = tag("div", tag("strong", "No job was ordered yet."), "They appear here as they run.")
+    return card("Training jobs", table(heads, rows, caption="Training jobs", empty=empty))
+
+
+def _progress(studio: Studio, number: int, job: Any) -> Markup | str:
+    now = studio.curves.now
+    if now.get("job") == number and now.get("stage") == "training" and now.get("total"):
+        part = 100 * now["done"] / now["total"]
+        fill = tag("i", style=f"width:{part:.0f}%")
+        return tag("span", fill, class_="bar", title=f"{now['done']} of {now['total']} steps")
+    return losses(job)
+
+
+async def _compare(studio: Studio, jobs: str) -> None:
+    finished = {number: job for number, job in await recent_jobs(studio) if job.result}
+    wanted = [int(each) for each in jobs.split(",") if each.isdecimal()] or list(finished)[:2]
+    names = {number: f"Job #{number}, Datanet #{job.datanet}" for number, job in finished.items()}
+
+    def choose(chosen: list[int]) -> None:
+        ui.navigate.to(f"/models/compare?jobs={','.join(map(str, chosen[:COMPARED_MAX]))}")
+
+    shown = [each for each in wanted if each in finished][:COMPARED_MAX]
+    ui.select(
+        names,
+        value=shown,
+        label="Runs",
+        multiple=True,
+        on_change=lambda event: choose(event.value),
+    ).props("outlined dense use-chips").style("min-width: 280px")
+    if not shown:
+        html(card("Curves", tag("div", "No finished run yet.", class_="empty")))
+        return
+    both = await asyncio.gather(
+        *(curves.complete(studio.contents, finished[each].result.transcript) for each in shown)
+    )
+    with ui.element("section").classes("card"):
+        html(tag("header", tag("h2", "Training loss"), tag("span", "nats a token", class_="note")))
+        series = {f"job {each}": points for each, (points, _ends) in zip(shown, both, strict=True)}
+        charts.chart(charts.lines(series, "step", "loss"), "Training loss of each run", 340)
+    rows = [_compared(each, finished[each]) for each in shown]
+    heads = columns("Job", "Held-out loss#", "Steps#", "Rate#", "Batch#", "Rank#", "Rows of")
+    html(card("Side by side", table(heads, rows, caption="Runs")))
+
+
+def _compared(number: int, job: Any) -> tuple[Any, ...]:
+    parameters = job.parameters
+    return (
+        link(f"#{number}", f"/jobs/{number}"),
+        losses(job),
+        values.number(parameters.steps),
+        f"{parameters.learning_rate_ppb / PPB:g}",
+        values.number(parameters.batch_rows),
+        values.number(parameters.rank),
+        link(f"Datanet #{job.datanet} v{job.version}", f"/datanets/{job.datanet}"),
+    )
+
+
+async def _card(studio: Studio, digits: bytes) -> None:
+    state = studio.chain.state
+    model = await state.read("Models", "models", digits)
+    if model is None:
+        message = "There is no such model."
+        raise ObjectMissing(message, remedy="The ModelFactory page has all of them.")
+    job, base, batches = await asyncio.gather(
+        state.read("Compute", "training_jobs", model.job),
+        state.read("Models", "base_models", model.base_model),
+        attribution.batches_of(state, digits),
+    )
+    key = studio.wallet.chosen(studio.session())
+    is_mine = key is not None and key.account == model.owner.hex()
+    with ui.row().classes("q-gutter-sm"):
+        ask = f"/chat?model={digits.hex()}"
+        ui.button("Ask it", icon="forum", on_click=lambda: ui.navigate.to(ask)).props("unelevated")
+        if is_mine and not model.public:
+            call = filled_call(studio, "Models.publish", {"model": digits})
+            ui.button(
+                "Publish it",
+                icon="public",
+                on_click=lambda: told(lambda: sign(studio, call, lambda _: ui.navigate.reload())),
+            ).props("outline")
+    answers = sum(each.value.answer_count for each in batches)
+    fees = sum(each.value.fees for each in batches)
+    html(
+        tiles(
+            ("Held-out loss", losses(job) if job else "-", "before and after training"),
+            ("Answers settled", values.number(answers), None),
+            ("Fees", values.amount(fees, 4), "all of them"),
+            ("Who may ask", "everybody" if model.public else "its owner", None),
+        )
+    )
+    with ui.element("div").classes("columns"):
+        html(_lineage(studio, digits, model, base))
+        html(_money(model))
+    html(_epochs(studio, digits, batches))
+
+
+def _lineage(studio: Studio, digits: bytes, model: Any, base: Any) -> Markup:
+    data = f"Datanet #{model.datanet}, version {model.version}"
+    return card(
+        "Where it is from",
+        values.facts(
+            ("Adapter", values.digest(digits.hex())),
+            ("Owner", studio.account(model.owner.hex())),
+            ("Base model", base.name if base else values.digest(model.base_model.hex())),
+            ("Trained on", link(data, f"/datanets/{model.datanet}")),
+            ("By training job", link(f"#{model.job}", f"/jobs/{model.job}")),
+            ("Licence", link("that of its data", f"/datanets/{model.datanet}")),
+        ),
+    )
+
+
+def _money(model: Any) -> Markup:
+    shares = model.shares
+    return card(
+        "What an answer costs, and who gets it",
+        values.facts(
+            ("1,000 tokens in", values.amount(model.prices.input_per_1000)),
+            ("1,000 tokens out", values.amount(model.prices.output_per_1000)),
+            ("Contributors, by influence", values.ppb(shares.contributors_ppb)),
+            ("Its owner", values.ppb(shares.owner_ppb)),
+            ("The server", values.ppb(shares.worker_ppb)),
+            ("Stakers", values.ppb(shares.stakers_ppb)),
+        ),
+    )
+
+
+def _epochs(studio: Studio, digits: bytes, batches: list[Entry]) -> Markup:
+    newest = sorted(batches, key=lambda entry: (-entry.key[1], -entry.key[2]))[:JOBS_SHOWN]
+    rows = [
+        (
+            link(f"epoch {entry.key[1]}", f"/attribution/{digits.hex()}/{entry.key[1]}"),
+            values.number(entry.value.answer_count),
+            values.amount(entry.value.fees),
+            values.amount(entry.value.contributor_share),
+            studio.account(entry.value.server.hex()),
+            values.block_link(entry.value.settled_at),
+        )
+        for entry in newest
+    ]
+    heads = columns("Epoch", "Answers#", "Fees#", "For contributors#", "Server", "Block#")
+    empty = tag("div", tag("strong", "Nobody has asked it yet."), "Be the first: ask it.")
+    return card("Its answers", table(heads, rows, caption="Batches of answers", empty=empty))

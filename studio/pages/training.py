@@ -1,0 +1,329 @@
+"""A new training job in one page, and a job while it runs and afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from markupsafe import Markup
+from nicegui import ui
+
+from genesis.embedded_model import EMBEDDED_MODEL
+from ml.manifest import manifest_of
+from node.errors import ContentError
+from node.submission import Inclusion
+from runtime.errors import OpenLedgerError
+from runtime.types import PPB
+from studio import curves
+from studio.context import Studio
+from studio.errors import FieldInvalid, ObjectMissing
+from studio.frame import html, notice, page
+from studio.live import live
+from studio.pages.models import job_state, losses
+from studio.parts import charts, values
+from studio.parts.call_form import definition_of, filled_call
+from studio.parts.fields import Fields
+from studio.parts.tables import card, columns, crumbs, table
+from studio.parts.tags import link, tag
+from studio.parts.training_form import TrainingForm, readiness, training_form
+from studio.signing import sign, told
+
+DEFAULT_FEE = "100OPEN"
+CURVE_S = 0.5
+
+
+def register(studio: Studio) -> None:
+    """Add the pages."""
+
+    @ui.page("/models/new")
+    async def new(datanet: int = -1) -> None:
+        back = crumbs(("ModelFactory", "/models"))
+        lead = "A base model learns from a Datanet. A bonded worker trains it; anybody can check."
+        async with page(studio, "Train a model", "/models", lead=lead, crumbs=back):
+            await _wizard(studio, datanet)
+
+    @ui.page("/jobs/{number}")
+    async def job(number: int) -> None:
+        back = crumbs(("ModelFactory", "/models"))
+        async with page(studio, f"Training job #{number}", "/models", crumbs=back):
+            if await _read(studio, number) is None:
+                message = f"There is no training job {number}."
+                raise ObjectMissing(message, remedy="The ModelFactory page has all of them.")
+            await live(studio, lambda: _status(studio, number))
+            await _curve(studio, number)
+            await live(studio, lambda: _order(studio, number), 5.0)
+
+
+async def _read(studio: Studio, number: int) -> Any:
+    return await studio.chain.state.read("Compute", "training_jobs", number)
+
+
+async def _wizard(studio: Studio, datanet: int) -> None:
+    bases = await _bases(studio)
+    versions = await _versions(studio)
+    if not versions:
+        text = tag("span", "Publish a version of one on the page ", link("Datanets", "/datanets"))
+        html(notice("There is no Datanet to train on yet.", text))
+        return
+    if not bases:
+        await _register_base(studio)
+        return
+    wanted = next((each for each in versions if each[0] == datanet), next(iter(versions)))
+    names = {each: f"{name} v{each[1]} · {rows:,} rows" for each, (name, rows) in versions.items()}
+    with ui.element("section").classes("card"):
+        html(tag("header", tag("h2", "1. Base model and data")))
+        with ui.element("div").classes("form"):
+            base = ui.select(bases, value=next(iter(bases)), label="Base model")
+            data = ui.select(names, value=wanted, label="Datanet and version")
+            fee = ui.input("Fee for the worker", value=DEFAULT_FEE)
+        for each in (base, data, fee):
+            each.props("outlined dense")
+        fee.props["hint"] = "held until the result is settled; a refund if nobody delivers"
+    with ui.element("section").classes("card"):
+        html(tag("header", tag("h2", "2. Parameters"), _recipe_note()))
+        fields = ui.element("div").classes("stack")
+    preview = html("").classes("full-width")
+    form: list[TrainingForm] = []
+
+    async def show() -> None:
+        preview.content = str(await _preview(studio, form[0], versions[data.value][1], fee.value))
+
+    def rebuild() -> None:
+        form.clear()
+        fields.clear()
+        definition = definition_of(studio, "Compute.submit_training")
+        notation = definition.arguments.items["parameters"].describe()
+        with fields:
+            form.append(training_form(notation, versions[data.value][1], lambda: told(show)))
+
+    async def order() -> None:
+        arguments = {
+            "base_model": base.value,
+            "datanet": data.value[0],
+            "version": data.value[1],
+            "parameters": form[0].read(),
+            "fee": fee.value,
+        }
+        call = filled_call(studio, "Compute.submit_training", arguments)
+        await sign(studio, call, _ordered)
+
+    rebuild()
+    await told(show)
+
+    async def other_data() -> None:
+        rebuild()
+        await told(show)
+
+    data.on_value_change(other_data)
+    fee.on_value_change(lambda: told(show))
+    ui.button("Preview and sign", icon="draw", on_click=lambda: told(order)).props(
+        "unelevated"
+    ).classes("self-start")
+
+
+def _ordered(inclusion: Inclusion) -> None:
+    fields = inclusion.fields("Compute", "TrainingSubmitted")
+    ui.navigate.to(f"/jobs/{fields['job']}")
+
+
+async def _bases(studio: Studio) -> dict[str, str]:
+    entries = await studio.chain.state.entries("Models", "base_models", 200)
+    return {entry.key[0].hex(): entry.value.name for entry in entries}
+
+
+async def _versions(studio: Studio) -> dict[tuple[int, int], tuple[str, int]]:
+    """The newest version of each Datanet: its name and how many rows it has."""
+    found = {}
+    for entry in await studio.chain.state.entries("Datanets", "datanets", 500):
+        number = entry.key[0]
+        version = await studio.chain.state.read("Datanets", "latest_version", number)
+        if version:
+            record = await studio.chain.state.read("Datanets", "versions", number, version)
+            found[number, version] = (entry.value.name, record.row_count)
+    return found
+
+
+async def _register_base(studio: Studio) -> None:
+    """The model that comes with OpenLedger, registered by whoever wants it first."""
+    html(notice("No base model is registered on this chain yet.", "One comes with OpenLedger."))
+    content_hash = await asyncio.to_thread(lambda: manifest_of(EMBEDDED_MODEL).hash())
+    call = filled_call(
+        studio,
+        "Models.register_base",
+        {"content_hash": content_hash, "name": EMBEDDED_MODEL.name},
+    )
+    ui.button(
+        f"Register {EMBEDDED_MODEL.name}",
+        on_click=lambda: told(lambda: sign(studio, call, lambda _done: ui.navigate.reload())),
+    ).props("unelevated").classes("self-start")
+
+
+def _recipe_note() -> Markup:
+    return tag("span", "the defaults are a recipe whose influence can be measured", class_="note")
+
+
+async def _preview(studio: Studio, form: TrainingForm, rows: int, fee: str) -> Markup:
+    """Cost, time, attribution-readiness and reward, before anything is signed."""
+    try:
+        parameters = form.read()
+    except FieldInvalid as error:
+        return notice(error.message, error.remedy, "bad")
+    rows_min = await studio.chain.state.read("Attribution", "rows_min") or 0
+    reasons = readiness(parameters, rows, rows_min)
+    passes = parameters["steps"] * parameters["batch_rows"] / max(1, rows)
+    ready = (
+        values.badge("ready", "ok")
+        if not reasons
+        else tag("span", values.badge("limited", "wait"), f" {'; '.join(reasons)}")
+    )
+    return card(
+        "3. What you get",
+        values.facts(
+            ("Cost", f"{fee}, and a small fee for the extrinsic"),
+            ("It sees", f"{rows:,} rows, each about {passes:.1f} times"),
+            ("It takes", await _duration(studio, parameters)),
+            ("Attribution", ready),
+            ("Of each answer's fee", _reward(studio)),
+        ),
+    )
+
+
+async def _duration(studio: Studio, parameters: dict[str, Any]) -> str:
+    """By what the last settled job took, whose work was so and so much."""
+    index = studio.chain.index
+    done = await asyncio.to_thread(index.events, 0, 1, "Compute.ResultCommitted")
+    if not done:
+        return "no job was finished yet, so nobody knows"
+    number = done[0].fields["job"]
+    claims = await asyncio.to_thread(index.events, 0, 100, "Compute.Claimed")
+    begun = next((each for each in claims if each.fields["job"] == number), None)
+    last = await _read(studio, number)
+    if begun is None or last is None:
+        return "unknown"
+    work = parameters["steps"] * parameters["batch_rows"] * parameters["tokens_max"]
+    before = last.parameters.steps * last.parameters.batch_rows * last.parameters.tokens_max
+    seconds = (done[0].time_ms - begun.time_ms) / 1_000 * work / max(1, before)
+    return f"about {values.span_text(round(seconds))}, as the last job did"
+
+
+def _reward(studio: Studio) -> str:
+    for constant in studio.chain.state.pallets["Models"]["constants"]:
+        if constant["name"] == "default_shares":
+            owner, _stakers, _worker, contributors = constant["value"]
+            return f"{values.ppb(owner)} for you, {values.ppb(contributors)} for contributors"
+    return "as the chain divides it"
+
+
+async def _status(studio: Studio, number: int) -> Markup:
+    job = await _read(studio, number)
+    name = job.state.name
+    if name == "OPEN":
+        return notice(
+            "Waiting for a worker.",
+            "A bonded worker claims it; start one with `openledger worker run`.",
+            "wait",
+        )
+    if name == "CLAIMED":
+        return notice(
+            "A worker trains it.", "You may close this page: the job is the worker's.", "info"
+        )
+    if name == "COMMITTED":
+        return notice(
+            "Trained. Anybody may challenge it now.",
+            f"It settles at block {job.deadline:,}.",
+            "wait",
+        )
+    if name == "SETTLED" and job.result is not None and any(job.result.adapter):
+        model = job.result.adapter.hex()
+        links = tag(
+            "span",
+            link("Its card", f"/models/{model}"),
+            " · ",
+            link("Ask it", f"/chat?model={model}"),
+        )
+        return notice("The model is registered.", links, "ok")
+    return notice(f"The job ended as “{name.lower()}”.", "Its fee went back to the builder.", "bad")
+
+
+async def _curve(studio: Studio, number: int) -> None:
+    """The loss while it trains, and all of it once it is committed."""
+    with ui.element("section").classes("card"):
+        note = tag("span", "nats a token, by step", class_="note")
+        html(tag("header", tag("h2", "Loss"), note))
+        series = await _series(studio, number)
+        graph = charts.chart(charts.lines(series, "step", "loss"), f"Loss of job {number}", 320)
+        empty = html(_no_curve(series))
+        shown = series
+
+    async def refresh() -> None:
+        nonlocal shown
+        try:
+            now = await _series(studio, number)
+        except OpenLedgerError:
+            return
+        if now != shown:
+            shown = now
+            graph.options.update(charts.lines(now, "step", "loss"))
+            graph.update()
+            empty.content = str(_no_curve(now))
+
+    ui.timer(CURVE_S, refresh)
+
+
+def _no_curve(series: dict[str, curves.Points]) -> Markup:
+    if any(series.values()):
+        return Markup("")
+    text = "Steps appear here while a worker on this machine trains, or when it has committed."
+    return tag("div", text, class_="empty")
+
+
+async def _series(studio: Studio, number: int) -> dict[str, curves.Points]:
+    job = await _read(studio, number)
+    if job is not None and job.result is not None:
+        with suppress(ContentError):
+            steps, ends = await curves.complete(studio.contents, job.result.transcript)
+            return {"training": steps, "held out": ends}
+    return {"training": studio.curves.live(number)}
+
+
+async def _order(studio: Studio, number: int) -> Markup:
+    job = await _read(studio, number)
+    known = studio.chain.state.decoder.to_json(job)
+    fields = Fields(studio)
+    parameters = [
+        (values.words(name.removesuffix("_ppb")), _shown(name, value))
+        for name, value in known["parameters"].items()
+    ]
+    worker = studio.account(job.worker.hex()) if job.worker else "nobody yet"
+    result = known["result"]
+    return tag(
+        "div",
+        card(
+            "The order",
+            values.facts(
+                ("State", job_state(job)),
+                ("Builder", studio.account(job.owner.hex())),
+                ("Worker", worker),
+                (
+                    "Data",
+                    link(f"Datanet #{job.datanet} v{job.version}", f"/datanets/{job.datanet}"),
+                ),
+                ("Fee", values.amount(job.fee)),
+                ("Held-out loss", losses(job)),
+                *((("Result", fields.row(result)),) if result else ()),
+            ),
+        ),
+        card("Parameters", table(columns("Parameter", "Value#"), parameters, caption="Parameters")),
+        class_="columns",
+    )
+
+
+def _shown(name: str, value: Any) -> str:
+    if name.endswith("_ppb"):
+        return f"{value / PPB:g}"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value) or "the model's own"

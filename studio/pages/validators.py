@@ -1,0 +1,124 @@
+"""Validators: who decides blocks, with what stake, and who decided the last ones."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+from markupsafe import Markup
+from nicegui import ui
+
+from studio.chain.tables import BlockRow
+from studio.context import Studio
+from studio.frame import page
+from studio.live import live
+from studio.parts import values
+from studio.parts.lists import event_table
+from studio.parts.tables import card, columns, table, tiles
+from studio.parts.tags import tag
+
+BLOCKS_LOOKED_AT = 300
+TIMELINE_BLOCKS = 120
+EVENTS_SHOWN = 15
+EVENTS = (
+    "Offences.Punished",
+    "Staking.Slashed",
+    "Staking.Jailed",
+    "Staking.Unjailed",
+    "Staking.CandidateAdded",
+    "Staking.CandidateRemoved",
+    "Session.SetChanged",
+)
+
+
+def register(studio: Studio) -> None:
+    """Add the page."""
+
+    @ui.page("/validators")
+    async def validators() -> None:
+        lead = "They put OPEN at stake, and two thirds of it make a block final."
+        async with page(studio, "Validators", "/validators", lead=lead):
+            await live(studio, lambda: _set(studio), 2.0)
+            await live(studio, lambda: _events(studio), 5.0)
+            with ui.row().classes("q-gutter-sm"):
+                for text, call in (
+                    ("Bond", "bond"),
+                    ("Become a candidate", "validate"),
+                    ("Unbond", "unbond"),
+                ):
+                    href = f"/pallets/Staking?call={call}"
+                    ui.button(text, on_click=lambda href=href: ui.navigate.to(href)).props(
+                        "outline"
+                    )
+
+
+async def _set(studio: Studio) -> Markup:
+    state = studio.chain.state
+    current, ends_at, issuance = await asyncio.gather(
+        state.read("Session", "current"),
+        state.read("Session", "ends_at"),
+        state.read("Balances", "issuance"),
+    )
+    blocks = await asyncio.to_thread(studio.chain.index.blocks, 0, BLOCKS_LOOKED_AT)
+    members = list(current.validators) if current else []
+    accounts = [(each.account,) for each in members]
+    ledgers = await state.read_many("Staking", "ledgers", accounts)
+    proposed = Counter(block.proposer for block in blocks)
+    bonded = sum(ledger.bonded for ledger in ledgers)
+    weight = sum(each.weight for each in members) or 1
+    rows = [
+        (
+            studio.account(each.account.hex()),
+            values.amount(ledger.bonded, 2),
+            values.share(each.weight, weight),
+            values.number(proposed[each.account.hex()]),
+            _jail(ledger, studio.chain.height),
+        )
+        for each, ledger in zip(members, ledgers, strict=True)
+    ]
+    heads = columns("Validator", "Bonded#", "Voting power#", f"Of {len(blocks)} blocks#", "State")
+    return tag(
+        "div",
+        tiles(
+            ("Validators", values.number(len(members)), "in this session"),
+            ("At stake", values.amount(bonded, 0), f"{values.share(bonded, issuance, 3)} of all"),
+            ("Time of a block", f"{_interval_s(blocks):.2f} s", f"over {len(blocks)} blocks"),
+            ("Session ends at", values.number(ends_at or 0), "block"),
+        ),
+        card("This session", table(heads, rows, caption="Validators")),
+        card("Who proposed", _timeline(studio, members, blocks), note=f"{TIMELINE_BLOCKS} blocks"),
+        class_="stack",
+    )
+
+
+def _interval_s(blocks: tuple[BlockRow, ...]) -> float:
+    if len(blocks) < 2:  # an interval has two ends
+        return 0.0
+    return (blocks[0].time_ms - blocks[-1].time_ms) / 1_000 / (len(blocks) - 1)
+
+
+def _jail(ledger: Any, height: int) -> Markup:
+    if ledger.jailed_until is not None and ledger.jailed_until > height:
+        return values.badge(f"jailed until {ledger.jailed_until:,}", "bad")
+    return values.badge("active", "ok")
+
+
+def _timeline(studio: Studio, members: list[Any], blocks: tuple[BlockRow, ...]) -> Markup:
+    """A row a validator, a tick a block that it proposed; the newest at the right."""
+    newest = list(reversed(blocks[:TIMELINE_BLOCKS]))
+    lines = []
+    for each in members:
+        digits = each.account.hex()
+        ticks = [tag("i", class_="on" if block.proposer == digits else None) for block in newest]
+        mine = sum(block.proposer == digits for block in newest)
+        label = f"{studio.names.of(digits) or values.short(digits)} proposed {mine} blocks"
+        track = tag("span", *ticks, class_="ticks", role="img", aria_label=label)
+        lines.append(tag("div", studio.account(digits), track, class_="timeline-row"))
+    return tag("div", *lines, class_="timeline")
+
+
+async def _events(studio: Studio) -> Markup:
+    events = await asyncio.to_thread(studio.chain.index.events, 0, EVENTS_SHOWN, *EVENTS)
+    empty = tag("div", tag("strong", "Nothing out of the ordinary."), "Nobody was punished.")
+    return card("Changes and punishments", event_table(studio, events, empty))
