@@ -27,6 +27,7 @@ from ml.serving.adapter import AdapterLimits
 from ml.serving.admission import Admission, QueueLimits
 from ml.serving.base import load_base_model
 from ml.serving.batch import AnswerBatch, BatchLimits
+from ml.serving.embedding import Embedder
 from ml.serving.errors import AdapterRefused, EngineStopped, RequestRefused, ServingError
 from ml.serving.layout import RANKS, RowLayout
 from ml.serving.linears import Precision
@@ -121,6 +122,7 @@ class Engine:
         self._batch = AnswerBatch(
             self._base, layout, _batch_limits(self.settings), self._base.end_tokens | end_tokens
         )
+        self.embedder = Embedder(self._base, self.settings.chunk_tokens)
         self._admission = Admission(_queue_limits(self.settings))
         self._loader = threading.Thread(target=self._load, name="adapter loader", daemon=True)
         self._loader.start()
@@ -131,12 +133,22 @@ class Engine:
         """The most tokens of prompt and output together."""
         return self._base.shape.positions_max
 
+    @property
+    def width(self) -> int:
+        """How many numbers the base model's vectors have."""
+        return self._base.shape.width
+
+    @property
+    def vocabulary_size(self) -> int:
+        """How many tokens the base model knows."""
+        return len(self._base.embedding)
+
     def submit(self, request: GenerationRequest) -> Ticket:
         """Queue a request; raises `RequestRefused`, `QueueFull` and `EngineStopped`.
 
         What is wrong with its adapter is found out later, and raised by the ticket.
         """
-        check_request(request, self.context_tokens_max, len(self._base.embedding))
+        check_request(request, self.context_tokens_max, self.vocabulary_size)
         if isinstance(request.adapter, Merge):
             request.adapter.check()
         self._check_room(request)

@@ -126,6 +126,26 @@ class TextEngine:
         tokens = encode_plain(self._tokenizer, prompt)
         return tuple(tokens if begin is None else [begin, *tokens])
 
+    def embed(self, tokens: Sequence[int]) -> list[float]:
+        """The base model's vector of a text, of length 1; raises `RequestRefused`."""
+        limit = self.context_tokens_max
+        known = all(0 <= token < self.engine.vocabulary_size for token in tokens)
+        if not known or not 1 <= len(tokens) <= limit:
+            raise RequestRefused(
+                f"An input has {len(tokens)} tokens, or unknown ones.",
+                remedy=f"Send texts of 1 to {limit} tokens.",
+                parameter="input",
+            )
+        return self.engine.embedder.embed(tokens)
+
+    def load(self, adapter: bytes) -> None:
+        """Read an adapter and check it; raises `AdapterMissing`, `AdapterRefused`, `QueueFull`."""
+        ticket = self.engine.submit(GenerationRequest((0,), adapter, tokens_max=1))
+        try:
+            ticket.wait_until_ready()
+        finally:
+            ticket.cancel()
+
     def stream(self, request: GenerationRequest) -> AnswerStream:
         """Ask, and return the answer's events once the adapter is loaded.
 

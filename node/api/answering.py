@@ -29,7 +29,9 @@ from ml.serving.texts import TextEngine
 from node.api.answers import AnswerLog
 from node.api.errors import ApiError, InvalidRequest, Overloaded, Unavailable, UnknownModel
 from node.api.escrow import Escrow
+from node.api.keys import ApiKey
 from node.api.ledger import Ledger
+from node.api.meter import Amounts, Meter
 from node.api.requests import LANE, CompletionRequest
 from node.api.responses import Delta, Finished, error_response
 from node.api.streams import Piece
@@ -60,6 +62,12 @@ class Order:
     generation: GenerationRequest
     height: int
     platform_fee: int
+
+    @property
+    def most(self) -> Amounts:
+        """What the answer takes at its longest."""
+        tokens = len(self.generation.prompt_tokens) + self.generation.tokens_max
+        return Amounts(tokens, self.fee_max)
 
     @property
     def fee_max(self) -> int:
@@ -93,6 +101,14 @@ class Progress:
         self.output_tokens = event.output_tokens
         self.finish = event.finish
 
+    @property
+    def taken(self) -> Amounts:
+        """What the client pays for; nothing without a receipt."""
+        receipt = self.receipt
+        if receipt is None:
+            return Amounts()
+        return Amounts(receipt.prompt_tokens + receipt.output_tokens, receipt.fee)
+
     def finished(self) -> Finished:
         """The last piece; raises `Unavailable` without a receipt."""
         if self.receipt is None or self.finish is None:
@@ -110,10 +126,12 @@ class Answering:
         log: AnswerLog,
         keypair: Keypair,
         models: Path,
+        meter: Meter,
         *,
         active_max: int,
     ) -> None:
         """Adapters are kept in `models`, one folder a manifest hash."""
+        self._meter = meter
         self._engine = engine
         self._ledger = ledger
         self._log = log
@@ -126,7 +144,7 @@ class Answering:
         self._ledger_thread = trio.CapacityLimiter(1)
         self._disk_thread = trio.CapacityLimiter(1)
 
-    async def pieces(self, request: CompletionRequest, user: bytes) -> AsyncGenerator[Piece, None]:
+    async def pieces(self, request: CompletionRequest, key: ApiKey) -> AsyncGenerator[Piece, None]:
         """Yield an empty piece once the answer is certain to begin, texts, then `Finished`.
 
         Raises `ApiError` before the first piece for everything a client can do wrong.
@@ -139,19 +157,23 @@ class Answering:
         try:
             with explained():
                 order = await trio.to_thread.run_sync(
-                    self._order, request, user, limiter=self._ledger_thread
+                    self._order, request, key.account, limiter=self._ledger_thread
                 )
+            progress = Progress()
             try:
-                async with aclosing(self._answer(order)) as answer:
-                    async for piece in answer:
-                        yield piece
+                with self._meter.metered(key, order.most) as tally:
+                    try:
+                        async with aclosing(self._answer(order, progress)) as answer:
+                            async for piece in answer:
+                                yield piece
+                    finally:
+                        tally.taken = progress.taken
             finally:
-                self._escrow.release(user, order.fee_max)
+                self._escrow.release(key.account, order.fee_max)
         finally:
             self._active_count -= 1
 
-    async def _answer(self, order: Order) -> AsyncGenerator[Piece, None]:
-        progress = Progress()
+    async def _answer(self, order: Order, progress: Progress) -> AsyncGenerator[Piece, None]:
         with explained():
             events = await self._compute(partial(self._engine.stream, order.generation))
         with closing(events):
@@ -164,7 +186,7 @@ class Answering:
                     if event.finish is not None:
                         await self._record(order, progress)
                     if event.text or event.stated:
-                        yield Delta(event.text, (event.stated,) if event.stated else ())
+                        yield Delta.of(event)
             except (GeneratorExit, trio.Cancelled):
                 if order.request.stream and progress.output_tokens and progress.receipt is None:
                     with trio.move_on_after(RECORD_TIMEOUT_S, shield=True):

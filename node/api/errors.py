@@ -5,9 +5,12 @@ NodeError
      |- InvalidRequest               400  invalid_request_error
      |- InvalidApiKey                401  invalid_request_error, code invalid_api_key
      |- NotDisclosed                 403  permission_error: the caller is not a bonded worker
+     |- OperatorsOnly                403  permission_error: the key may not change what is served
      |- UnknownModel                 404  invalid_request_error, code model_not_found
      |- InsufficientEscrow           429  insufficient_quota
-     |- Overloaded                   429  rate_limit_error, code rate_limit_exceeded
+     |- QuotaSpent                   429  insufficient_quota: the key's tokens or fees of the day
+     |- RateLimited                  429  rate_limit_error, code rate_limit_exceeded: the key's
+     |- Overloaded                   429  rate_limit_error, code rate_limit_exceeded: the server's
      `- Unavailable                  503  server_error: the node or a file is out of reach
 """
 
@@ -16,6 +19,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from node.errors import NodeError
+
+RETRY_AFTER_S = 2
 
 
 class ApiError(NodeError):
@@ -27,10 +32,18 @@ class ApiError(NodeError):
     retry: ClassVar[bool] = False
     """Whether the same request may succeed a moment later."""
 
-    def __init__(self, message: str, *, remedy: str, parameter: str | None = None) -> None:
-        """Keep which field of the request is wrong, if one is."""
+    def __init__(
+        self,
+        message: str,
+        *,
+        remedy: str,
+        parameter: str | None = None,
+        retry_after_s: int = RETRY_AFTER_S,
+    ) -> None:
+        """Keep which field of the request is wrong, if one is, and when to ask again."""
         super().__init__(message, remedy=remedy)
         self.parameter = parameter
+        self.retry_after_s = retry_after_s
 
 
 class InvalidRequest(ApiError):
@@ -50,6 +63,13 @@ class InvalidApiKey(ApiError):
 
 class NotDisclosed(ApiError):
     """Answers are given to bonded workers only."""
+
+    status = 403
+    kind = "permission_error"
+
+
+class OperatorsOnly(ApiError):
+    """A request to change what is served, with a key that is not an operator's."""
 
     status = 403
     kind = "permission_error"
@@ -78,6 +98,23 @@ class InsufficientEscrow(ApiError):
     status = 429
     kind = "insufficient_quota"
     code = "insufficient_quota"
+
+
+class QuotaSpent(ApiError):
+    """The answer may take more than is left of the key's tokens or fees of the day."""
+
+    status = 429
+    kind = "insufficient_quota"
+    code = "insufficient_quota"
+
+
+class RateLimited(ApiError):
+    """More requests than the key may send in a minute."""
+
+    status = 429
+    kind = "rate_limit_error"
+    code = "rate_limit_exceeded"
+    retry = True
 
 
 class Overloaded(ApiError):

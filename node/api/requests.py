@@ -183,7 +183,7 @@ def _messages(fields: dict[str, Any]) -> tuple[Message, ...]:
 
 def _message_text(content: object, index: int) -> str:
     if isinstance(content, str):
-        return _encodable(content, f"messages[{index}].content")
+        return encodable(content, f"messages[{index}].content")
     if isinstance(content, list) and len(content) <= PARTS_MAX:
         parts = [
             part["text"]
@@ -193,7 +193,7 @@ def _message_text(content: object, index: int) -> str:
             and isinstance(part.get("text"), str)
         ]
         if len(parts) == len(content):
-            return _encodable("".join(parts), f"messages[{index}].content")
+            return encodable("".join(parts), f"messages[{index}].content")
     raise wrong(f"messages[{index}].content", content, "a text, or a list of text parts")
 
 
@@ -221,11 +221,14 @@ def _raw_prompt(fields: dict[str, Any]) -> str:
         prompt = prompt[0]
     if not isinstance(prompt, str) or not prompt:
         raise wrong("prompt", prompt, "one text that is not empty")
-    return _encodable(prompt, "prompt")
+    return encodable(prompt, "prompt")
 
 
-def _encodable(text: str, name: str) -> str:
-    """Refuse lone surrogates, which JSON can spell and UTF-8 cannot."""
+def encodable(text: str, name: str) -> str:
+    """A text without lone surrogates, which JSON can spell and UTF-8 cannot.
+
+    Raises `InvalidRequest`.
+    """
     try:
         text.encode()
     except UnicodeEncodeError as error:

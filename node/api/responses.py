@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Protocol
 
-from ml.serving.requests import StatedToken
+from ml.serving.requests import StatedToken, TokenEvent
 from ml.serving.text import REPLACEMENT
 from node.api.errors import ApiError
 from node.api.requests import Shape
@@ -23,7 +23,6 @@ from runtime.wire.receipts import InferenceReceipt
 
 DONE = b"data: [DONE]\n\n"
 EVENT_STREAM = "text/event-stream; charset=utf-8"
-RETRY_AFTER_S = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +57,11 @@ class Delta:
 
     text: str = ""
     stated: tuple[StatedToken, ...] = ()
+
+    @classmethod
+    def of(cls, event: TokenEvent) -> Delta:
+        """What an event of the engine adds."""
+        return cls(event.text, (event.stated,) if event.stated else ())
 
 
 class Ending(Protocol):
@@ -169,7 +173,7 @@ def error_response(error: ApiError) -> Response:
     """An error as a whole answer; OpenAI's clients obey `x-should-retry`."""
     headers: tuple[tuple[str, str], ...] = (("x-should-retry", "true" if error.retry else "false"),)
     if error.retry:
-        headers += (("Retry-After", str(RETRY_AFTER_S)),)
+        headers += (("Retry-After", str(error.retry_after_s)),)
     body = json.dumps(error_body(error)).encode()
     return Response(body, error.status, headers=headers)
 

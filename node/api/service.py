@@ -2,6 +2,7 @@
 
 <data>/answers.journal    every answer that was given (`answers.py`)
 <data>/api-keys.json      who may ask (`keys.py`)
+<data>/usage.json         what limited keys have spent today (`meter.py`)
 <data>/models/            adapters fetched from the content store
 """
 
@@ -18,8 +19,10 @@ import trio
 from ml.serving.texts import TextEngine
 from node.api.answering import Answering
 from node.api.answers import AnswerLog
+from node.api.callers import Callers
 from node.api.keys import ApiKeys
 from node.api.ledger import Ledger
+from node.api.meter import USAGE_FILE, Meter
 from node.api.settlement import Settlement
 from node.api.site import Api
 from node.client import NodeClient
@@ -69,10 +72,12 @@ def run_server(settings: ServerSettings, keypair: Keypair, announce: Callable[[s
     ):
         ledger = Ledger(client, keypair.account)
         settling_ledger = Ledger(settling_client, keypair.account)
+        meter = Meter(settings.data / USAGE_FILE)
         answering = Answering(
-            engine, ledger, log, keypair, settings.models, active_max=settings.active_max
+            engine, ledger, log, keypair, settings.models, meter, active_max=settings.active_max
         )
-        api = Api(answering, ledger, log, ApiKeys(settings.keys), keypair.account)
+        callers = Callers(ApiKeys(settings.keys), meter)
+        api = Api(answering, ledger, log, callers, keypair.account)
         settlement = Settlement(settling_ledger, log, keypair)
         try:
             trio.run(_run, settings, api, settlement, announce)
@@ -92,6 +97,7 @@ async def _run(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(stop_on_signal, nursery.cancel_scope)
         nursery.start_soon(serve, listeners, api.site(settings.allowed_hosts | {settings.host}))
+        nursery.start_soon(api.callers.meter.run)
         nursery.start_soon(_settle, settlement, settings.settle_every_seconds)
         _log.info("started", url=url, account=api.server.hex())
         announce(url)

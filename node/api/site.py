@@ -18,6 +18,7 @@ import trio
 
 from node.api.answering import Answering, answered
 from node.api.answers import Answer, AnswerLog
+from node.api.callers import Callers
 from node.api.disclosure import (
     PAGE_ANSWERS_MAX,
     DisclosedAnswer,
@@ -25,7 +26,6 @@ from node.api.disclosure import (
     check_request,
 )
 from node.api.errors import InvalidRequest, NotDisclosed, UnknownModel
-from node.api.keys import ApiKeys, account_of_request
 from node.api.ledger import Ledger
 from node.api.requests import Shape, parse_completion
 from node.api.streams import envelope_of, explain, streamed, whole
@@ -49,7 +49,7 @@ class Api:
     answering: Answering
     ledger: Ledger
     log: AnswerLog
-    keys: ApiKeys
+    callers: Callers
     server: bytes
     """The account that signs this server's receipts."""
 
@@ -83,17 +83,14 @@ class Api:
                     remedy="See GET /v1/models, POST /v1/chat/completions, POST /v1/completions.",
                 )
 
-    async def _user(self, request: Request) -> bytes:
-        return await trio.to_thread.run_sync(account_of_request, self.keys, request)
-
     async def _models(self, request: Request) -> Response:
-        user = await self._user(request)
+        user = (await self.callers.admit(request)).account
         models = await trio.to_thread.run_sync(self.ledger.models)
         data = [_model_view(*each) for each in models if each[1].public or each[1].owner == user]
         return Response.from_json({"object": "list", "data": data})
 
     async def _model(self, request: Request, name: str) -> Response:
-        user = await self._user(request)
+        user = (await self.callers.admit(request)).account
         try:
             model_hash = bytes.fromhex(name)
         except ValueError:
@@ -110,10 +107,10 @@ class Api:
         return Response.from_json(_model_view(model_hash, model))
 
     async def _complete(self, request: Request, shape: Shape) -> Response:
-        user = await self._user(request)
+        key = await self.callers.admit(request)
         wanted = parse_completion(request.json(), shape)
         envelope = envelope_of(shape, wanted.model.hex(), states_usage=wanted.include_usage)
-        pieces = self.answering.pieces(wanted, user)
+        pieces = self.answering.pieces(wanted, key)
         if wanted.stream:
             return await streamed(pieces, envelope)
         return await whole(pieces, envelope)

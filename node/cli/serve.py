@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated
 
@@ -114,18 +115,34 @@ def serve(
 def add_key(
     account: Annotated[str, typer.Option(help="Who pays: an account in hex, or a key's name.")],
     label: Annotated[str, typer.Option(help="A name by which to remove the key.")] = "",
+    requests_per_minute: Annotated[
+        int | None, typer.Option(help="The most requests it may send.", min=1)
+    ] = None,
+    tokens_per_day: Annotated[
+        int | None,
+        typer.Option(help="The most tokens of prompts and answers; days are UTC's.", min=1),
+    ] = None,
+    spend_per_day: Annotated[
+        str | None, typer.Option(help="The most that the chain is asked to pay, e.g. 5OPEN.")
+    ] = None,
+    operator: Annotated[
+        bool, typer.Option("--operator", help="It may load and unload adapters.")
+    ] = False,
     data: Data = DEFAULT_DATA,
     keys: KeysFile = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Make an API key for an account and print it, once.
 
-    Example: openledger serve keys add --account alice --label laptop
+    Example: openledger serve keys add --account alice --label laptop --requests-per-minute 60
     """
-    from node.api.keys import ApiKeys
+    from node.api.keys import ApiKeys, KeyLimits
 
     payer = _account(account)
-    api_key = ApiKeys(keys or data / KEYS_FILE).add(payer, label or account)
+    fees_per_day = None if spend_per_day is None else _amount(spend_per_day)
+    limits = KeyLimits(requests_per_minute, tokens_per_day, fees_per_day)
+    file = ApiKeys(keys or data / KEYS_FILE)
+    api_key = file.add(payer, label or account, limits, operator=operator)
     fields = {"api_key": api_key, "account": payer, "label": label or account}
     (print_json if as_json else print_fields)(fields)
 
@@ -136,13 +153,16 @@ def list_keys(data: Data = DEFAULT_DATA, keys: KeysFile = None, as_json: JsonFla
 
     Example: openledger serve keys list
     """
-    from node.api.keys import ApiKeys
+    from node.api.keys import LIMITS, ApiKeys
 
     entries = ApiKeys(keys or data / KEYS_FILE).entries()
     if as_json:
         print_json(entries)
     else:
-        print_table(["label", "account"], [[entry.label, entry.account] for entry in entries])
+        print_table(
+            ["label", "account", "operator", *(each.name for each in LIMITS)],
+            [[each.label, each.account, each.operator, *astuple(each.limits)] for each in entries],
+        )
 
 
 @keys_app.command("remove")
@@ -160,6 +180,15 @@ def remove_key(
 
     removed = ApiKeys(keys or data / KEYS_FILE).remove(label)
     (print_json if as_json else print_fields)({"removed": removed})
+
+
+def _amount(text: str) -> int:
+    from node.cli.arguments import typed_value
+    from runtime.codec import codec_of
+    from runtime.types import Amount
+
+    amount: int = typed_value(codec_of(Amount), text, "--spend-per-day", lambda _name: None)
+    return amount
 
 
 def _account(text: str) -> bytes:

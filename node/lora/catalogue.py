@@ -4,6 +4,9 @@
     <data>/by-hash/<hash>         a link to the folder that had this content when it was last asked
     <data>/by-hash/.packed/       packed rows (`ml.serving.packed`)
 
+    <name>@<hash>                 a version: the content with this hash, whatever the name stands
+                                  for now, as long as its packed row, or its folder, is there
+
 A name stands for what its folder holds now.  The folder is looked at for every request, and hashed
 again if a file in it has another size or time, so an adapter that was uploaded anew under its name
 answers from then on, and one that was deleted is unknown.
@@ -21,10 +24,13 @@ from ml.errors import ModelUnusable
 from ml.exact.adapter import CONFIG_FILE
 from ml.manifest import manifest_of
 from node.api.errors import InvalidRequest, UnknownModel
+from node.api.requests import wrong
 
+HASH_BYTES = 32
 NAMES_MAX = 65_536
 """The most names whose hashes are remembered, and that are listed."""
 
+_DIGITS = frozenset("0123456789abcdef")
 _Signature = tuple[tuple[str, int, int], ...]
 
 
@@ -55,13 +61,8 @@ class Catalogue:
         Raises `UnknownModel`, and `InvalidRequest` for a folder that cannot be hashed.
         """
         folder = self._adapters / name
-        plain = bool(name) and Path(name).name == name and not name.startswith(".")
-        if not plain or "\x00" in name or not (folder / CONFIG_FILE).is_file():
-            raise UnknownModel(
-                f"There is no model {name[:64]!r}.",
-                remedy="GET /v1/models lists those that there are.",
-                parameter="model",
-            )
+        if not _is_plain(name) or not (folder / CONFIG_FILE).is_file():
+            return self._version(name)
         signature = _signature_of(folder)
         with self._lock:
             known = self._known.get(name)
@@ -72,6 +73,53 @@ class Catalogue:
             if len(self._known) > NAMES_MAX:
                 self._known.popitem(last=False)
             return known.adapter_hash
+
+    def find(self, name: str, folder: Path, *, replace: bool) -> bytes:
+        """The content hash of a folder that may get a name; raises `InvalidRequest`.
+
+        It is somewhere in the directory, and only `replace` takes over a name that was given.
+        """
+        return self._hash(self._target(name, folder, replace=replace))
+
+    def link(self, name: str, folder: Path, *, replace: bool) -> None:
+        """Let `name` stand for a folder; raises `InvalidRequest` as `find` does."""
+        target = self._target(name, folder, replace=replace)
+        staging = self._adapters / f".{name}"
+        staging.unlink(missing_ok=True)
+        staging.symlink_to(target, target_is_directory=True)
+        staging.replace(self._adapters / name)
+
+    def _target(self, name: str, folder: Path, *, replace: bool) -> Path:
+        if not _is_plain(name) or "@" in name:
+            raise wrong("lora_name", name, "a name without '/' and '@' that begins with no dot")
+        target = (self._adapters / folder).resolve()
+        if not target.is_relative_to(self._adapters.resolve()) or not target.is_dir():
+            raise wrong("lora_path", str(folder), "a folder in the server's folder of adapters")
+        place = self._adapters / name
+        taken = place.is_symlink() or place.exists()
+        if taken and not (replace and place.is_symlink()):
+            raise wrong("lora_name", name, "free; load_inplace replaces what was loaded before")
+        return target
+
+    def unlink(self, name: str) -> None:
+        """Let `name` stand for nothing again.
+
+        Raises `UnknownModel`, and `InvalidRequest` for a folder, which is its owner's to delete.
+        """
+        place = self._adapters / name
+        if not _is_plain(name) or not (place.is_symlink() or place.exists()):
+            raise _unknown(name, "lora_name")
+        if not place.is_symlink():
+            raise wrong("lora_name", name, "one that was loaded: this is a folder of the store")
+        place.unlink()
+
+    def _version(self, name: str) -> bytes:
+        """The hash in the name of a version that was here once; raises `UnknownModel`."""
+        base, _, version = name.rpartition("@")
+        is_hash = len(version) == 2 * HASH_BYTES and set(version) <= _DIGITS
+        if not _is_plain(base) or not is_hash or not (self._links / version).is_symlink():
+            raise _unknown(name, "model")
+        return bytes.fromhex(version)
 
     def _hash(self, folder: Path) -> bytes:
         try:
@@ -87,6 +135,19 @@ class Catalogue:
         staging.symlink_to(folder.resolve(), target_is_directory=True)
         staging.replace(link)
         return adapter_hash
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a name is that of something directly in a folder, and not hidden."""
+    return bool(name) and Path(name).name == name and name[0] != "." and "\x00" not in name
+
+
+def _unknown(name: str, parameter: str) -> UnknownModel:
+    return UnknownModel(
+        f"There is no model {name[:64]!r}.",
+        remedy="GET /v1/models lists those that there are.",
+        parameter=parameter,
+    )
 
 
 def _signature_of(folder: Path) -> _Signature:

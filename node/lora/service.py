@@ -11,7 +11,9 @@ import structlog
 import trio
 
 from ml.serving.texts import TextEngine
+from node.api.callers import Callers
 from node.api.keys import ApiKeys
+from node.api.meter import USAGE_FILE, Meter
 from node.errors import ConfigError
 from node.http.server import bound_port, open_listeners, serve
 from node.lifetime import cause_of, stop_on_signal
@@ -51,9 +53,10 @@ def run_lora_server(settings: LoraSettings, announce: Callable[[str], None]) -> 
         message = f"The folder {links} cannot be made: {error.strerror}."
         raise ConfigError(message, remedy="Choose another with --data.") from error
     keys = None if settings.keys is None else ApiKeys(settings.keys)
+    callers = Callers(keys, Meter(settings.data / USAGE_FILE))
     with closing(TextEngine(settings.base_model, links)) as engine:
         catalogue = Catalogue(settings.adapters, links)
-        api = LoraApi(engine, catalogue, settings.base_model.resolve().name, keys)
+        api = LoraApi(engine, catalogue, settings.base_model.resolve().name, callers)
         try:
             trio.run(_run, settings, api, announce)
         except BaseExceptionGroup as group:
@@ -66,6 +69,7 @@ async def _run(settings: LoraSettings, api: LoraApi, announce: Callable[[str], N
     url = f"http://{settings.host}:{bound_port(listeners)}"
     async with trio.open_nursery() as nursery:
         nursery.start_soon(stop_on_signal, nursery.cancel_scope)
+        nursery.start_soon(api.callers.meter.run)
         nursery.start_soon(serve, listeners, api.site(settings.allowed_hosts | {settings.host}))
         _log.info("started", url=url)
         announce(url)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from node.api.answers import AnswerLog, PreparedBatch
 from node.api.disclosure import HEIGHTS_MAX, answers_target, check_request, sign_request
 from node.api.errors import InsufficientEscrow, InvalidRequest, NotDisclosed, Overloaded
-from node.api.keys import ApiKeys
+from node.api.keys import NO_LIMITS, ApiKeys, KeyLimits
 from node.api.requests import TOKENS_DEFAULT, parse_completion
 from node.api.responses import error_response
 from node.errors import ConfigError, InUse
@@ -172,14 +172,19 @@ def test_keys_map_to_accounts_and_are_not_kept(tmp_path):
     path = tmp_path / "keys.json"
     key = ApiKeys(path).add(USER, "alice")
     other = ApiKeys(path)
-    assert other.account_of(key) == USER
-    assert other.account_of(key + "x") is None
+    found = other.find(key)
+    assert found is not None
+    assert (found.account, found.label, found.operator) == (USER, "alice", False)
+    assert found.limits == NO_LIMITS
+    assert other.find(key + "x") is None
     assert key not in path.read_text()
     assert path.stat().st_mode & 0o777 == 0o600
-    second = ApiKeys(path).add(OTHER, "bob")
-    assert other.account_of(second) == OTHER
+    limits = KeyLimits(requests_per_minute=3, fees_per_day=10**18)
+    found = other.find(ApiKeys(path).add(OTHER, "bob", limits, operator=True))
+    assert found is not None
+    assert (found.account, found.limits, found.operator) == (OTHER, limits, True)
     assert ApiKeys(path).remove("alice") == 1
-    assert other.account_of(key) is None
+    assert other.find(key) is None
 
 
 def test_a_key_file_that_others_can_read_is_refused(tmp_path):

@@ -8,6 +8,8 @@ import pytest
 import trio
 
 from ml.serving.texts import TextEngine
+from node.api.callers import Callers
+from node.api.meter import USAGE_FILE, Meter
 from node.lora.catalogue import Catalogue
 from node.lora.site import LoraApi
 from tests.ml.serving.adapters import save_adapter, save_base
@@ -43,7 +45,8 @@ def with_server(base, store, tmp_path) -> Iterator[Callable]:
     with closing(TextEngine(base, links)) as engine:
 
         def run(work, keys=None):
-            api = LoraApi(engine, Catalogue(store, links), base.name, keys)
+            callers = Callers(keys, Meter(tmp_path / USAGE_FILE))
+            api = LoraApi(engine, Catalogue(store, links), base.name, callers)
             return trio.run(beside_server, api, work)
 
         yield run

@@ -15,8 +15,10 @@ import pytest
 import trio
 
 from ml.serving.texts import TextEngine
+from node.api.callers import Callers
 from node.api.errors import InvalidRequest
-from node.api.keys import ApiKeys
+from node.api.keys import ApiKeys, KeyLimits
+from node.api.meter import USAGE_FILE, Meter
 from node.lora.catalogue import Catalogue
 from node.lora.requests import parse_plain
 from node.lora.site import LoraApi
@@ -147,7 +149,8 @@ def test_a_conversation_counts_by_the_template_of_the_tokenizer(with_server, bas
     templated = shutil.copytree(base, tmp_path / "templated" / "tiny")
     (templated / "chat_template.jinja").write_text(TEMPLATE)
     with closing(TextEngine(templated, tmp_path)) as engine:
-        api = LoraApi(engine, Catalogue(store, tmp_path), "tiny", None)
+        callers = Callers(None, Meter(tmp_path / USAGE_FILE))
+        api = LoraApi(engine, Catalogue(store, tmp_path), "tiny", callers)
         plain, talk, row = trio.run(beside_server, api, answers)
     assert len({plain, talk, row}) == 3
 
@@ -312,6 +315,166 @@ def test_keys_are_asked_for_if_there_are_any(with_server, tmp_path):
             client_of(url).models.list()
         assert ask(client_of(url, secret), "red") is not None
         assert httpx.get(f"{url}/health").json() == {"status": "ok"}
+
+    with_server(work, keys)
+
+
+def test_limits_of_a_key_are_kept(with_server, tmp_path):
+    """Requests of a minute, tokens of a day; what an answer did not take is given back."""
+    keys = ApiKeys(tmp_path / "keys.json")
+    slow = keys.add(bytes(32), "slow", KeyLimits(requests_per_minute=2))
+    poor = keys.add(bytes(32), "poor", KeyLimits(tokens_per_day=60))
+
+    def work(url):
+        for _ in range(2):
+            ask(client_of(url, slow), "red")
+        with pytest.raises(openai.RateLimitError) as limited:
+            ask(client_of(url, slow), "red")
+        body: Any = limited.value.body
+        assert (body["type"], body["code"]) == ("rate_limit_error", "rate_limit_exceeded")
+        assert int(limited.value.response.headers["retry-after"]) in range(1, 31)
+        client = client_of(url, poor)
+        answer = client.chat.completions.create(model="red", messages=QUESTION, max_tokens=8)
+        assert answer.usage is not None
+        left = 60 - answer.usage.total_tokens
+        while left >= answer.usage.prompt_tokens + 8:
+            stream = client.chat.completions.create(
+                model="red", messages=QUESTION, max_tokens=8, stream=True
+            )
+            list(stream)
+            left -= answer.usage.total_tokens
+        with pytest.raises(openai.RateLimitError) as spent:
+            ask(client, "red")
+        body = spent.value.body
+        assert (body["type"], body["code"]) == ("insufficient_quota", "insufficient_quota")
+
+    with_server(work, keys)
+
+
+def test_the_base_model_gives_vectors(with_server):
+    """Of texts and of tokens, as floats and as the client's default, base64; of length 1."""
+
+    def work(url):
+        client = client_of(url)
+        texts = ["What is red?", "What is red?", "Blue."]
+        answer = client.embeddings.create(model="tiny", input=texts)
+        first, second, other = [each.embedding for each in answer.data]
+        assert first == second != other
+        assert sum(each * each for each in first) == pytest.approx(1)
+        assert answer.usage.total_tokens == sum(len(text.encode()) + 1 for text in texts)
+        floats = client.embeddings.create(model="tiny", input=texts[2], encoding_format="float")
+        assert floats.data[0].embedding == pytest.approx(other)
+        by_tokens = client.embeddings.create(model="tiny", input=[[1, 40, 50], [1, 40, 51]])
+        assert len(by_tokens.data) == 2
+        wrong: Any = (
+            ({"model": "red"}, "model"),
+            ({"input": ""}, "input"),
+            ({"input": [[]]}, "input"),
+            ({"input": ["a"] * 257}, "input"),
+            ({"input": [10**6]}, "input"),
+            ({"input": "a" * 100}, "input"),
+            ({"dimensions": 7}, "dimensions"),
+            ({"extra_body": {"mood": 1}}, "mood"),
+        )
+        for fields, parameter in wrong:
+            with pytest.raises(openai.BadRequestError) as error:
+                client.embeddings.create(**{"model": "tiny", "input": "a"} | fields)
+            assert error.value.param == parameter
+
+    with_server(work)
+
+
+def test_adapters_are_loaded_and_unloaded_by_name(with_server, store):
+    """VLLM's requests: versions side by side, one name that moves from one to the other."""
+    versions = store / "versions"
+    versions.mkdir()
+    (store / "red").rename(versions / "1")
+    (store / "green").rename(versions / "2")
+
+    def work(url):
+        client = client_of(url)
+
+        def post(path, **fields):
+            return httpx.post(f"{url}/v1/{path}", json=fields)
+
+        loaded = post("load_lora_adapter", lora_name="red", lora_path="versions/1").json()
+        assert post("load_lora_adapter", lora_name="new", lora_path=str(versions / "2")).is_success
+        first, second = ask(client, "red"), ask(client, "new")
+        assert first != second
+        taken = post("load_lora_adapter", lora_name="red", lora_path="versions/2")
+        assert (taken.status_code, taken.json()["error"]["param"]) == (400, "lora_name")
+        moved = {"lora_name": "red", "lora_path": "versions/2", "load_inplace": True}
+        assert post("load_lora_adapter", **moved).is_success
+        assert ask(client, "red") == second
+        # What the name stood for can still be asked for, by its content.
+        assert ask(client, f"red@{loaded['version']}") == first
+        for name in (f"red@{'0' * 64}", "red@1", "@", f".red@{loaded['version']}"):
+            with pytest.raises(openai.NotFoundError):
+                ask(client, name)
+        assert post("unload_lora_adapter", lora_name="red").json()["deleted"] is True
+        assert post("unload_lora_adapter", lora_name="red").status_code == 404
+        assert post("unload_lora_adapter", lora_name="blue").status_code == 400
+        with pytest.raises(openai.NotFoundError):
+            ask(client, "red")
+
+    with_server(work)
+
+
+@pytest.mark.parametrize(
+    ("fields", "parameter"),
+    [
+        ({"lora_path": "../outside"}, "lora_path"),
+        ({"lora_path": "/etc"}, "lora_path"),
+        ({"lora_path": "none"}, "lora_path"),
+        ({"lora_name": "a/b"}, "lora_name"),
+        ({"lora_name": ".a"}, "lora_name"),
+        ({"lora_name": "a@b"}, "lora_name"),
+        ({"lora_name": 5}, "lora_name"),
+        ({"load_inplace": 1}, "load_inplace"),
+        ({"base_model_name": "other"}, "base_model_name"),
+        ({"mood": "good"}, "mood"),
+    ],
+)
+def test_what_cannot_be_loaded_is_refused(with_server, store, fields, parameter):
+    """By the name of the field; nothing outside the folder of adapters is looked at."""
+    (store.parent / "outside").mkdir()
+
+    def work(url):
+        body = {"lora_name": "new", "lora_path": "red"} | fields
+        answer = httpx.post(f"{url}/v1/load_lora_adapter", json=body)
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, parameter)
+        assert not (store / "new").exists()
+
+    with_server(work)
+
+
+def test_a_broken_adapter_is_not_loaded(with_server, store):
+    """The field that is wrong is said at once, and the name is not given."""
+    truncate(store / "red" / "adapter_model.safetensors")
+
+    def work(url):
+        body = {"lora_name": "new", "lora_path": "red"}
+        answer = httpx.post(f"{url}/v1/load_lora_adapter", json=body)
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, "lora_path")
+        assert not (store / "new").exists()
+
+    with_server(work)
+
+
+def test_only_operators_change_what_is_served(with_server, tmp_path):
+    """Other keys ask questions."""
+    keys = ApiKeys(tmp_path / "keys.json")
+    friend, operator = keys.add(bytes(32), "friend"), keys.add(bytes(32), "me", operator=True)
+
+    def work(url):
+        body = {"lora_name": "new", "lora_path": "red"}
+        codes = [
+            httpx.post(
+                f"{url}/v1/load_lora_adapter", json=body, headers={"Authorization": f"Bearer {key}"}
+            ).status_code
+            for key in (friend, operator, "nobody")
+        ]
+        assert codes == [403, 200, 401]
 
     with_server(work, keys)
 
