@@ -18,12 +18,12 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TypeAlias
 
 from ml.errors import BundleUnreadable
 from ml.manifest import FILES_MAX, manifest_of
 from ml.training.inputs import decode_inputs
 from ml.training.run_files import TRANSCRIPT_FILE
-from ml.training.train import StepMetrics, train
 from runtime.codec import codec_of
 from runtime.errors import DecodeError
 from runtime.merkle import list_root
@@ -35,10 +35,15 @@ from runtime.wire.transcripts import first_difference
 INPUTS_FILE = "inputs.cbor"
 OUTCOME_FILE = "outcome.cbor"
 BASE_FOLDER = "base"
+RUN_FOLDER = "run"
 FILE_BYTES_MAX = 64 * 2**30
 """The largest file of a bundle."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time of every file: equal bundles have equal bytes."""
+
+
+Run: TypeAlias = Callable[[Path, bytes, Path], TrainingOutcome]
+"""Runs the job of some inputs in a folder, on the base model in another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +75,14 @@ def write_bundle(
                 shutil.copyfileobj(source, target)
 
 
-def verify_bundle(path: Path, folder: Path, on_step: Callable[[StepMetrics], None]) -> Verification:
-    """Run a bundle's job again in an empty `folder` and compare.
+def verify_bundle(path: Path, folder: Path, run: Run) -> Verification:
+    """Have a bundle's job run again in an empty `folder` and compare.
 
-    Raises `BundleUnreadable`, and `OrderInvalid` or `ModelUnusable` for contents that contradict
-    each other.
+    Raises `BundleUnreadable`, and what `run` raises for contents that contradict each other.
     """
     extract_bundle(path, folder)
-    order, rows = decode_inputs((folder / INPUTS_FILE).read_bytes())
-    count = leaves_of(order.parameters)
+    inputs = (folder / INPUTS_FILE).read_bytes()
+    count = leaves_of(decode_inputs(inputs)[0].parameters)
     try:
         claimed = codec_of(TrainingOutcome).decode((folder / OUTCOME_FILE).read_bytes())
         leaves = decode_blob((folder / TRANSCRIPT_FILE).read_bytes(), count)
@@ -87,10 +91,9 @@ def verify_bundle(path: Path, folder: Path, on_step: Callable[[StepMetrics], Non
     if list_root(leaves) != claimed.transcript_root:
         message = f"{path} holds another transcript than its outcome commits to."
         raise BundleUnreadable(message, remedy="Fetch it again.")
-    run = folder / "run"
-    report = train(order, rows, folder / BASE_FOLDER, run, on_step)
-    own = decode_blob((run / TRANSCRIPT_FILE).read_bytes(), count)
-    return Verification(claimed, report.outcome, first_difference(leaves, own))
+    found = run(folder / RUN_FOLDER, inputs, folder / BASE_FOLDER)
+    own = decode_blob((folder / RUN_FOLDER / TRANSCRIPT_FILE).read_bytes(), count)
+    return Verification(claimed, found, first_difference(leaves, own))
 
 
 def extract_bundle(path: Path, folder: Path) -> None:

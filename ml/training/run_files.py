@@ -102,6 +102,10 @@ class RunFiles:
         """The kept state after a step."""
         return self._state_path(step).read_bytes()
 
+    def drop_states(self) -> None:
+        """Forget the kept states: nobody can ask for one any more."""
+        shutil.rmtree(self._states)
+
     def finish(self, leaves: Sequence[bytes], adapter: Mapping[str, bytes]) -> bytes:
         """Write the transcript, and the PEFT directory if there is one; returns the blob."""
         directory = self.directory / ADAPTER_DIRECTORY

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 from ml.errors import OrderInvalid
 from ml.exact.adapter import Adapter, adapter_files
+from ml.exact.golden import OPERATORS
 from ml.exact.gradients import Fault, batch_gradient, evaluate
 from ml.exact.optimiser import AdamState, adam_step
 from ml.manifest import manifest_of_files
@@ -26,9 +27,6 @@ from ml.training.recipe import dropped_units, step_settings
 from runtime.hashing import ZERO_HASH
 from runtime.merkle import list_root
 from runtime.wire.transcripts import TranscriptLeaf, state_root
-
-OPERATORS = "x13.1"
-"""The name of `ml/exact`'s arithmetic in every leaf; who changes a bit of a result changes it."""
 
 
 def begin(job: PreparedJob) -> tuple[AdamState, TranscriptLeaf]:

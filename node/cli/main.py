@@ -17,6 +17,7 @@ from node.cli import (
     db,
     demo,
     genesis,
+    job,
     keys,
     light,
     localnet,
@@ -68,6 +69,7 @@ app.add_typer(receipt.app, name="receipt")
 app.add_typer(client.app, name="client")
 app.add_typer(serve.app, name="serve")
 app.add_typer(worker.app, name="worker")
+app.add_typer(job.app, name="job")
 app.command("demo")(demo.demo)
 app.command("studio")(studio.studio)
 

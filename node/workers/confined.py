@@ -1,4 +1,4 @@
-"""The process that computes: `python -m node.workers.confined train|step FOLDER BASE_MODEL`.
+"""The process that computes: `python -m node.workers.confined TASK FOLDER BASE_MODEL`.
 
 It gets rows and models of strangers, so it is confined (`node/confinement.py`) before it opens any
 of them, and speaks with nobody: what it reads and writes is in its folder (`runs.py`).
@@ -17,10 +17,12 @@ from ml.errors import MachineLearningError
 from ml.training.bundle import INPUTS_FILE, OUTCOME_FILE
 from ml.training.inputs import decode_inputs
 from ml.training.job import prepare
+from ml.training.replay import state_after
+from ml.training.run_files import RunFiles
 from ml.training.steps import next_leaf
 from ml.training.train import train
 from node.confinement import confine
-from node.workers.runs import BEFORE_FILE, ERROR_FILE, REFUSED, RESULT_FILE, STATE_FILE
+from node.workers.runs import BEFORE_FILE, ERROR_FILE, REFUSED, RESULT_FILE, STATE_FILE, STEP_FILE
 from runtime.codec import codec_of
 from runtime.hashing import ZERO_HASH
 from runtime.wire.records import TrainingOutcome
@@ -42,10 +44,7 @@ def main() -> int:
     if missing:
         sys.stderr.write(f"This process is not wholly confined: no {', '.join(missing)}.\n")
     try:
-        if task == "train":
-            run_job(folder, base_model)
-        else:
-            judge(folder, base_model)
+        TASKS[task](folder, base_model)
     except MachineLearningError as error:
         text = json.dumps({"message": error.message, "remedy": error.remedy})
         (folder / ERROR_FILE).write_text(text, encoding="utf-8")
@@ -71,6 +70,17 @@ def judge(folder: Path, base_model: Path) -> None:
         leaf = next_leaf(job, None, None)
     result = ZERO_HASH if leaf is None else leaf_result(leaf.encode())
     (folder / RESULT_FILE).write_bytes(result)
+
+
+def replay(folder: Path, base_model: Path) -> None:
+    """Write the state after the step that is named, from those that the run has kept."""
+    order, rows = decode_inputs((folder / INPUTS_FILE).read_bytes())
+    step = int((folder / STEP_FILE).read_text(encoding="ascii"))
+    state = state_after(prepare(order, rows, base_model), RunFiles(folder), step)
+    (folder / STATE_FILE).write_bytes(state)
+
+
+TASKS = {"train": run_job, "judge": judge, "replay": replay}
 
 
 if __name__ == "__main__":

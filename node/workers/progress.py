@@ -3,8 +3,8 @@
     {"stage": "training", "job": 0, "model": null, "epoch": null, "done": 12, "total": 60,
      "loss": 2.31}
 
-`stage` is `idle`, `training` or `attributing`.  The file is replaced, never rewritten in place, so
-that a reader always sees a whole one.
+`stage` is `idle`, `training`, `auditing` or `attributing`.  The file is replaced, never rewritten
+in place, so that a reader always sees a whole one.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 INTERVAL_S = 0.2
 """Steps may be faster than anybody looks."""
 
-Stage = Literal["idle", "training", "attributing"]
+Stage = Literal["idle", "training", "auditing", "attributing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,15 @@ class Progress:
     total: int = 0
     loss: float | None = None
     """Mean loss of the last training step in nats."""
+
+
+def read_progress(path: Path) -> dict[str, Any]:
+    """What the file says, or that nobody works there."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {"stage": "not started"}
+    return found
 
 
 class ProgressFile:

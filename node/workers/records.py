@@ -1,9 +1,9 @@
-"""What a worker's journal remembers: results that are on the node and not yet on the chain.
+"""What a worker's journal remembers: results that are dear to repeat and not yet on the chain.
 
 Records, by their first item:
 
-    trained     job, outcome                       the adapter's files are in the content store
-    attributed  model, epoch, pool, outcome        so are the blobs of scores and payouts
+    computed    job, outcome                       of a run in the job's folder
+    attributed  model, epoch, pool, outcome        blobs of scores and payouts, which are uploaded
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class WorkRecords:
     def __init__(self, path: Path) -> None:
         """Open the journal and replay it; raises `JournalError`, `InUse`."""
         self._journal = Journal(path)
-        self._trained: dict[int, TrainingOutcome] = {}
+        self._computed: dict[int, TrainingOutcome] = {}
         self._attributed: dict[tuple[bytes, int, int], AttributionOutcome] = {}
         try:
             for offset, record in self._journal.records():
@@ -48,14 +48,14 @@ class WorkRecords:
         """Close the journal."""
         self._journal.close()
 
-    def trained(self, job: int) -> TrainingOutcome | None:
-        """The outcome of a job whose training is over and uploaded."""
-        return self._trained.get(job)
+    def computed(self, job: int) -> TrainingOutcome | None:
+        """The outcome of a job that was computed here."""
+        return self._computed.get(job)
 
-    def note_trained(self, job: int, outcome: TrainingOutcome) -> None:
-        """Keep the outcome of a job, after its files are uploaded."""
-        self._journal.append(["trained", job, codec_of(TrainingOutcome).encode(outcome)])
-        self._trained[job] = outcome
+    def note_computed(self, job: int, outcome: TrainingOutcome) -> None:
+        """Keep the outcome of a job, whose files are in its folder."""
+        self._journal.append(["computed", job, codec_of(TrainingOutcome).encode(outcome)])
+        self._computed[job] = outcome
 
     def attributed(self, model: bytes, epoch: int, pool: int) -> AttributionOutcome | None:
         """The division of this pool of the epoch, if it has been computed and uploaded."""
@@ -71,8 +71,8 @@ class WorkRecords:
 
     def _replay(self, offset: int, record: list[Any]) -> None:
         match record:
-            case ["trained", int(job), bytes(encoded)]:
-                self._trained[job] = codec_of(TrainingOutcome).decode(encoded)
+            case ["computed", int(job), bytes(encoded)]:
+                self._computed[job] = codec_of(TrainingOutcome).decode(encoded)
             case ["attributed", bytes(model), int(epoch), int(pool), bytes(encoded)]:
                 outcome = codec_of(AttributionOutcome).decode(encoded)
                 self._attributed[model, epoch, pool] = outcome

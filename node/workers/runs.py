@@ -2,6 +2,7 @@
 
     inputs.cbor      the order and its rows            outcome.cbor   what a run came to
     before, state    a leaf, its state                 result         the 32 bytes of the next leaf
+    step             the step whose state is wanted    state          that state
     log              what the process printed          error.json     why it refused
 
 The rest of the folder is the run's own (`ml/training/run_files.py`), so a run that was ended by
@@ -24,6 +25,7 @@ from runtime.wire.records import TrainingOutcome
 
 BEFORE_FILE = "before"
 STATE_FILE = "state"
+STEP_FILE = "step"
 RESULT_FILE = "result"
 ERROR_FILE = "error.json"
 LOG_FILE = "log"
@@ -65,8 +67,15 @@ def run_step(
     if opened is not None:
         (folder / BEFORE_FILE).write_bytes(opened[0])
         (folder / STATE_FILE).write_bytes(opened[1])
-    _run("step", folder, base_model, watch)
+    _run("judge", folder, base_model, watch)
     return (folder / RESULT_FILE).read_bytes()
+
+
+def run_replay(folder: Path, base_model: Path, step: int, watch: Callable[[], None]) -> bytes:
+    """The state after a step of the run in `folder`; the errors are those of `run_training`."""
+    (folder / STEP_FILE).write_text(str(step), encoding="ascii")
+    _run("replay", folder, base_model, watch)
+    return (folder / STATE_FILE).read_bytes()
 
 
 def _run(task: str, folder: Path, base_model: Path, watch: Callable[[], None]) -> None:

@@ -1,10 +1,10 @@
 """One training job from the claim to the settlement.
 
-    check everything -> claim -> train -> upload -> journal -> commit -> reveal -> wait -> settle
+    check everything -> claim -> compute -> upload -> commit -> reveal -> wait -> settle
 
-The chain's record says how far a job is; the journal keeps what is too dear to repeat: the outcome
-of a finished and uploaded run.  The salt of the blinded root follows from the worker's key.  So a
-killed worker goes on anywhere without claiming or committing twice.
+The chain's record says how far a job is; the journal keeps the outcome of a finished run, which is
+too dear to repeat; the salt of the blinded root follows from the worker's key.  So a killed worker
+goes on anywhere without claiming or committing twice.
 """
 
 from __future__ import annotations
@@ -13,22 +13,17 @@ import structlog
 
 from ml.errors import MachineLearningError
 from ml.training.recipe import check_parameters
-from ml.training.run_files import ADAPTER_DIRECTORY, TRANSCRIPT_FILE, RunFiles
-from ml.training.train import StepMetrics, train
+from ml.training.run_files import TRANSCRIPT_FILE, RunFiles
 from node.errors import CallFailed
+from node.workers.computed import compute, upload
 from node.workers.errors import JobRefused
-from node.workers.model_folders import upload_folder
-from node.workers.orders import order_of, parameters_of
-from node.workers.progress import Progress
+from node.workers.orders import parameters_of
 from node.workers.rows import fetch_rows, fetch_version
-from node.workers.states import upload_states
 from node.workers.workplace import Workplace
 from pallets.audits.types import AuditPlan
 from pallets.compute.pallet import Compute
-from runtime.hashing import hash_text
-from runtime.types import PPB
 from runtime.wire.blobs import decode_blob
-from runtime.wire.records import UNFINISHED, Job, JobState, TrainingOutcome
+from runtime.wire.records import UNFINISHED, Job, JobState
 from runtime.wire.transcripts import blinded_root, open_leaf
 
 _log = structlog.get_logger("worker")
@@ -45,17 +40,22 @@ def advance_job(place: Workplace, number: int) -> bool:
         if not _claim(place, number, job):
             return True
         job, is_mine = place.read_job(number), True
-    if not is_mine:
-        return job.state in UNFINISHED
-    if job.state is JobState.CLAIMED:
-        _train_and_commit(place, number, job)
-    elif job.state is JobState.COMMITTED:
+    if is_mine and job.state is JobState.CLAIMED:
+        _compute_and_commit(place, number, job)
+    elif is_mine and job.state is JobState.COMMITTED:
         _reveal(place, number)
-    elif job.state is JobState.REVEALED and place.client.height() >= job.deadline:
+    elif is_mine and _may_be_settled(place, job):
         place.client.submit(Compute.settle.Call(job=number), place.keypair)
         _log.info("job settled", job=number)
-        return False
-    return job.state in UNFINISHED
+    if place.read_job(number).state in UNFINISHED:
+        return True
+    _forget(place, number)
+    return False
+
+
+def _may_be_settled(place: Workplace, job: Job) -> bool:
+    is_due = job.state is JobState.REVEALED and not job.disputed
+    return is_due and place.client.height() >= job.deadline
 
 
 def _claim(place: Workplace, number: int, job: Job) -> bool:
@@ -77,18 +77,19 @@ def _claim(place: Workplace, number: int, job: Job) -> bool:
     return True
 
 
-def _train_and_commit(place: Workplace, number: int, job: Job) -> None:
+def _compute_and_commit(place: Workplace, number: int, job: Job) -> None:
     if place.client.height() >= job.deadline:
         message = f"The deadline of job {number} has passed."
         raise JobRefused(message, remedy="Its owner can have it refunded.")
-    outcome = place.records.trained(number) or _train(place, number, job)
-    blinded = blinded_root(outcome.transcript_root, place.keypair.account, _salt(place, number))
+    outcome = compute(place, number, job, "training")
+    upload(place, number, outcome)
+    blinded = blinded_root(outcome.transcript_root, place.keypair.account, place.salt(number))
     try:
         place.client.submit(Compute.commit.Call(job=number, blinded=blinded), place.keypair)
     except CallFailed as error:
         if place.read_job(number).blinded != blinded:
             raise JobRefused(error.message, remedy=error.remedy) from error
-    _log.info("result committed", job=number, adapter=outcome.adapter.hex())
+    _log.info("result committed", job=number, blinded=blinded.hex())
 
 
 def _reveal(place: Workplace, number: int) -> None:
@@ -99,15 +100,16 @@ def _reveal(place: Workplace, number: int) -> None:
     waiting = any(audit.blinded is None for audit in plan.audits)
     if waiting and place.client.height() < plan.due:
         return
-    outcome = place.records.trained(number)
+    outcome = place.records.computed(number)
     if outcome is None:
         message = f"The result of job {number} is not in this worker's journal."
         raise JobRefused(message, remedy="Start the worker with the folder that it worked in.")
-    leaves = decode_blob(place.client.get_content(outcome.transcript), outcome.leaf_count)
+    transcript = (place.job_directory(number) / TRANSCRIPT_FILE).read_bytes()
+    leaves = decode_blob(transcript, outcome.leaf_count)
     call = Compute.reveal.Call(
         job=number,
         outcome=outcome,
-        salt=_salt(place, number),
+        salt=place.salt(number),
         first=open_leaf(leaves, 0),
         last=open_leaf(leaves, len(leaves) - 1),
     )
@@ -116,45 +118,11 @@ def _reveal(place: Workplace, number: int) -> None:
     except CallFailed as error:
         if place.read_job(number).result is None:
             raise JobRefused(error.message, remedy=error.remedy) from error
-    _log.info("result revealed", job=number)
+    _log.info("result revealed", job=number, adapter=outcome.adapter.hex())
 
 
-def _salt(place: Workplace, number: int) -> bytes:
-    """What blinds the root of a job: secret, and always the same."""
-    return hash_text(place.keypair.sign(f"salt of job {number}".encode()))
-
-
-def _train(place: Workplace, number: int, job: Job) -> TrainingOutcome:
-    order, rows = order_of(place.client, number, job)
-    directory = place.job_directory(number)
-    place.show(Progress("training", job=number, total=parameters_of(number, job).steps))
-
-    def on_step(metrics: StepMetrics) -> None:
-        shown = Progress(
-            "training",
-            job=number,
-            done=metrics.step,
-            total=metrics.step_count,
-            loss=metrics.loss,
-        )
-        place.show(shown)
-
-    _log.info("training", job=number, rows=len(rows), steps=order.parameters.steps)
-    try:
-        report = train(order, rows, place.base_model(order.base_model), directory, on_step)
-    except MachineLearningError as error:
-        raise JobRefused(error.message, remedy=error.remedy) from error
-    outcome = report.outcome
-    if not outcome.fault:
-        upload_folder(place.client, directory / ADAPTER_DIRECTORY)
-    place.client.put_content((directory / TRANSCRIPT_FILE).read_bytes())
-    upload_states(place.client, RunFiles(directory))
-    place.records.note_trained(number, outcome)
-    _log.info(
-        "trained",
-        job=number,
-        transcript_root=outcome.transcript_root.hex(),
-        validation_loss_before=round(outcome.validation_loss_before_ppb / PPB, 4),
-        validation_loss_after=round(outcome.validation_loss_after_ppb / PPB, 4),
-    )
-    return outcome
+def _forget(place: Workplace, number: int) -> None:
+    """Free the room of a run that nobody can ask about any more."""
+    folder = place.job_directory(number)
+    if folder.exists():
+        RunFiles(folder).drop_states()

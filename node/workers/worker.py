@@ -22,11 +22,15 @@ from node.client import NodeClient
 from node.errors import CallFailed, ClientError, NodeUnreachable
 from node.workers.answers import AnswerServers
 from node.workers.attribution import Epoch, advance_epoch
+from node.workers.audits import advance_audit, own_audits
+from node.workers.computed import compute
+from node.workers.disputes import advance_dispute, open_disputes
 from node.workers.errors import JobRefused, StopRequested
 from node.workers.progress import Progress, ProgressFile
 from node.workers.records import WorkRecords
 from node.workers.training import advance_job
 from node.workers.workplace import Workplace, base_models_of
+from pallets.disputes.types import Dispute
 from pallets.workers.pallet import Workers
 from runtime.errors import OpenLedgerError
 from runtime.keys import Keypair
@@ -117,6 +121,11 @@ class Worker:
     def _pass(self) -> bool:
         """Look at everything once, and do what can be done now."""
         self._bond()
+        for number, dispute in open_disputes(self._place):
+            self._attempt(("dispute", number), partial(self._dispute, number, dispute))
+        for number, plan, audit in own_audits(self._place):
+            advance = partial(advance_audit, self._place, number, plan, audit)
+            self._attempt(("audit", number), advance)
         for number in range(self._client.read("Compute", "next_job")):
             self._advance(("job", number), partial(advance_job, self._place, number))
         for epoch in self._ended_epochs():
@@ -129,7 +138,7 @@ class Worker:
         if key not in self._done and self._attempt(key, advance) is False:
             self._done.add(key)
 
-    def _attempt(self, key: Hashable, work: Callable[[], bool]) -> bool | None:
+    def _attempt(self, key: Hashable, work: Callable[[], bool | None]) -> bool | None:
         """What `work` returns; None if it waits, because it was in trouble now or before."""
         pause = self._pauses.get(key)
         if pause is not None and time.monotonic() < pause.until:
@@ -145,6 +154,11 @@ class Worker:
             return None
         self._pauses.pop(key, None)
         return result
+
+    def _dispute(self, number: int, dispute: Dispute) -> None:
+        """Make the next move, for which the job has to be computed here."""
+        compute(self._place, number, self._place.read_job(number), "auditing")
+        advance_dispute(self._place, number, dispute)
 
     def _bond(self) -> None:
         """Register this worker with the least bond, once."""

@@ -19,6 +19,7 @@ from node.workers.answers import AnswerServers
 from node.workers.errors import JobRefused, StopRequested
 from node.workers.progress import Progress, ProgressFile
 from node.workers.records import WorkRecords
+from runtime.hashing import hash_text
 from runtime.keys import Keypair
 from runtime.wire.records import Job
 
@@ -40,9 +41,17 @@ class Workplace:
 
     def show(self, progress: Progress) -> None:
         """Show how far the work is; raises `StopRequested`."""
+        self.check_stop()
+        self.progress.show(progress)
+
+    def check_stop(self) -> None:
+        """Raise `StopRequested` once the process is asked to end."""
         if self.stop.is_set():
             raise StopRequested
-        self.progress.show(progress)
+
+    def salt(self, number: int) -> bytes:
+        """What blinds this worker's root of a job: secret, and always the same."""
+        return hash_text(self.keypair.sign(f"salt of job {number}".encode()))
 
     def job_directory(self, number: int) -> Path:
         """Where the run of a job is written."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -12,10 +13,17 @@ from ml.training.run_files import TRANSCRIPT_FILE
 from ml.training.train import train
 from runtime.merkle import list_root
 from runtime.wire.blobs import decode_blob, encode_blob
+from runtime.wire.records import TrainingOutcome
 
 
 def quiet(_metrics: object) -> None:
     """Nobody watches."""
+
+
+def again(folder: Path, inputs: bytes, base_model: Path) -> TrainingOutcome:
+    """Run a job in this process."""
+    order, rows = decode_inputs(inputs)
+    return train(order, rows, base_model, folder, quiet).outcome
 
 
 @pytest.fixture
@@ -35,7 +43,7 @@ def test_a_bundle_verifies_elsewhere(tmp_path, tiny_base, run):
     for path in paths:
         write_bundle(path, inputs, outcome, transcript, tiny_base)
     assert paths[0].read_bytes() == paths[1].read_bytes()
-    found = verify_bundle(paths[0], tmp_path / "elsewhere", quiet)
+    found = verify_bundle(paths[0], tmp_path / "elsewhere", again)
     assert found.holds
     assert found.found.transcript_root == outcome.transcript_root
     assert found.first_difference is None
@@ -48,7 +56,7 @@ def test_a_lie_is_found_with_its_step(tmp_path, tiny_base, run):
     leaves[2] = leaves[2][:-1] + b"\x07"
     lie = dataclasses.replace(outcome, transcript_root=list_root(leaves))
     write_bundle(tmp_path / "lie.zip", inputs, lie, encode_blob(leaves), tiny_base)
-    found = verify_bundle(tmp_path / "lie.zip", tmp_path / "elsewhere", quiet)
+    found = verify_bundle(tmp_path / "lie.zip", tmp_path / "elsewhere", again)
     assert not found.holds
     assert found.first_difference == 2
     assert found.found == outcome
@@ -60,7 +68,7 @@ def test_a_transcript_of_another_outcome_is_refused(tmp_path, tiny_base, run):
     leaves = decode_blob(transcript, 10)
     write_bundle(tmp_path / "odd.zip", inputs, outcome, encode_blob(leaves[:-1]), tiny_base)
     with pytest.raises(BundleUnreadable, match="another transcript"):
-        verify_bundle(tmp_path / "odd.zip", tmp_path / "elsewhere", quiet)
+        verify_bundle(tmp_path / "odd.zip", tmp_path / "elsewhere", again)
 
 
 @pytest.mark.parametrize("name", ["../outside", "base/../../outside", "base/sub/file", "base/"])

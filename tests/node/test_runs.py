@@ -11,13 +11,13 @@ from ml.training.recipe import default_training_parameters
 from ml.training.run_files import ABORT_FILE, METRICS_FILE, TRANSCRIPT_FILE, RunFiles
 from ml.training.train import train
 from node.workers.errors import JobRefused, RunFailed, StopRequested
-from node.workers.runs import LOG_FILE, run_step, run_training
+from node.workers.runs import LOG_FILE, run_replay, run_step, run_training
 from runtime.hashing import ZERO_HASH
 from runtime.merkle import list_root
 from runtime.offchain import RowsOfVersion, TrainingOrder, TrainingRow
 from runtime.wire.blobs import decode_blob
 from runtime.wire.rows import Row, RowRecord
-from runtime.wire.transcripts import leaf_result
+from runtime.wire.transcripts import decode_leaf, leaf_result, state_root
 from tests.ml.tiny_models import SPECIAL, save_tiny_base
 
 STEPS = 4
@@ -59,6 +59,9 @@ def test_a_confined_run_has_the_same_outcome(base, job, expected, tmp_path):
     """A process without network, keys or rights comes to what everybody comes to."""
     outcome = run_training(tmp_path, encode_inputs(*job), base, never)
     assert outcome == expected[1]
+    leaves = decode_blob((tmp_path / TRANSCRIPT_FILE).read_bytes(), STEPS + 2)
+    state = run_replay(tmp_path, base, 3, never)
+    assert state_root(state) == decode_leaf(leaves[3]).state_root
     assert (tmp_path / LOG_FILE).read_text() == ""
 
 

@@ -301,7 +301,7 @@ def test_a_killed_worker_finishes_its_job_without_claiming_twice(trained):
     """After kill -9 in training, the same claim leads to one commitment and one settlement."""
     job = trained.job()
     assert job.worker == people("worker").account
-    assert trained.client.read("Compute", "workers", job.worker).open_jobs == 0
+    assert trained.client.read("Workers", "workers", job.worker).locked == 0
     log = trained.children["worker"].lines()
     assert log.count('event="job claimed"') == 1
     assert log.count('event="result committed"') == 1
@@ -551,8 +551,8 @@ def test_finished_work_is_remembered(tmp_path):
     """A worker's journal gives back the outcomes of finished runs after a restart."""
     outcome = TrainingOutcome(b"a" * 32, b"t" * 32, b"T" * 32, b"S" * 32, 14, 0, 3, 2)
     records = WorkRecords(tmp_path / "journal")
-    records.note_trained(3, outcome)
+    records.note_computed(3, outcome)
     records.close()
     again = WorkRecords(tmp_path / "journal")
-    assert (again.trained(3), again.trained(4)) == (outcome, None)
+    assert (again.computed(3), again.computed(4)) == (outcome, None)
     again.close()

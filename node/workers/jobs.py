@@ -1,0 +1,97 @@
+"""What the owner and the auditor of a training job do with it: quote, submit, bundle, verify."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ml.manifest import manifest_of
+from ml.training.bundle import Verification, verify_bundle, write_bundle
+from ml.training.inputs import encode_inputs
+from ml.training.recipe import work_shape
+from node.client import NodeClient
+from node.workers.errors import JobRefused
+from node.workers.orders import order_of
+from node.workers.rows import fetch_version
+from node.workers.runs import run_training
+from pallets.compute.pallet import Compute
+from runtime.keys import Keypair
+from runtime.wire.records import Job, RowSource, TrainingOutcome, training_order
+from runtime.wire.training_parameters import TrainingParameters, job_work
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a training job takes, known before anything is signed."""
+
+    row_count: int
+    steps: int
+    work: int
+    """Multiply-adds of the exact operators at most."""
+    fee: int
+    """The least that the chain asks for it, in 10**-18 OPEN."""
+
+
+def row_count(client: NodeClient, sources: Sequence[RowSource]) -> int:
+    """The rows of published Datanet versions; raises `JobRefused` for one that is not there."""
+    versions = [fetch_version(client, source.datanet, source.version) for source in sources]
+    return sum(version.row_count for version in versions)
+
+
+def quote(client: NodeClient, base_model: Path, rows: int, parameters: TrainingParameters) -> Quote:
+    """What training on so many rows takes and costs at least; raises `ModelUnusable`."""
+    work = job_work(work_shape(base_model), parameters, rows)
+    leaf_count = parameters.steps + 2
+    least: int = client.read("Compute", "fee_min")
+    price: int = client.read("Compute", "leaf_price")
+    return Quote(rows, parameters.steps, work, least + leaf_count * price)
+
+
+def submit(
+    client: NodeClient,
+    keypair: Keypair,
+    base_model: Path,
+    sources: Sequence[RowSource],
+    parameters: TrainingParameters,
+    fee: int,
+) -> int:
+    """Order the training; returns the job's number.  Raises `CallFailed`."""
+    order = training_order(manifest_of(base_model).hash(), tuple(sources), parameters)
+    inclusion = client.submit(Compute.submit_job.Call(order=order, fee=fee), keypair)
+    return int(inclusion.fields("Compute", "Submitted")["job"])
+
+
+def read_job(client: NodeClient, number: int) -> Job:
+    """The job as the chain has it; raises `JobRefused` for an unknown number."""
+    job: Job | None = client.read("Compute", "jobs", number)
+    if job is None:
+        raise JobRefused(f"There is no job {number}.", remedy="Check the node's URL.")
+    return job
+
+
+def bundle(client: NodeClient, number: int, base_model: Path, path: Path) -> TrainingOutcome:
+    """Write everything that it takes to run a revealed job again into one file.
+
+    Raises `JobRefused` for a job without a result, and `ContentMissing` for what nobody has.
+    """
+    job = read_job(client, number)
+    if job.result is None:
+        message = f"Job {number} is {job.state.name.lower()} and has no result yet."
+        raise JobRefused(message, remedy="Wait until its worker has revealed it.")
+    order, rows = order_of(client, number, job)
+    if manifest_of(base_model).hash() != order.base_model:
+        message = f"{base_model} is not the base model of job {number}."
+        raise JobRefused(message, remedy=f"Give that with the hash {order.base_model.hex()}.")
+    transcript = client.get_content(job.result.transcript)
+    write_bundle(path, encode_inputs(order, rows), job.result, transcript, base_model)
+    return job.result
+
+
+def verify(path: Path, folder: Path) -> Verification:
+    """Run a bundle's job again in an empty folder, confined; raises `BundleUnreadable`."""
+
+    def run(run_folder: Path, inputs: bytes, base_model: Path) -> TrainingOutcome:
+        return run_training(run_folder, inputs, base_model, lambda: None)
+
+    return verify_bundle(path, folder, run)
