@@ -529,6 +529,7 @@ class Disputes(Pallet, index=31):
         self, work: int, dispute: Dispute, referees: Sequence[tuple[bytes, int]]
     ) -> None:
         self._forget(work)
+        self.currency.release(dispute.challenger, dispute.bond, BOND)
         bond = self.work.convict(work, self.account)
         self._divide(bond, dispute.challenger, referees)
         self.emit(

@@ -63,6 +63,7 @@ def test_a_lying_worker_loses_ten_fees():
     )
     assert market.issuance == issuance - WORKER_LOSS * 4 // 10
     assert market.job.state is JobState.CONVICTED
+    assert market.held(ALICE.account, "Disputes.bond") == 0
     assert market.free(BUILDER.account) == 1_000_000 * OPEN
     assert not market.entries("Models", "models")
     market.fails(USER, SETTLE, "Compute.WrongState")

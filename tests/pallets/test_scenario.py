@@ -73,7 +73,7 @@ SPARE = {
 """Entries that these calls take with panels, many sources and other workers, and not in this story."""
 START = 10**6 * OPEN
 START_CURATOR = 10**7 * OPEN
-PLACES = ("Datanets", "Compute", "Models", "Inference", "Attribution")
+PLACES = ("Datanets", "Compute", "Workers", "Audits", "Models", "Inference", "Attribution")
 
 
 @dataclass
