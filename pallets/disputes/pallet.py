@@ -81,7 +81,7 @@ BOND = "Disputes.bond"
 CLOCK_BLOCKS_MOST = 2**31
 _NODE_BYTES = 64
 _WHOLE_SET = Weight(
-    reads=4 * VALIDATORS_MAX, writes=4 * VALIDATORS_MAX, time_ns=60_000 * VALIDATORS_MAX
+    reads=12 * VALIDATORS_MAX, writes=12 * VALIDATORS_MAX, time_ns=60_000 * VALIDATORS_MAX
 )
 """Of paying or slashing every validator: account, hold, ledger and candidates of each."""
 _COUNTING = Weight(reads=2, writes=2, time_ns=2_000 * VALIDATORS_MAX)
