@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pallets.pots import STAKERS, TREASURY
 from runtime.arithmetic import split_by_largest_remainder
 from runtime.errors import OpenLedgerError
 from runtime.keys import pallet_account
@@ -121,6 +122,12 @@ def opening_balances(
         balances[sources[endowment.bucket]] -= endowment.amount
         balances[endowment.account] += endowment.amount
     return tuple(sorted((account, amount) for account, amount in balances.items() if amount))
+
+
+def keyless_accounts(buckets: Sequence[Bucket]) -> tuple[bytes, ...]:
+    """The accounts of buckets and pots, which nobody votes for."""
+    of_buckets = [(bucket.locked_account, bucket.unlocked_account) for bucket in buckets]
+    return (TREASURY, STAKERS, *(account for pair in of_buckets for account in pair))
 
 
 def _part(basis_points: int) -> int:

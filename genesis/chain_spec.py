@@ -18,6 +18,7 @@ from genesis.allocation import (
     Bucket,
     Endowment,
     check_allocation,
+    keyless_accounts,
     opening_balances,
     published_allocation,
 )
@@ -324,6 +325,7 @@ def _initial_storage(spec: ChainSpec, runtime: Runtime, pallets: Pallets) -> dic
 def _configure(spec: ChainSpec, pallets: Pallets) -> None:
     for account, amount in opening_balances(spec.buckets, spec.endowments):
         pallets.balances.endow(account, amount)
+    pallets.governance.inactive.put(keyless_accounts(spec.buckets))
     spec.parameters.apply(pallets)
     for validator in spec.validators:
         pallets.staking.bond(validator.account, validator.bond)

@@ -21,19 +21,25 @@ from pallets.datanet_votes.pallet import DatanetVotes
 from pallets.datanets.pallet import Datanets
 from pallets.disputes.pallet import Disputes
 from pallets.fees.pallet import Fees
+from pallets.governance.pallet import Governance
 from pallets.inference.pallet import Inference
 from pallets.models.pallet import Models
+from pallets.multisig.pallet import Multisig
 from pallets.offences.pallet import Offences
 from pallets.panels.pallet import Panels
 from pallets.preimage.pallet import Preimage
+from pallets.proxy.pallet import Proxy
 from pallets.reports.pallet import Reports
 from pallets.scheduler.pallet import Scheduler
 from pallets.session.pallet import Session
 from pallets.staking.pallet import Staking
 from pallets.submissions.pallet import Submissions
 from pallets.system.pallet import System
+from pallets.treasury.pallet import Treasury
 from pallets.upgrade.pallet import Upgrade
 from pallets.utility.pallet import Utility
+from pallets.vesting.pallet import Vesting
+from pallets.voting.pallet import Voting
 from pallets.workers.pallet import Workers
 from runtime.errors import DefinitionError
 from runtime.executive import Runtime
@@ -57,6 +63,12 @@ class Pallets:
     upgrade: Upgrade
     preimage: Preimage
     scheduler: Scheduler
+    governance: Governance
+    voting: Voting
+    treasury: Treasury
+    vesting: Vesting
+    multisig: Multisig
+    proxy: Proxy
     panels: Panels
     datanets: Datanets
     submissions: Submissions
@@ -83,6 +95,7 @@ def compose(extra: Sequence[type[Pallet]] = ()) -> tuple[Runtime, Pallets]:
     balances = Balances()
     preimage = Preimage(currency=balances)
     scheduler = Scheduler(preimages=preimage)
+    governance = Governance(currency=balances, preimages=preimage, scheduler=scheduler)
     staking = Staking(currency=balances)
     session = Session(stakes=staking, bls=BLS)
     panels = Panels(currency=balances, randomness=session)
@@ -109,6 +122,12 @@ def compose(extra: Sequence[type[Pallet]] = ()) -> tuple[Runtime, Pallets]:
         upgrade=Upgrade(system=system, sets=session),
         preimage=preimage,
         scheduler=scheduler,
+        governance=governance,
+        voting=Voting(currency=balances, polls=governance),
+        treasury=Treasury(currency=balances),
+        vesting=Vesting(currency=balances),
+        multisig=Multisig(currency=balances),
+        proxy=Proxy(currency=balances),
         panels=panels,
         datanets=datanets,
         submissions=submissions,

@@ -53,7 +53,7 @@ def _describe_pallet(definition: PalletDefinition, constants: Mapping[str, Any])
         "needs": list(definition.needs),
         "storage": [_describe_item(name, item) for name, item in definition.storage.items()],
         "parameters": [
-            {"name": name, "documentation": item.documentation}
+            {"name": name, "documentation": item.documentation, "guarded": item.guarded}
             for name, item in definition.storage.items()
             if isinstance(item, Parameter)
         ],

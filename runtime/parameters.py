@@ -26,11 +26,20 @@ class Parameter(Value[T]):
     """A stored value that governance changes."""
 
     def __init__(
-        self, default: T, documentation: str, check: Callable[[T], str | None] | None = None
+        self,
+        default: T,
+        documentation: str,
+        *,
+        check: Callable[[T], str | None] | None = None,
+        guarded: bool = False,
     ) -> None:
-        """Declare it with its sentence; `check` says what is wrong with a value, or None."""
+        """Declare it with its sentence; `check` says what is wrong with a value, or None.
+
+        What decides about all else is `guarded`: the chain itself may change it, and no track.
+        """
         super().__init__(default)
         self.documentation = documentation
+        self.guarded = guarded
         self._check = check
 
     def define(self, pallet: str, item: str) -> None:
@@ -67,17 +76,17 @@ class Parameter(Value[T]):
 class BoundParameter(BoundValue[T]):
     """A parameter inside a runtime."""
 
-    __slots__ = ("_declaration",)
+    __slots__ = ("declaration",)
 
     def __init__(self, declaration: Parameter[T], overlay: Overlay) -> None:
         super().__init__(declaration, overlay)
-        self._declaration = declaration
+        self.declaration = declaration
 
     def replace(self, encoded: bytes) -> bytes:
         """Store the value of canonical bytes; returns those of the value before.
 
         Raises `DecodeError` for a value that may not be.
         """
-        before = self._declaration.codec.encode(self.get())
-        self.put(self._declaration.decode(encoded))
+        before = self.declaration.codec.encode(self.get())
+        self.put(self.declaration.decode(encoded))
         return before

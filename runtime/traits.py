@@ -13,6 +13,7 @@ from runtime.wire.datanets import Datanet, Offer, Purpose, Purposes, Submission,
 from runtime.wire.offences import Offence
 from runtime.wire.records import DatanetVersion, Finding, Job, Model, Panel
 from runtime.wire.validators import ValidatorSet
+from runtime.wire.votes import PollEnd, Tally, TrackName
 
 
 class Currency(Protocol):
@@ -58,6 +59,9 @@ class BondCurrency(Currency, Protocol):
 
 class LockableCurrency(Currency, Protocol):
     """A token whose owners can promise to keep it; `Balances` is the implementation."""
+
+    def total_issuance(self) -> int:
+        """All OPEN there is, in units of 10**-18."""
 
     def lockable_balance(self, account: bytes) -> int:
         """How much `account` can promise to keep: its free balance and its bonds."""
@@ -105,6 +109,19 @@ class CallScheduler(Protocol):
 
     def destroy(self, account: bytes, amount: int) -> None:
         """Burn free balance for ever; raises `Balances.Insufficient`."""
+
+
+class Polls(Protocol):
+    """What can be voted about; `Governance` is the implementation."""
+
+    def open_track(self, poll: int) -> TrackName | None:
+        """The track of a poll that is not over, or None."""
+
+    def poll_end(self, poll: int) -> PollEnd | None:
+        """How a poll ended, or None."""
+
+    def recount(self, poll: int, before: Tally, after: Tally) -> None:
+        """Replace a part of the tally of an open poll."""
 
 
 class DatanetSource(Protocol):

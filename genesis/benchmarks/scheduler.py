@@ -5,6 +5,7 @@ from __future__ import annotations
 from genesis.benchmark import Benchmark, Component, Scene
 from genesis.benchmarks.preimage import LENGTH_LEAST, call_of_length
 from genesis.sandbox import Sandbox
+from pallets.governance.pallet import task_name
 from pallets.preimage.pallet import Preimage
 from pallets.preimage.types import Status
 from pallets.scheduler.pallet import Scheduler
@@ -17,8 +18,8 @@ _HEIGHT = 10**9
 _CALL = Upgrade.cancel.Call()
 
 
-def _full(sandbox: Sandbox, places_left: int) -> None:
-    """Named tasks at one height, up to so many places."""
+def full_queue(sandbox: Sandbox, places_left: int) -> bytes:
+    """Tasks of referenda at one height, up to so many places; returns the hash of their call."""
     count = TASKS_MAX - places_left
     call_hash = hash_call(encode(_CALL.to_plain()))
     stored = {
@@ -32,26 +33,27 @@ def _full(sandbox: Sandbox, places_left: int) -> None:
         ),
     }
     for number in range(count):
-        task = Task(_HEIGHT, call_hash, None, str(number))
+        task = Task(_HEIGHT, call_hash, None, task_name(number))
         stored[Scheduler.tasks.storage_key(number)] = Scheduler.tasks.codec.encode(task)
-        stored[Scheduler.names.storage_key(str(number))] = encode(number)
+        stored[Scheduler.names.storage_key(task_name(number))] = encode(number)
     sandbox.state |= stored
+    return call_hash
 
 
 def _schedule(sandbox: Sandbox, length: int) -> Scene:
-    _full(sandbox, places_left=1)
+    full_queue(sandbox, places_left=1)
     call = call_of_length(length)
     return Scene(None, Scheduler.schedule.Call(height=_HEIGHT, call=call, name="x" * 64))
 
 
 def _cancel(sandbox: Sandbox) -> Scene:
-    _full(sandbox, places_left=0)
+    full_queue(sandbox, places_left=0)
     return Scene(None, Scheduler.cancel.Call(task=TASKS_MAX // 2))
 
 
 def _cancel_by_name(sandbox: Sandbox) -> Scene:
-    _full(sandbox, places_left=0)
-    return Scene(None, Scheduler.cancel_by_name.Call(name=str(TASKS_MAX // 2)))
+    full_queue(sandbox, places_left=0)
+    return Scene(None, Scheduler.cancel_by_name.Call(name=task_name(TASKS_MAX // 2)))
 
 
 BENCHMARKS = (

@@ -138,14 +138,17 @@ def call_lines(head: str, arguments: list[str], tail: str, indent: int) -> list[
         return [f"{space}{head}({joined}){tail}"]
     if len(inner) + len(joined) <= LINE_CHARACTERS_MAX:
         return [f"{space}{head}(", f"{inner}{joined}", f"{space}){tail}"]
-    lines = [line for argument in arguments for line in _argument_lines(argument, indent + 4)]
-    return [f"{space}{head}(", *lines, f"{space}){tail}"]
+    return [
+        f"{space}{head}(",
+        *(line for argument in arguments for line in _argument_lines(argument, indent + 4)),
+        f"{space}){tail}",
+    ]
 
 
 def _argument_lines(argument: str, indent: int) -> list[str]:
-    """One argument with its comma, a call over several lines if one is too short for it."""
-    if indent + len(argument) < LINE_CHARACTERS_MAX or not argument.endswith(")"):
-        return [f"{' ' * indent}{argument},"]
+    line = f"{' ' * indent}{argument},"
+    if len(line) <= LINE_CHARACTERS_MAX or not argument.endswith(")"):
+        return [line]
     head, _, inside = argument[:-1].partition("(")
     return call_lines(head, split_arguments(inside), ",", indent)
 

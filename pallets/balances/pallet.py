@@ -139,7 +139,7 @@ class Balances(Pallet, index=2):
         """The account must keep what it has locked, for example for its votes."""
 
         remedy: ClassVar[str] = (
-            "Send less, or end a lock that Balances.locks names: a vote's with Governance.unlock."
+            "Send less, or end a lock that Balances.locks names: a vote's with Voting.unlock."
         )
         spendable: Amount
         needed: Amount
@@ -221,6 +221,10 @@ class Balances(Pallet, index=2):
     def free_balance(self, account: bytes) -> int:
         """What `account` may spend: neither held nor locked."""
         return _spendable(self.accounts[account])
+
+    def total_issuance(self) -> int:
+        """All OPEN there is."""
+        return self.issuance.get()
 
     def lockable_balance(self, account: bytes) -> int:
         """How much `account` can promise to keep: its free balance and its bonds."""

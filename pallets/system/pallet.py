@@ -21,6 +21,7 @@ from runtime import (
     Max,
     Pallet,
     ParametersTrack,
+    Root,
     ShortText,
     Signed,
     Value,
@@ -86,6 +87,13 @@ class System(Pallet, index=0):
         pallet: ShortText
         name: ShortText
 
+    class ParameterGuarded(Error):
+        """The parameter decides about all else, and no track but root may change it."""
+
+        remedy: ClassVar[str] = "Propose System.set_guarded_parameter on the root track."
+        pallet: ShortText
+        name: ShortText
+
     class ParameterRefused(Error):
         """The parameter may not have this value."""
 
@@ -105,6 +113,21 @@ class System(Pallet, index=0):
         self, _origin: ParametersTrack, pallet: ShortText, name: ShortText, value: EncodedParameter
     ) -> None:
         """Give a parameter of any pallet another value, in canonical CBOR."""
+        parameter = self.parameters.get((pallet, name))
+        if parameter is not None and parameter.declaration.guarded:
+            raise self.ParameterGuarded(pallet=pallet, name=name)
+        self._set(pallet, name, value)
+
+    @call(2, weight=weights.set_guarded_parameter, operational=True)
+    def set_guarded_parameter(
+        self, _origin: Root, pallet: ShortText, name: ShortText, value: EncodedParameter
+    ) -> None:
+        """Give any parameter another value, one that decides about all else as well."""
+        self._set(pallet, name, value)
+
+    # Helpers
+
+    def _set(self, pallet: str, name: str, value: bytes) -> None:
         parameter = self.parameters.get((pallet, name))
         if parameter is None:
             raise self.UnknownParameter(pallet=pallet, name=name)

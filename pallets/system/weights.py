@@ -5,10 +5,11 @@ cpu      AMD EPYC
 python   3.11.7
 samples  20 at each of up to 5 sizes, each the fastest of 3 runs
 
-call           per        reads  writes  hashes  bytes   time      +-
-remark         call           0       0       1      0   2470  47.800
-               len(data)      0       0       0      1  0.681   0.027
-set_parameter  call           1       1       0      0   6100     158
+call                   per        reads  writes  hashes  bytes   time      +-
+remark                 call           0       0       1      0   2560  51.400
+                       len(data)      0       0       0      1  0.735   0.029
+set_parameter          call           1       1       0      0   6450     160
+set_guarded_parameter  call           1       1       0      0  26600     385
 
 Times are in nanoseconds, +- is their standard error.
 """
@@ -29,7 +30,7 @@ def remark(
         writes=0,
         hashes=1,
         bytes=len(data),
-        time_ns=2_470 + (681 * len(data)) // 1_000,
+        time_ns=2_560 + (735 * len(data)) // 1_000,
     )
 
 
@@ -38,5 +39,12 @@ set_parameter = Weight(
     writes=1,
     hashes=0,
     bytes=0,
-    time_ns=6_100,
+    time_ns=6_450,
+)
+set_guarded_parameter = Weight(
+    reads=1,
+    writes=1,
+    hashes=0,
+    bytes=0,
+    time_ns=26_600,
 )

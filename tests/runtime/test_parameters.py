@@ -65,7 +65,7 @@ def test_a_value_out_of_bounds_is_refused(value: bytes) -> None:
 
 def test_what_several_numbers_must_satisfy_is_checked() -> None:
     """Shares that must sum to one are one parameter, which changes as a whole."""
-    split = bound(Parameter[Split](Split(PPB // 4, PPB * 3 // 4), SENTENCE, sums_to_one))
+    split = bound(Parameter[Split](Split(PPB // 4, PPB * 3 // 4), SENTENCE, check=sums_to_one))
     split.replace(encode([PPB, 0]))
     assert split.get() == Split(PPB, 0)
     with pytest.raises(DecodeError, match="sum to one"):
@@ -77,7 +77,7 @@ def test_what_several_numbers_must_satisfy_is_checked() -> None:
     [
         Parameter[U32](7, ""),
         Parameter[U32](-1, SENTENCE),
-        Parameter[Split](Split(1, 1), SENTENCE, sums_to_one),
+        Parameter[Split](Split(1, 1), SENTENCE, check=sums_to_one),
         Parameter[Annotated[bytes, Max(PARAMETER_BYTES_MAX)]](b"", SENTENCE),
         Parameter[Changeable](Changeable(1), SENTENCE),
     ],

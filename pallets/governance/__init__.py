@@ -1,0 +1,1 @@
+"""Referenda on tracks, which carry any call."""

@@ -1,0 +1,1 @@
+"""Calls that several accounts make together."""

@@ -1,0 +1,1 @@
+"""Rights to make calls for another account."""

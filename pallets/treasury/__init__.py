@@ -1,0 +1,1 @@
+"""What belongs to the chain, and how it is spent."""

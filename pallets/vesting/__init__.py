@@ -1,0 +1,1 @@
+"""OPEN that comes free over time."""

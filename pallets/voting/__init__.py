@@ -1,0 +1,1 @@
+"""Votes, conviction and delegation."""
