@@ -23,8 +23,8 @@ setup: ## Create .venv and install everything (demo, test and lint do it by them
 setup-studio: ## The same, and what the web interface and its tests need.
 	@$(PYTHON) ops/bootstrap.py --studio
 
-studio: setup-studio ## Open the web interface of a node: URL=http://HOST:PORT, by default the local one.
-	@$(BIN)/openledger studio $(if $(URL),--node $(URL))
+studio: setup-studio ## Open the web interface on a local network of its own; URL=... for another node.
+	@$(BIN)/openledger studio $(if $(URL),--node $(URL),--dev)
 
 demo: setup ## Run the whole life of paid answers; DATA=FILE for your own rows, FULL=1 for no time limit.
 	@$(BIN)/openledger demo $(DEMO_OPTIONS)

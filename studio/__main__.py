@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from runtime.errors import OpenLedgerError
@@ -24,25 +26,37 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=home / "studio", metavar="DIR")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--dev", action="store_true")
     options = parser.parse_args()
     try:
-        settings = Settings(
-            node=options.node,
-            data=options.data,
-            keys=home / "keys",
-            port=options.port,
-            server=options.server,
-            server_data=options.server_data,
-            work=options.work,
-        )
+        with _settings(options, home) as settings:
+            # NiceGUI decides where it keeps its few settings when it is imported.
+            os.environ.setdefault("NICEGUI_STORAGE_PATH", str(settings.data / "settings"))
+            from studio.app import run
+
+            run(settings, as_json=options.json)
     except OpenLedgerError as error:
         sys.stderr.write(f"openledger: {error.message} {error.remedy}\n")
         sys.exit(EXIT_ERROR)
-    # NiceGUI decides where it keeps its few settings when it is imported.
-    os.environ.setdefault("NICEGUI_STORAGE_PATH", str(settings.data / "settings"))
-    from studio.app import run
 
-    run(settings, as_json=options.json)
+
+@contextmanager
+def _settings(options: argparse.Namespace, home: Path) -> Iterator[Settings]:
+    if options.dev:
+        from studio.dev import development
+
+        with development(options.port) as settings:
+            yield settings
+        return
+    yield Settings(
+        node=options.node,
+        data=options.data,
+        keys=home / "keys",
+        port=options.port,
+        server=options.server,
+        server_data=options.server_data,
+        work=options.work,
+    )
 
 
 if __name__ in {"__main__", "__mp_main__"}:

@@ -58,6 +58,10 @@ class Answers:
         """What an account asked, the oldest first."""
         return [each for each in self._all() if each.signed.user.hex() == user]
 
+    def of_anybody(self) -> bool:
+        """Whether anything was asked on this machine."""
+        return bool(self._all())
+
     def find(self, digits: str) -> Answer | None:
         """An answer by its receipt's hash."""
         return next((each for each in self._all() if each.digits == digits), None)

@@ -27,6 +27,8 @@ class Settings:
     """URL of a server of answers; without one there is no chat."""
     server_data: Path | None = None
     """The folder of a server on this machine: accounts unlocked here may make API keys in it."""
+    lesson: Path | None = None
+    """Where the first steps note how far they are; None: the chain is not Studio's own."""
     work: Path | None = None
     """The folder of a worker on this machine: its progress and the influence on single answers."""
 

@@ -36,6 +36,10 @@ def studio(
         ),
     ] = None,
     port: Annotated[int, typer.Option(help="TCP port at 127.0.0.1.")] = DEFAULT_PORT,
+    dev: Annotated[
+        bool,
+        typer.Option("--dev", help="Also run a local network, a worker and a server to try it on."),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Open the web interface: explore, curate, train, chat, vote, earn.
@@ -47,7 +51,8 @@ def studio(
         raise ConfigError(message, remedy="Install them: `make setup-studio`.")
     options = {"--server": server, "--server-data": server_data, "--work": work, "--data": data}
     arguments = [f"{name}={value}" for name, value in options.items() if value is not None]
+    arguments += ["--dev"] if dev else [f"--node={node}"]
     arguments += ["--json"] if as_json else []
     # Another process in the place of this one: Ctrl-C and the exit status are its own.
-    command = [sys.executable, "-m", "studio", f"--node={node}", f"--port={port}", *arguments]
+    command = [sys.executable, "-m", "studio", f"--port={port}", *arguments]
     os.execv(sys.executable, command)  # noqa: S606 # our own program

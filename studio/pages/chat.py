@@ -51,7 +51,7 @@ def register(studio: Studio) -> None:
     """Add the page."""
 
     @ui.page("/chat")
-    async def chat(model: str = "") -> None:
+    async def chat(model: str = "", ask: str = "") -> None:
         lead = "Each answer says where it is from, what it cost, and who is paid for it."
         async with page(studio, "Chat", "/chat", lead=lead):
             key = studio.wallet.chosen(studio.session())
@@ -65,7 +65,7 @@ def register(studio: Studio) -> None:
                 html(notice("There is no model that you may ask yet.", text))
                 return
             await _ready(studio, key)
-            await _conversation(studio, key, models, model)
+            await _conversation(studio, key, models, model, is_asking=bool(ask))
 
 
 async def _models(studio: Studio, key: WalletKey) -> dict[str, str]:
@@ -113,7 +113,7 @@ async def _escrow(studio: Studio, server: bytes) -> None:
         await sign(studio, call, lambda _done: authorize())
 
     async def authorize() -> None:
-        allowed = {"server": server, "amount": DEPOSIT}
+        allowed = {"server": server, "limit": DEPOSIT}
         call = filled_call(studio, "Inference.authorize", allowed)
         await sign(studio, call, lambda _done: ui.navigate.reload())
 
@@ -121,7 +121,7 @@ async def _escrow(studio: Studio, server: bytes) -> None:
 
 
 async def _conversation(
-    studio: Studio, key: WalletKey, models: dict[str, str], wanted: str
+    studio: Studio, key: WalletKey, models: dict[str, str], wanted: str, *, is_asking: bool
 ) -> None:
     with ui.element("div").classes("chat"):
         talk = ui.element("section").classes("talk").props('aria-label="Conversation"')
@@ -160,7 +160,10 @@ async def _conversation(
         lambda: told(lambda: ask(field.value or "")),
         js_handler="(e) => { if (!e.shiftKey) { e.preventDefault(); emit(); } }",
     )
-    await _suggest(studio, choices, suggestions, ask)
+    suggested = await _suggest(studio, choices, suggestions, ask)
+    if is_asking and suggested and not studio.answers.of(key.account):
+        # The third of the first steps: the answer is on its way when the page is there.
+        ui.timer(0.1, lambda: told(lambda: ask(suggested[0])), once=True)
 
 
 def _controls(models: dict[str, str], model: str) -> _Choices:
@@ -176,7 +179,7 @@ def _controls(models: dict[str, str], model: str) -> _Choices:
     return _Choices(chosen, tokens, temperature, top_p, disclose)
 
 
-async def _suggest(studio: Studio, choices: _Choices, row: ui.row, ask: Any) -> None:
+async def _suggest(studio: Studio, choices: _Choices, row: ui.row, ask: Any) -> list[str]:
     """Questions that the model's data answer, for who does not know what to ask."""
     state = studio.chain.state
     model = await state.read("Models", "models", bytes.fromhex(choices.model.value))
@@ -184,14 +187,15 @@ async def _suggest(studio: Studio, choices: _Choices, row: ui.row, ask: Any) -> 
     try:
         library = await studio.library(model.datanet, version)
     except OpenLedgerError:
-        return
+        return []
     step = max(1, len(library.rows) // (SUGGESTIONS + 1))
+    questions = [each.row.prompt[:160] for each in library.rows[step::step][:SUGGESTIONS]]
     with row:
-        for each in library.rows[step::step][:SUGGESTIONS]:
-            question = each.row.prompt[:160]
+        for question in questions:
             ui.button(
                 question, on_click=lambda question=question: told(lambda: ask(question))
             ).props("outline no-caps").classes("suggestion")
+    return questions
 
 
 async def _ask(studio: Studio, key: WalletKey, question: str, choices: _Choices) -> None:

@@ -14,6 +14,7 @@ from studio.frame import html, notice, page
 from studio.live import live
 from studio.parts import charts, values
 from studio.parts.fields import Fields
+from studio.parts.first_steps import first_steps
 from studio.parts.lists import block_table
 from studio.parts.tables import card, columns, table, tiles
 from studio.parts.tags import link, tag
@@ -47,6 +48,7 @@ def register(studio: Studio) -> None:
                 html(notice(text, "Start one with `openledger dev`; this page goes on by itself."))
                 _reload_when_ready(studio)
                 return
+            await first_steps(studio)
             await live(studio, lambda: _tiles(studio), SLOW_S)
             await _pulse(studio)
             with ui.element("div").classes("columns"):

@@ -180,7 +180,7 @@ async def _preview(studio: Studio, form: TrainingForm, rows: int, fee: str) -> M
     return card(
         "3. What you get",
         values.facts(
-            ("Cost", f"{fee}, and a small fee for the extrinsic"),
+            ("Cost", f"{fee.replace('OPEN', ' OPEN')}, and a small fee for the extrinsic"),
             ("It sees", f"{rows:,} rows, each about {passes:.1f} times"),
             ("It takes", await _duration(studio, parameters)),
             ("Attribution", ready),
