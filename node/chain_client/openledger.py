@@ -26,18 +26,16 @@ BytesUpTo4096 = Annotated[bytes, Max(4096)]
 BytesUpTo512 = Annotated[bytes, Max(512)]
 BytesUpTo61440 = Annotated[bytes, Max(61440)]
 BytesUpTo80 = Annotated[bytes, Max(80)]
-CallUpTo16384 = Annotated[RuntimeCall, Max(16384)]
 CallUpTo32768 = Annotated[RuntimeCall, Max(32768)]
 CallUpTo8192 = Annotated[RuntimeCall, Max(8192)]
 From1000000To1E9 = Annotated[int, Between(1000000, 10**9)]
 From1E18To1E25 = Annotated[int, Between(10**18, 10**25)]
-From1To16 = Annotated[int, Between(1, 16)]
-From1To1E9 = Annotated[int, Between(1, 10**9)]
+From1E7To1E9 = Annotated[int, Between(10**7, 10**9)]
+From1To1E25 = Annotated[int, Between(1, 10**25)]
 From1To256 = Annotated[int, Between(1, 256)]
 From1To4294967296 = Annotated[int, Between(1, 2**32)]
 From1To64 = Annotated[int, Between(1, 64)]
 PositiveU128 = Annotated[int, Between(1, 2**128 - 1)]
-PositiveU16 = Annotated[int, Between(1, 65535)]
 PositiveU32 = Annotated[int, Between(1, 2**32 - 1)]
 PositiveU64 = Annotated[int, Between(1, 2**64 - 1)]
 TextUpTo1024 = Annotated[str, Max(1024)]
@@ -46,19 +44,19 @@ TextUpTo3 = Annotated[str, Max(3)]
 TextUpTo64 = Annotated[str, Max(64)]
 U128 = Annotated[int, Between(0, 2**128 - 1)]
 U16 = Annotated[int, Between(0, 65535)]
+U256 = Annotated[int, Between(0, 2**256 - 1)]
 U32 = Annotated[int, Between(0, 2**32 - 1)]
 U64 = Annotated[int, Between(0, 2**64 - 1)]
 U8 = Annotated[int, Between(0, 255)]
 UpTo1E12 = Annotated[int, Between(0, 10**12)]
 UpTo1E15 = Annotated[int, Between(0, 10**15)]
 UpTo1E18 = Annotated[int, Between(0, 10**18)]
+UpTo1E23 = Annotated[int, Between(0, 10**23)]
 UpTo1E24 = Annotated[int, Between(0, 10**24)]
-UpTo1E25 = Annotated[int, Between(0, 10**25)]
 UpTo1E8 = Annotated[int, Between(0, 10**8)]
 UpTo1E9 = Annotated[int, Between(0, 10**9)]
-UpTo268435456 = Annotated[int, Between(0, 2**28)]
+UpTo4294967296 = Annotated[int, Between(0, 2**32)]
 UpTo500000000 = Annotated[int, Between(0, 500000000)]
-UpTo6 = Annotated[int, Between(0, 6)]
 UpTo9223372036854775808 = Annotated[int, Between(0, 2**63)]
 
 
@@ -88,6 +86,15 @@ class Lock:
 
     reason: TextUpTo64
     amount: U128
+
+
+@dataclass(frozen=True, slots=True)
+class FeeShares:
+    """Part of what Fees stores or takes."""
+
+    author_ppb: UpTo1E9
+    treasury_ppb: UpTo1E9
+    burned_ppb: UpTo1E9
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,20 +156,66 @@ class KeyProofs:
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class Backing:
+    """Part of what Staking stores or takes."""
+
+    stake: U128
+    shares: U128
+    own_shares: U128
+    joining: U128
+    index: U256
+    carry: U128
+    commission: U128
+    commission_ppb: UpTo1E9
+    next_commission_ppb: UpTo1E9
+    elected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Part of what Staking stores or takes."""
+
+    until: U64
+    shares: U128
+    principal: U128
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Part of what Staking stores or takes."""
+
+    shares: U128
+    joining: U128
+    principal: U128
+    joined_in: U64
+    index: U256
+    earned: U256
+    leaving: Annotated[tuple[Leaving, ...], Max(16)]
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Part of what Staking stores or takes."""
+
+    shares: U128
+    index: U256 | None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
     """Part of what Staking stores or takes."""
 
     amount: U128
+    shares: U128
     withdrawable_at: U64
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class OpenPart:
     """Part of what Staking stores or takes."""
 
-    bonded: U128
-    unbonding: Annotated[tuple[Chunk, ...], Max(16)]
-    jailed_until: U64 | None
+    until: U64
+    withdrawable_at: U64
 
 
 class OffenceKind(IntEnum):
@@ -183,6 +236,17 @@ class Punishment:
 
     height: U64
     kind: OffenceKind
+
+
+@dataclass(frozen=True, slots=True)
+class Slash:
+    """Part of what Offences stores or takes."""
+
+    account: Bytes32
+    amount: U128
+    offence_height: U64
+    due_at: U64
+    reporter: Bytes32 | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,190 +275,6 @@ class Status:
     owner: Bytes32 | None
     deposit: U128
     requests: U32
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """Part of what Governance stores or takes."""
-
-    start_ppb: UpTo1E9
-    end_ppb: UpTo1E9
-    reached_ppb: From1To1E9
-
-
-@dataclass(frozen=True, slots=True)
-class TrackTerms:
-    """Part of what Governance stores or takes."""
-
-    decision_deposit: U128
-    deciding_max: PositiveU16
-    prepare_blocks: U32
-    decision_blocks: PositiveU32
-    confirm_blocks: PositiveU32
-    enactment_blocks: PositiveU32
-    approval: Curve
-    support: Curve
-
-
-class TrackName(IntEnum):
-    """Part of what Governance and Voting store or takes."""
-
-    ROOT = 0
-    PARAMETERS = 1
-    SMALL_SPENDER = 2
-    LARGE_SPENDER = 3
-    CANCELLER = 4
-    KILLER = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Part of what Governance stores or takes."""
-
-    aye_tenths: U128
-    nay_tenths: U128
-    support: U128
-
-
-@dataclass(frozen=True, slots=True)
-class Referendum:
-    """Part of what Governance stores or takes."""
-
-    track: TrackName
-    call_hash: Bytes32
-    submitter: Bytes32
-    submission_deposit: U128
-    enactment_blocks: U32
-    submitted_at: U64
-    depositor: Bytes32 | None
-    decision_deposit: U128
-    deciding_since: U64 | None
-    confirming_since: U64 | None
-    tally: Tally
-    alarm: U64 | None
-
-
-class Result(IntEnum):
-    """Part of what Governance stores or takes."""
-
-    APPROVED = 0
-    REJECTED = 1
-    TIMED_OUT = 2
-    CANCELLED = 3
-    KILLED = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Part of what Governance stores or takes."""
-
-    track: TrackName
-    call_hash: Bytes32
-    result: Result
-    ended_at: U64
-    tally: Tally
-
-
-@dataclass(frozen=True, slots=True)
-class VestingSchedule:
-    """Part of what Vesting stores or takes."""
-
-    amount: PositiveU128
-    starts_at: U64
-    blocks: PositiveU32
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """Part of what Multisig stores or takes."""
-
-    opener: Bytes32
-    deposit: U128
-    opened_at: U64
-    approvals: Annotated[tuple[Bytes32, ...], Max(16)]
-
-
-class Kind(IntEnum):
-    """Part of what Proxy stores or takes."""
-
-    ANY = 0
-    NON_TRANSFER = 1
-    GOVERNANCE = 2
-    STAKING = 3
-    PALLETS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Right:
-    """Part of what Proxy stores or takes."""
-
-    delegate: Bytes32
-    kind: Kind
-    pallets: Annotated[tuple[TextUpTo64, ...], Max(8)]
-    delay_blocks: U32
-
-
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """Part of what Proxy stores or takes."""
-
-    owner: Bytes32
-    call_hash: Bytes32
-    height: U64
-
-
-@dataclass(frozen=True, slots=True)
-class Vote:
-    """Part of what Voting stores or takes."""
-
-    aye: U128
-    nay: U128
-    abstain: U128
-    conviction: UpTo6
-
-
-@dataclass(frozen=True, slots=True)
-class CastVote:
-    """Part of what Voting stores or takes."""
-
-    poll: U32
-    vote: Vote
-
-
-@dataclass(frozen=True, slots=True)
-class Delegation:
-    """Part of what Voting stores or takes."""
-
-    delegate: Bytes32
-    balance: U128
-    conviction: UpTo6
-
-
-@dataclass(frozen=True, slots=True)
-class Delegated:
-    """Part of what Voting stores or takes."""
-
-    tenths: U128
-    capital: U128
-
-
-@dataclass(frozen=True, slots=True)
-class TrackVoting:
-    """Part of what Voting stores or takes."""
-
-    cast: Annotated[tuple[CastVote, ...], Max(32)]
-    delegation: Delegation | None
-    delegated: Delegated
-    kept: U128
-    kept_until: U64
-
-
-@dataclass(frozen=True, slots=True)
-class TrackLock:
-    """Part of what Voting stores or takes."""
-
-    track: TrackName
-    amount: U128
 
 
 @dataclass(frozen=True, slots=True)
@@ -913,9 +793,6 @@ class System(BasePallet, index=0):
     class UnknownParameter(PalletError):
         """No pallet of the chain has a parameter of this name."""
 
-    class ParameterGuarded(PalletError):
-        """The parameter decides about all else, and no track but root may change it."""
-
     class ParameterRefused(PalletError):
         """The parameter may not have this value."""
 
@@ -926,12 +803,6 @@ class System(BasePallet, index=0):
     @unsigned_call(1)
     def set_parameter(self, pallet: TextUpTo64, name: TextUpTo64, value: BytesUpTo1024) -> None:
         """Give a parameter of any pallet another value, in canonical CBOR."""
-
-    @unsigned_call(2)
-    def set_guarded_parameter(
-        self, pallet: TextUpTo64, name: TextUpTo64, value: BytesUpTo1024
-    ) -> None:
-        """Give any parameter another value, one that decides about all else as well."""
 
 
 class Utility(BasePallet, index=1):
@@ -1079,7 +950,7 @@ class Fees(BasePallet, index=3):
     base_price = Value[UpTo1E18](10000000000000)
     byte_price = Value[UpTo1E15](100000000000)
     unit_price = Value[UpTo1E12](100000000)
-    author_share_ppb = Value[UpTo1E9](200000000)
+    shares = Value[FeeShares](FeeShares(author_ppb=200000000, treasury_ppb=0, burned_ppb=800000000))
     multiplier_ppb = Value[U64](1000000000)
 
     class Collected(Event):
@@ -1087,15 +958,21 @@ class Fees(BasePallet, index=3):
 
         fees: U128
         tips: U128
+        proposer: Bytes32
         reward: U128
+        treasury: U128
+        burned: U128
         multiplier_ppb: U64
 
 
 class Session(BasePallet, index=4):
-    """Keys, sessions and sets of validators."""
+    """Candidates, keys, sessions and sets of validators."""
 
     session_blocks = Value[From1To4294967296](7200)
     validators_max = Value[From1To256](100)
+    change_max_ppb = Value[From1E7To1E9](333333333)
+    candidates = Value[Annotated[tuple[Bytes32, ...], Max(512)]](())
+    jails = Map[Bytes32, U64]()
     index = Value[U64](0)
     ends_at = Value[U64](0)
     current = Value[ValidatorSet | None](None)
@@ -1117,6 +994,28 @@ class Session(BasePallet, index=4):
 
     class KeysPurged(Event):
         """An account has no keys any more, and is not elected until it has."""
+
+        account: Bytes32
+
+    class CandidateAdded(Event):
+        """An account stands for election."""
+
+        account: Bytes32
+        stake: U128
+
+    class CandidateRemoved(Event):
+        """An account stands for election no more."""
+
+        account: Bytes32
+
+    class Jailed(Event):
+        """An account may not be a candidate until the height that is named."""
+
+        account: Bytes32
+        until: U64
+
+    class Unjailed(Event):
+        """An account's jail is over."""
 
         account: Bytes32
 
@@ -1152,6 +1051,24 @@ class Session(BasePallet, index=4):
     class NoKeys(PalletError):
         """The account has no keys."""
 
+    class BondTooLow(PalletError):
+        """The account has bonded less than a validator must."""
+
+    class AlreadyCandidate(PalletError):
+        """The account is a candidate already."""
+
+    class NotCandidate(PalletError):
+        """The account is no candidate."""
+
+    class CandidatesFull(PalletError):
+        """All places are taken by candidates who have at least as much stake behind them."""
+
+    class InJail(PalletError):
+        """The account is jailed for an offence."""
+
+    class NotInJail(PalletError):
+        """The account is not jailed."""
+
     class BeaconUnknown(PalletError):
         """The beacon is not there yet, or is not remembered any more."""
 
@@ -1163,125 +1080,166 @@ class Session(BasePallet, index=4):
     def purge_keys(self) -> None:
         """Forget the signer's keys: it is not elected again; what it still signs counts."""
 
+    @call(2)
+    def validate(self) -> None:
+        """Stand for election from the end of this session on."""
+
+    @call(3)
+    def chill(self) -> None:
+        """Stand for election no more; a validator stays one to the end of the session."""
+
+    @call(4)
+    def unjail(self) -> None:
+        """End the signer's jail when its time is over, and stand for election again."""
+
 
 class Staking(BasePallet, index=5):
-    """Bonds, candidates and jails."""
+    """Stake, rewards and slashes."""
 
     bond_min = Value[From1E18To1E25](10000000000000000000000)
     unbonding_blocks = Value[From1To4294967296](2419200)
-    ledgers = DefaultMap[Bytes32, Ledger](Ledger(bonded=0, unbonding=(), jailed_until=None))
+    nomination_min = Value[From1To1E25](10000000000000000000)
+    commission_max_ppb = Value[UpTo1E9](500000000)
+    stream_per_session = Value[UpTo1E23](0)
+    backings = DefaultMap[Bytes32, Backing](
+        Backing(
+            stake=0,
+            shares=0,
+            own_shares=0,
+            joining=0,
+            index=0,
+            carry=0,
+            commission=0,
+            commission_ppb=0,
+            next_commission_ppb=0,
+            elected=False,
+        ),
+    )
+    positions = DefaultMap[Bytes32, Bytes32, Position](
+        Position(shares=0, joining=0, principal=0, joined_in=0, index=0, earned=0, leaving=())
+    )
+    targets = DefaultMap[Bytes32, Annotated[tuple[Bytes32, ...], Max(16)]](())
+    joins = DefaultMap[Bytes32, U64, Join](Join(shares=0, index=None))
+    parts = DefaultMap[Bytes32, U64, Part](Part(amount=0, shares=0, withdrawable_at=0))
+    open_parts = DefaultMap[Bytes32, Annotated[tuple[OpenPart, ...], Max(256)]](())
+    frozen_since = DefaultMap[Bytes32, Annotated[tuple[U64, ...], Max(64)]](())
+    staked = Value[U128](0)
+    owed = Value[U128](0)
+    session = Value[U64](0)
     counts_until = Value[U64](0)
-    candidates = Value[Annotated[tuple[Bytes32, ...], Max(512)]](())
+    leaving_most = Value[U128](0)
+    left = Value[U128](0)
+    elected = Value[Annotated[tuple[Bytes32, ...], Max(256)]](())
 
     class Bonded(Event):
-        """Free balance was added to a stake."""
+        """Stake was added behind a validator, by itself or a nominator."""
 
-        account: Bytes32
+        staker: Bytes32
+        validator: Bytes32
         amount: U128
-        bonded: U128
+        stake: U128
 
     class Unbonded(Event):
-        """A part of a stake leaves, and can be withdrawn from the height that is named."""
+        """Stake leaves a validator, and can be withdrawn from the height that is named."""
 
-        account: Bytes32
+        staker: Bytes32
+        validator: Bytes32
         amount: U128
         withdrawable_at: U64
 
     class Withdrawn(Event):
-        """Stake that was unbonding is free again."""
+        """Stake that was leaving is free again."""
 
-        account: Bytes32
+        staker: Bytes32
+        validator: Bytes32
         amount: U128
 
-    class CandidateAdded(Event):
-        """An account stands for election."""
+    class RewardsShared(Event):
+        """A session's rewards were shared out among the stakers of its validators."""
 
-        account: Bytes32
-        bonded: U128
+        session: U64
+        answers: U128
+        stream: U128
 
-    class CandidateRemoved(Event):
-        """An account stands for election no more."""
+    class RewardClaimed(Event):
+        """A staker was paid what it had earned behind a validator."""
 
-        account: Bytes32
+        staker: Bytes32
+        validator: Bytes32
+        amount: U128
+
+    class CommissionSet(Event):
+        """A validator will keep another part of the rewards from the next session on."""
+
+        validator: Bytes32
+        commission_ppb: UpTo1E9
 
     class Slashed(Event):
-        """An account lost a part of its stake."""
+        """The stake behind a validator lost an amount."""
 
-        account: Bytes32
-        bonded: U128
-        unbonding: U128
-
-    class Jailed(Event):
-        """An account may not be a candidate until the height that is named."""
-
-        account: Bytes32
-        until: U64
-
-    class Unjailed(Event):
-        """An account's jail is over."""
-
-        account: Bytes32
-
-    class AlreadyBonded(PalletError):
-        """The account has a bond already."""
+        validator: Bytes32
+        staked: U128
+        leaving: U128
 
     class NotBonded(PalletError):
-        """The account has no bond."""
+        """The account has no stake behind this validator."""
+
+    class NotAValidator(PalletError):
+        """The account has bonded nothing itself, so nobody can stand behind it."""
 
     class BondTooLow(PalletError):
-        """A bond would be lower than the least bond."""
+        """What would be staked is less than the least."""
 
     class MoreThanBonded(PalletError):
-        """The account has bonded less than is to be unbonded."""
+        """The account has staked less than is to leave."""
 
-    class TooManyChunks(PalletError):
-        """As many parts of the stake are unbonding as may be at a time."""
+    class TooMuchLeaves(PalletError):
+        """No more of the elected stake may leave in this session."""
+
+    class TooManyParts(PalletError):
+        """As many parts of the stake are leaving as may be at a time."""
+
+    class TooManyTargets(PalletError):
+        """The account has stake behind as many validators as it may."""
 
     class NothingToWithdraw(PalletError):
         """No part of the stake can be withdrawn at this height."""
 
-    class AlreadyCandidate(PalletError):
-        """The account is a candidate already."""
+    class NothingToClaim(PalletError):
+        """The account has earned nothing behind this validator since it last claimed."""
 
-    class NotCandidate(PalletError):
-        """The account is no candidate."""
+    class CommissionTooHigh(PalletError):
+        """A validator may not keep so much."""
 
-    class CandidatesFull(PalletError):
-        """All places are taken by candidates who bonded at least as much."""
+    class Worthless(PalletError):
+        """Slashes took everything behind this validator: its shares are worth nothing."""
 
-    class InJail(PalletError):
-        """The account is jailed for an offence."""
-
-    class NotInJail(PalletError):
-        """The account is not jailed."""
+    class Frozen(PalletError):
+        """The stake behind this validator is about to be slashed."""
 
     @call(0)
-    def bond(self, amount: U128) -> None:
-        """Hold `amount` (in 10**-18 OPEN) of the signer as its bond."""
+    def bond(self, amount: PositiveU128) -> None:
+        """Stake `amount` (in 10**-18 OPEN) of the signer behind itself, as a validator."""
 
     @call(1)
-    def bond_extra(self, amount: PositiveU128) -> None:
-        """Add `amount` of the signer to its bond."""
+    def nominate(self, validator: Bytes32, amount: PositiveU128) -> None:
+        """Stake `amount` behind a validator: it earns with it, and is slashed with it."""
 
     @call(2)
-    def unbond(self, amount: PositiveU128) -> None:
-        """Let `amount` of the bond leave; whoever unbonds everything is no candidate any more."""
+    def unbond(self, validator: Bytes32, amount: PositiveU128) -> None:
+        """Let `amount` leave from behind a validator; without its bond nobody is elected again."""
 
     @call(3)
-    def withdraw(self) -> None:
-        """Release every part of the stake that has waited long enough."""
+    def withdraw(self, validator: Bytes32) -> None:
+        """Take out what has left from behind a validator and has waited long enough."""
 
     @call(4)
-    def validate(self) -> None:
-        """Stand for election from the end of this session on."""
+    def claim(self, validator: Bytes32) -> None:
+        """Pay the signer what it has earned behind a validator, and its commission if it is one."""
 
     @call(5)
-    def chill(self) -> None:
-        """Stand for election no more; a validator stays one to the end of the session."""
-
-    @call(6)
-    def unjail(self) -> None:
-        """End the signer's jail when its time is over, and stand for election again."""
+    def set_commission(self, commission_ppb: UpTo1E9) -> None:
+        """Keep this part of the rewards from the next session on, before they are divided."""
 
 
 class Offences(BasePallet, index=6):
@@ -1289,9 +1247,14 @@ class Offences(BasePallet, index=6):
 
     slash_ppb = DefaultMap[OffenceKind, From1000000To1E9](50000000)
     jail_blocks = Value[From1To4294967296](172800)
+    appeal_blocks = Value[UpTo4294967296](1209600)
     reporter_ppb = Value[UpTo1E8](10000000)
     reporter_reward_max = Value[U128](100000000000000000000)
     punishments = DefaultMap[Bytes32, Annotated[tuple[Punishment, ...], Max(64)]](())
+    slashes = Map[U64, Slash]()
+    first_slash = Value[U64](0)
+    next_slash = Value[U64](0)
+    waiting = DefaultMap[Bytes32, U32](0)
 
     class Punished(Event):
         """A validator broke a rule of consensus, was slashed and is out of the set."""
@@ -1300,13 +1263,28 @@ class Offences(BasePallet, index=6):
         kind: OffenceKind
         height: U64
         round: U32
-        slashed: U128
+        amount: U128
 
-    class Reported(Event):
-        """Evidence was rewarded; the rest of what was slashed went to the treasury."""
+    class SlashDeferred(Event):
+        """What an offence costs will be taken at a height, unless the chain cancels it."""
 
-        reporter: Bytes32
+        slash: U64
+        account: Bytes32
+        due_at: U64
+
+    class SlashTaken(Event):
+        """An offender's stake was slashed; the reporter got its part, the treasury the rest."""
+
+        slash: U64
+        account: Bytes32
+        amount: U128
         reward: U128
+
+    class SlashCancelled(Event):
+        """The chain cancelled a slash: nobody loses anything by it."""
+
+        slash: U64
+        account: Bytes32
 
     class ProvesNothing(PalletError):
         """The evidence proves no offence of validators that are known."""
@@ -1323,9 +1301,16 @@ class Offences(BasePallet, index=6):
     class AlreadyPunished(PalletError):
         """All culprits have been punished for this."""
 
+    class UnknownSlash(PalletError):
+        """There is no such slash, or it is over."""
+
     @call(0)
     def report(self, evidence: BytesUpTo61440) -> None:
         """Punish whom `evidence` proves guilty; the signer gets a part of what is slashed."""
+
+    @unsigned_call(2)
+    def cancel_slash(self, slash: U64) -> None:
+        """Cancel a slash that waits; with its last one the account may leave its jail, too."""
 
 
 class Upgrade(BasePallet, index=7):
@@ -1463,518 +1448,6 @@ class Preimage(BasePallet, index=9):
     @call(1)
     def unnote(self, call_hash: Bytes32) -> None:
         """Remove a call that the signer noted and nobody needs, and give the deposit back."""
-
-
-class Governance(BasePallet, index=10):
-    """Referenda on tracks, which carry any call."""
-
-    root_terms = Value[TrackTerms](
-        TrackTerms(
-            decision_deposit=100000000000000000000000,
-            deciding_max=1,
-            prepare_blocks=345600,
-            decision_blocks=4838400,
-            confirm_blocks=345600,
-            enactment_blocks=345600,
-            approval=Curve(start_ppb=1000000000, end_ppb=500000001, reached_ppb=1000000000),
-            support=Curve(start_ppb=500000000, end_ppb=100000000, reached_ppb=1000000000),
-        ),
-    )
-    parameters_terms = Value[TrackTerms](
-        TrackTerms(
-            decision_deposit=10000000000000000000000,
-            deciding_max=10,
-            prepare_blocks=172800,
-            decision_blocks=1209600,
-            confirm_blocks=172800,
-            enactment_blocks=1209600,
-            approval=Curve(start_ppb=500000001, end_ppb=500000001, reached_ppb=1000000000),
-            support=Curve(start_ppb=50000000, end_ppb=50000000, reached_ppb=1000000000),
-        ),
-    )
-    small_spender_terms = Value[TrackTerms](
-        TrackTerms(
-            decision_deposit=1000000000000000000000,
-            deciding_max=10,
-            prepare_blocks=172800,
-            decision_blocks=2419200,
-            confirm_blocks=172800,
-            enactment_blocks=172800,
-            approval=Curve(start_ppb=800000000, end_ppb=500000001, reached_ppb=1000000000),
-            support=Curve(start_ppb=50000000, end_ppb=10000000, reached_ppb=1000000000),
-        ),
-    )
-    large_spender_terms = Value[TrackTerms](
-        TrackTerms(
-            decision_deposit=20000000000000000000000,
-            deciding_max=5,
-            prepare_blocks=345600,
-            decision_blocks=4838400,
-            confirm_blocks=345600,
-            enactment_blocks=172800,
-            approval=Curve(start_ppb=900000000, end_ppb=500000001, reached_ppb=1000000000),
-            support=Curve(start_ppb=250000000, end_ppb=50000000, reached_ppb=1000000000),
-        ),
-    )
-    canceller_terms = Value[TrackTerms](
-        TrackTerms(
-            decision_deposit=10000000000000000000000,
-            deciding_max=10,
-            prepare_blocks=7200,
-            decision_blocks=1209600,
-            confirm_blocks=21600,
-            enactment_blocks=1200,
-            approval=Curve(start_ppb=1000000000, end_ppb=500000001, reached_ppb=1000000000),
-            support=Curve(start_ppb=100000000, end_ppb=20000000, reached_ppb=500000000),
-        ),
-    )
-    killer_terms = Value[TrackTerms](
-        TrackTerms(
-            decision_deposit=50000000000000000000000,
-            deciding_max=10,
-            prepare_blocks=1200,
-            decision_blocks=1209600,
-            confirm_blocks=21600,
-            enactment_blocks=1200,
-            approval=Curve(start_ppb=1000000000, end_ppb=600000000, reached_ppb=1000000000),
-            support=Curve(start_ppb=200000000, end_ppb=20000000, reached_ppb=500000000),
-        ),
-    )
-    submission_deposit = Value[UpTo1E25](10000000000000000000000)
-    undecided_blocks = Value[PositiveU32](2419200)
-    inactive = Value[Annotated[tuple[Bytes32, ...], Max(24)]](())
-    next_referendum = Value[U32](0)
-    referenda = Map[U32, Referendum]()
-    outcomes = Map[U32, Outcome]()
-    alarms = Value[Annotated[tuple[tuple[U64, U32], ...], Max(240)]](())
-    open_count = DefaultMap[TrackName, U16](0)
-    deciding_count = DefaultMap[TrackName, U16](0)
-    waiting = DefaultMap[TrackName, Annotated[tuple[U32, ...], Max(40)]](())
-
-    class Submitted(Event):
-        """A referendum asks whether the chain shall make a call."""
-
-        referendum: U32
-        track: TrackName
-        call_hash: Bytes32
-        submitter: Bytes32
-        deposit: U128
-
-    class DecisionDepositPlaced(Event):
-        """Somebody left what it takes to decide a referendum."""
-
-        referendum: U32
-        depositor: Bytes32
-        deposit: U128
-
-    class DecisionStarted(Event):
-        """A referendum is decided from now on."""
-
-        referendum: U32
-
-    class ConfirmStarted(Event):
-        """A referendum passes, and will be approved at the height that is named unless it stops."""
-
-        referendum: U32
-        approved_at: U64
-
-    class ConfirmAborted(Event):
-        """A referendum does not pass any more."""
-
-        referendum: U32
-
-    class Ended(Event):
-        """A referendum is over."""
-
-        referendum: U32
-        result: Result
-        tally: Tally
-        enacted_at: U64 | None
-
-    class DepositSlashed(Event):
-        """The deposit of a killed referendum went to the treasury."""
-
-        referendum: U32
-        depositor: Bytes32
-        amount: U128
-
-    class TooManyReferenda(PalletError):
-        """The track has as many referenda that are not over as may be."""
-
-    class NotOngoing(PalletError):
-        """There is no such referendum, or it is over."""
-
-    class NotCancellable(PalletError):
-        """The referendum is over, and its call is made or will not be."""
-
-    class DepositThere(PalletError):
-        """Somebody left the decision deposit already."""
-
-    @call(0)
-    def submit(self, track: TrackName, call_hash: Bytes32, enactment_blocks: U32) -> None:
-        """Ask whether the chain shall make a noted call, `enactment_blocks` after the approval."""
-
-    @call(1)
-    def place_decision_deposit(self, referendum: U32) -> None:
-        """Leave what it takes to decide a referendum; it comes back when that is over."""
-
-    @unsigned_call(2)
-    def cancel(self, referendum: U32) -> None:
-        """End a referendum, or give the call of an approved one up; the deposits come back."""
-
-    @unsigned_call(3)
-    def kill(self, referendum: U32) -> None:
-        """End a referendum, and slash its deposits."""
-
-
-class Treasury(BasePallet, index=11):
-    """What belongs to the chain, and how it is spent."""
-
-    small_spend_max = Value[U128](10000000000000000000000)
-    large_spend_max = Value[U128](1000000000000000000000000)
-    pots = Map[TextUpTo64, Bytes32]()
-    spent = DefaultMap[TextUpTo64, U128](0)
-
-    class Spent(Event):
-        """OPEN of a pot went to an account."""
-
-        pot: TextUpTo64
-        receiver: Bytes32
-        amount: U128
-
-    class PotNamed(Event):
-        """Spends may be from this account."""
-
-        pot: TextUpTo64
-        account: Bytes32
-
-    class UnknownPot(PalletError):
-        """There is no pot of this name."""
-
-    class MoreThanTrack(PalletError):
-        """A referendum of this track may not spend so much at once."""
-
-    @unsigned_call(0)
-    def spend_small(self, pot: TextUpTo64, receiver: Bytes32, amount: PositiveU128) -> None:
-        """Move up to `small_spend_max` of a pot to an account."""
-
-    @unsigned_call(1)
-    def spend_large(self, pot: TextUpTo64, receiver: Bytes32, amount: PositiveU128) -> None:
-        """Move up to `large_spend_max` of a pot to an account."""
-
-    @unsigned_call(2)
-    def spend(self, pot: TextUpTo64, receiver: Bytes32, amount: PositiveU128) -> None:
-        """Move any amount of a pot to an account."""
-
-
-class Vesting(BasePallet, index=12):
-    """OPEN that comes free over time."""
-
-    transfer_min = Value[U128](100000000000000000000)
-    schedules = DefaultMap[Bytes32, Annotated[tuple[VestingSchedule, ...], Max(8)]](())
-
-    class Granted(Event):
-        """An account has another schedule."""
-
-        account: Bytes32
-        schedule: VestingSchedule
-
-    class Updated(Event):
-        """So much of an account's schedules is still locked."""
-
-        account: Bytes32
-        locked: U128
-
-    class TooLittle(PalletError):
-        """The amount is too small for a schedule."""
-
-    class TooManySchedules(PalletError):
-        """The account has as many schedules as may be."""
-
-    class NotVesting(PalletError):
-        """The account has no schedule."""
-
-    class UnknownSchedule(PalletError):
-        """The account has no two schedules with these positions."""
-
-    @call(0)
-    def vest(self) -> None:
-        """Make free what the signer's schedules let go at this height."""
-
-    @call(1)
-    def claim(self, account: Bytes32) -> None:
-        """The same for another account: a pot has no key, and a fee may be too much for some."""
-
-    @call(2)
-    def vested_transfer(self, receiver: Bytes32, schedule: VestingSchedule) -> None:
-        """Send OPEN that comes free to `receiver` over time."""
-
-    @call(3)
-    def merge(self, first: U8, second: U8) -> None:
-        """Put one schedule in the place of two: from the later begin to the later end."""
-
-
-class Multisig(BasePallet, index=13):
-    """Calls that several accounts make together."""
-
-    deposit_base = Value[U128](10000000000000000000)
-    deposit_per_approval = Value[U128](1000000000000000000)
-    operations = Map[Bytes32, Bytes32, Operation]()
-
-    class Approved(Event):
-        """A signatory approved a call of a multisig account."""
-
-        account: Bytes32
-        call_hash: Bytes32
-        signatory: Bytes32
-        opened_at: U64
-        approvals: U8
-
-    class Executed(Event):
-        """A call was made; `error` is empty, or names why it failed and left no trace."""
-
-        account: Bytes32
-        call_hash: Bytes32
-        error: TextUpTo64
-
-    class Cancelled(Event):
-        """An operation was given up by who opened it."""
-
-        account: Bytes32
-        call_hash: Bytes32
-
-    class InvalidSignatories(PalletError):
-        """The other signatories are not in order, or the threshold is more than there are."""
-
-    class WrongOperation(PalletError):
-        """The operation was not opened at this height; None means that there is none."""
-
-    class AlreadyApproved(PalletError):
-        """The signer has approved this operation."""
-
-    class TooFewApprovals(PalletError):
-        """The call needs more approvals before it can be made."""
-
-    class NotOpener(PalletError):
-        """Somebody else opened the operation."""
-
-    @call(0)
-    def approve(
-        self,
-        threshold: From1To16,
-        others: Annotated[tuple[Bytes32, ...], Max(15)],
-        opened_at: U64 | None,
-        call_hash: Bytes32,
-    ) -> None:
-        """Approve a call by its hash; None for `opened_at` opens the operation, for a deposit."""
-
-    @call(1)
-    def execute(
-        self,
-        threshold: From1To16,
-        others: Annotated[tuple[Bytes32, ...], Max(15)],
-        opened_at: U64 | None,
-        call: CallUpTo16384,
-    ) -> None:
-        """Make a call for the multisig account, as the last signatory that approves it."""
-
-    @call(2)
-    def cancel(
-        self,
-        threshold: From1To16,
-        others: Annotated[tuple[Bytes32, ...], Max(15)],
-        opened_at: U64,
-        call_hash: Bytes32,
-    ) -> None:
-        """Give an operation up that the signer opened; the deposit comes back."""
-
-
-class Proxy(BasePallet, index=14):
-    """Rights to make calls for another account."""
-
-    right_deposit = Value[U128](1000000000000000000)
-    announcement_deposit = Value[U128](1000000000000000000)
-    rights = DefaultMap[Bytes32, Annotated[tuple[Right, ...], Max(16)]](())
-    announcements = DefaultMap[Bytes32, Annotated[tuple[Announcement, ...], Max(16)]](())
-    next_pure = DefaultMap[Bytes32, U16](0)
-
-    class RightGiven(Event):
-        """An owner lets a delegate make calls for it."""
-
-        owner: Bytes32
-        right: Right
-
-    class RightTaken(Event):
-        """An owner lets a delegate make these calls no more."""
-
-        owner: Bytes32
-        right: Right
-
-    class PureCreated(Event):
-        """There is an account without a key, and its creator has every right to it."""
-
-        creator: Bytes32
-        account: Bytes32
-
-    class Announced(Event):
-        """A delegate will make a call for an owner."""
-
-        delegate: Bytes32
-        announcement: Announcement
-
-    class Withdrawn(Event):
-        """An announced call will not be made: its delegate or its owner does not want it."""
-
-        delegate: Bytes32
-        announcement: Announcement
-
-    class Made(Event):
-        """A delegate made a call; `error` is empty, or names why it failed and left no trace."""
-
-        delegate: Bytes32
-        owner: Bytes32
-        error: TextUpTo64
-
-    class TooMany(PalletError):
-        """The account has as many rights or announcements as may be."""
-
-    class AlreadyGiven(PalletError):
-        """The delegate has this right already."""
-
-    class InvalidRight(PalletError):
-        """An account is no delegate of itself, and pallets are named for the kind PALLETS alone."""
-
-    class NoRight(PalletError):
-        """The owner has not given this right."""
-
-    class NotAnnounced(PalletError):
-        """The call is not announced, or not for long enough."""
-
-    @call(0)
-    def proxy(self, owner: Bytes32, call: CallUpTo16384) -> None:
-        """Make a call for an owner, by a right without a delay."""
-
-    @call(1)
-    def give_right(self, right: Right) -> None:
-        """Let a delegate make calls for the signer."""
-
-    @call(2)
-    def take_right(self, right: Right) -> None:
-        """Let a delegate make these calls for the signer no more."""
-
-    @call(3)
-    def create_pure(self) -> None:
-        """Make an account without a key, to which the signer has every right.
-
-        The signer holds the deposit of that right, until it is taken by a call of the account.
-        """
-
-    @call(4)
-    def announce(self, owner: Bytes32, call_hash: Bytes32) -> None:
-        """Say which call the signer will make for an owner, so that the owner can reject it."""
-
-    @call(5)
-    def withdraw(self, owner: Bytes32, call_hash: Bytes32) -> None:
-        """Give up a call that the signer announced."""
-
-    @call(6)
-    def reject(self, delegate: Bytes32, call_hash: Bytes32) -> None:
-        """Forbid a call that a delegate announced for the signer."""
-
-    @call(7)
-    def proxy_announced(self, owner: Bytes32, call: CallUpTo16384) -> None:
-        """Make a call for an owner that was announced for as long as the right wants."""
-
-
-class Voting(BasePallet, index=15):
-    """Votes, conviction and delegation."""
-
-    lock_blocks = Value[UpTo268435456](1209600)
-    votings = DefaultMap[Bytes32, TrackName, TrackVoting](
-        TrackVoting(
-            cast=(), delegation=None, delegated=Delegated(tenths=0, capital=0), kept=0, kept_until=0
-        ),
-    )
-    locks = DefaultMap[Bytes32, Annotated[tuple[TrackLock, ...], Max(6)]](())
-
-    class Voted(Event):
-        """An account voted, or changed its vote."""
-
-        poll: U32
-        voter: Bytes32
-        vote: Vote
-
-    class VoteRemoved(Event):
-        """An account has no vote in a poll any more."""
-
-        poll: U32
-        voter: Bytes32
-
-    class DelegationSet(Event):
-        """An account lets another one vote for it on a track."""
-
-        voter: Bytes32
-        track: TrackName
-        delegation: Delegation
-
-    class DelegationEnded(Event):
-        """An account votes itself again on a track."""
-
-        voter: Bytes32
-        track: TrackName
-        delegation: Delegation
-
-    class UnknownPoll(PalletError):
-        """There is no such poll, or it is over."""
-
-    class InvalidVote(PalletError):
-        """A vote needs OPEN, and conviction goes with one side alone."""
-
-    class MoreThanLockable(PalletError):
-        """The account has less OPEN than it would vote with."""
-
-    class TooManyVotes(PalletError):
-        """The account has as many votes on this track as may be."""
-
-    class NoVote(PalletError):
-        """The account has no vote in the referendum."""
-
-    class AlreadyDelegating(PalletError):
-        """The account lets another one vote for it on this track."""
-
-    class NotDelegating(PalletError):
-        """The account lets nobody vote for it on this track."""
-
-    class AlreadyVoting(PalletError):
-        """The account votes itself on this track."""
-
-    class OwnDelegate(PalletError):
-        """An account cannot let itself vote for it."""
-
-    @call(0)
-    def vote(self, poll: U32, vote: Vote) -> None:
-        """Vote, or change a vote; what it needs is locked as long as the vote is there."""
-
-    @call(1)
-    def remove_vote(self, poll: U32) -> None:
-        """Take a vote back; in a poll that is over, it may stay locked for its time."""
-
-    @call(2)
-    def delegate(
-        self, track: TrackName, to: Bytes32, balance: PositiveU128, conviction: UpTo6
-    ) -> None:
-        """Let another account vote with `balance` and conviction of the signer on a track."""
-
-    @call(3)
-    def undelegate(self, track: TrackName) -> None:
-        """Vote oneself again on a track; the balance stays locked for its conviction's time."""
-
-    @call(4)
-    def unlock(self, voter: Bytes32, track: TrackName) -> None:
-        """Remove a voter's votes in polls that are over, and end locks whose time is over.
-
-        Anybody may: a voter who has locked everything cannot pay a fee.
-        """
 
 
 class Datanets(BasePallet, index=20):
@@ -3155,12 +2628,6 @@ class Chain(BaseChain):
         Upgrade,
         Scheduler,
         Preimage,
-        Governance,
-        Treasury,
-        Vesting,
-        Multisig,
-        Proxy,
-        Voting,
         Datanets,
         Models,
         Compute,
@@ -3186,12 +2653,6 @@ class Chain(BaseChain):
         self.upgrade = Upgrade(self)
         self.scheduler = Scheduler(self)
         self.preimage = Preimage(self)
-        self.governance = Governance(self)
-        self.treasury = Treasury(self)
-        self.vesting = Vesting(self)
-        self.multisig = Multisig(self)
-        self.proxy = Proxy(self)
-        self.voting = Voting(self)
         self.datanets = Datanets(self)
         self.models = Models(self)
         self.compute = Compute(self)

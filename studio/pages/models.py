@@ -19,10 +19,16 @@ from studio.live import live
 from studio.parts import charts, values
 from studio.parts.call_form import filled_call
 from studio.parts.tables import card, columns, crumbs, table, tiles
-from studio.parts.tags import link, tag
+from studio.parts.tags import join, link, tag
 from studio.signing import sign, told
 
-JOB_STATES = {"OPEN": "wait", "CLAIMED": "info", "COMMITTED": "wait", "SETTLED": "ok"}
+JOB_STATES = {
+    "OPEN": "wait",
+    "CLAIMED": "info",
+    "COMMITTED": "wait",
+    "REVEALED": "wait",
+    "SETTLED": "ok",
+}
 JOBS_SHOWN = 50
 COMPARED_MAX = 6
 SLOW_S = 3.0
@@ -66,6 +72,17 @@ def job_state(job: Any) -> Markup:
     return values.badge(job.state.name.lower(), JOB_STATES.get(job.state.name, "bad"))
 
 
+def data_of(job: Any) -> Markup:
+    """The Datanet versions that a job reads."""
+    return join(
+        [
+            link(f"Datanet #{each.datanet} v{each.version}", f"/datanets/{each.datanet}")
+            for each in job.order.sources
+        ],
+        ", ",
+    )
+
+
 def losses(job: Any) -> str:
     """The held-out loss before and after training."""
     if job.result is None:
@@ -86,16 +103,14 @@ async def recent_jobs(studio: Studio) -> list[tuple[int, Any]]:
     """The newest jobs first."""
     count = await studio.chain.state.read("Compute", "next_job") or 0
     numbers = list(range(count - 1, max(-1, count - 1 - JOBS_SHOWN), -1))
-    found = await studio.chain.state.read_many(
-        "Compute", "training_jobs", [(each,) for each in numbers]
-    )
+    found = await studio.chain.state.read_many("Compute", "jobs", [(each,) for each in numbers])
     return [(number, job) for number, job in zip(numbers, found, strict=True) if job is not None]
 
 
 async def _models(studio: Studio) -> Markup:
     state = studio.chain.state
     entries = await state.entries("Models", "models", 500)
-    jobs = await state.read_many("Compute", "training_jobs", [(e.value.job,) for e in entries])
+    jobs = await state.read_many("Compute", "jobs", [(e.value.job,) for e in entries])
     rows = [
         (
             values.digest(entry.key[0].hex(), f"/models/{entry.key[0].hex()}"),
@@ -121,7 +136,7 @@ async def _jobs(studio: Studio) -> Markup:
             link(f"#{number}", f"/jobs/{number}"),
             job_state(job),
             _progress(studio, number, job),
-            link(f"Datanet #{job.datanet} v{job.version}", f"/datanets/{job.datanet}"),
+            data_of(job),
             studio.account(job.owner.hex()),
             values.amount(job.fee),
         )
@@ -142,9 +157,13 @@ def _progress(studio: Studio, number: int, job: Any) -> Markup | str:
 
 
 async def _compare(studio: Studio, jobs: str) -> None:
-    finished = {number: job for number, job in await recent_jobs(studio) if job.result}
+    finished = {
+        number: job
+        for number, job in await recent_jobs(studio)
+        if job.result and job.order.parameters
+    }
     wanted = [int(each) for each in jobs.split(",") if each.isdecimal()] or list(finished)[:2]
-    names = {number: f"Job #{number}, Datanet #{job.datanet}" for number, job in finished.items()}
+    names = {number: f"Job #{number}" for number in finished}
 
     def choose(chosen: list[int]) -> None:
         ui.navigate.to(f"/models/compare?jobs={','.join(map(str, chosen[:COMPARED_MAX]))}")
@@ -173,7 +192,7 @@ async def _compare(studio: Studio, jobs: str) -> None:
 
 
 def _compared(number: int, job: Any) -> tuple[Any, ...]:
-    parameters = job.parameters
+    parameters = job.order.parameters
     return (
         link(f"#{number}", f"/jobs/{number}"),
         losses(job),
@@ -181,7 +200,7 @@ def _compared(number: int, job: Any) -> tuple[Any, ...]:
         f"{parameters.learning_rate_ppb / PPB:g}",
         values.number(parameters.batch_rows),
         values.number(parameters.rank),
-        link(f"Datanet #{job.datanet} v{job.version}", f"/datanets/{job.datanet}"),
+        data_of(job),
     )
 
 
@@ -192,7 +211,7 @@ async def _card(studio: Studio, digits: bytes) -> None:
         message = "There is no such model."
         raise ObjectMissing(message, remedy="The ModelFactory page has all of them.")
     job, base, batches = await asyncio.gather(
-        state.read("Compute", "training_jobs", model.job),
+        state.read("Compute", "jobs", model.job),
         state.read("Models", "base_models", model.base_model),
         attribution.batches_of(state, digits),
     )

@@ -15,12 +15,13 @@ from node.errors import ContentError
 from node.submission import Inclusion
 from runtime.errors import OpenLedgerError
 from runtime.types import PPB
+from runtime.wire.datanets import ALL_PURPOSES
 from studio import curves
 from studio.context import Studio
 from studio.errors import FieldInvalid, ObjectMissing
 from studio.frame import html, notice, page
 from studio.live import live
-from studio.pages.models import job_state, losses
+from studio.pages.models import data_of, job_state, losses
 from studio.parts import charts, values
 from studio.parts.call_form import definition_of, filled_call
 from studio.parts.fields import Fields
@@ -31,6 +32,8 @@ from studio.signing import sign, told
 
 DEFAULT_FEE = "100OPEN"
 CURVE_S = 0.5
+LEAVES_BESIDE_STEPS = 2
+"""Of a transcript: the initial state and the conclusion."""
 
 
 def register(studio: Studio) -> None:
@@ -52,11 +55,12 @@ def register(studio: Studio) -> None:
                 raise ObjectMissing(message, remedy="The ModelFactory page has all of them.")
             await live(studio, lambda: _status(studio, number))
             await _curve(studio, number)
+            await _abort(studio, number)
             await live(studio, lambda: _order(studio, number), 5.0)
 
 
 async def _read(studio: Studio, number: int) -> Any:
-    return await studio.chain.state.read("Compute", "training_jobs", number)
+    return await studio.chain.state.read("Compute", "jobs", number)
 
 
 async def _wizard(studio: Studio, datanet: int) -> None:
@@ -76,8 +80,10 @@ async def _wizard(studio: Studio, datanet: int) -> None:
         with ui.element("div").classes("form"):
             base = ui.select(bases, value=next(iter(bases)), label="Base model")
             data = ui.select(names, value=wanted, label="Datanet and version")
+            purposes = [each.name for each in ALL_PURPOSES]
+            purpose = ui.select(purposes, value=purposes[-1], label="What it is for")
             fee = ui.input("Fee for the worker", value=DEFAULT_FEE)
-        for each in (base, data, fee):
+        for each in (base, data, purpose, fee):
             each.props("outlined dense")
         fee.props["hint"] = "held until the result is settled; a refund if nobody delivers"
     with ui.element("section").classes("card"):
@@ -92,20 +98,25 @@ async def _wizard(studio: Studio, datanet: int) -> None:
     def rebuild() -> None:
         form.clear()
         fields.clear()
-        definition = definition_of(studio, "Compute.submit_training")
-        notation = definition.arguments.items["parameters"].describe()
+        definition = definition_of(studio, "Compute.submit_job")
+        notation = _field_type(definition.arguments.items["order"].describe(), "parameters")
         with fields:
             form.append(training_form(notation, versions[data.value][1], lambda: told(show)))
 
     async def order() -> None:
-        arguments = {
+        parameters = form[0].read()
+        ordered = {
+            "kind": "TRAIN",
             "base_model": base.value,
-            "datanet": data.value[0],
-            "version": data.value[1],
-            "parameters": form[0].read(),
-            "fee": fee.value,
+            "sources": [{"datanet": data.value[0], "version": data.value[1]}],
+            "purpose": purpose.value,
+            "leaf_count": parameters["steps"] + LEAVES_BESIDE_STEPS,
+            "parameters": parameters,
+            "subject": None,
+            "details": None,
         }
-        call = filled_call(studio, "Compute.submit_training", arguments)
+        arguments = {"order": ordered, "fee": fee.value}
+        call = filled_call(studio, "Compute.submit_job", arguments)
         await sign(studio, call, _ordered)
 
     rebuild()
@@ -122,8 +133,20 @@ async def _wizard(studio: Studio, datanet: int) -> None:
     ).classes("self-start")
 
 
+def _field_type(notation: str, name: str) -> str:
+    """The type of a record's field that holds a record, or nothing, in the metadata's notation."""
+    start = notation.index(f"{name}: ") + len(name) + 2
+    depth = 0
+    for place in range(start, len(notation)):
+        depth += {"(": 1, ")": -1}.get(notation[place], 0)
+        if notation[place] == ")" and depth == 0:
+            return notation[start : place + 1]
+    message = f"The chain's order has no {name}."
+    raise FieldInvalid(message, remedy="Use the page Pallets.")
+
+
 def _ordered(inclusion: Inclusion) -> None:
-    fields = inclusion.fields("Compute", "TrainingSubmitted")
+    fields = inclusion.fields("Compute", "Submitted")
     ui.navigate.to(f"/jobs/{fields['job']}")
 
 
@@ -192,17 +215,18 @@ async def _preview(studio: Studio, form: TrainingForm, rows: int, fee: str) -> M
 async def _duration(studio: Studio, parameters: dict[str, Any]) -> str:
     """By what the last settled job took, whose work was so and so much."""
     index = studio.chain.index
-    done = await asyncio.to_thread(index.events, 0, 1, "Compute.ResultCommitted")
+    done = await asyncio.to_thread(index.events, 0, 1, "Compute.Revealed")
     if not done:
         return "no job was finished yet, so nobody knows"
     number = done[0].fields["job"]
     claims = await asyncio.to_thread(index.events, 0, 100, "Compute.Claimed")
     begun = next((each for each in claims if each.fields["job"] == number), None)
     last = await _read(studio, number)
-    if begun is None or last is None:
+    if begun is None or last is None or last.order.parameters is None:
         return "unknown"
     work = parameters["steps"] * parameters["batch_rows"] * parameters["tokens_max"]
-    before = last.parameters.steps * last.parameters.batch_rows * last.parameters.tokens_max
+    known = last.order.parameters
+    before = known.steps * known.batch_rows * known.tokens_max
     seconds = (done[0].time_ms - begun.time_ms) / 1_000 * work / max(1, before)
     return f"about {values.span_text(round(seconds))}, as the last job did"
 
@@ -228,7 +252,7 @@ async def _status(studio: Studio, number: int) -> Markup:
         return notice(
             "A worker trains it.", "You may close this page: the job is the worker's.", "info"
         )
-    if name == "COMMITTED":
+    if name in {"COMMITTED", "REVEALED"}:
         return notice(
             "Trained. Anybody may challenge it now.",
             f"It settles at block {job.deadline:,}.",
@@ -287,13 +311,26 @@ async def _series(studio: Studio, number: int) -> dict[str, curves.Points]:
     return {"training": studio.curves.live(number)}
 
 
+async def _abort(studio: Studio, number: int) -> None:
+    """The builder may want no more than was done: the worker then commits what there is."""
+    job = await _read(studio, number)
+    key = studio.wallet.chosen(studio.session())
+    is_mine = key is not None and key.account == job.owner.hex()
+    if not is_mine or job.state.name not in {"OPEN", "CLAIMED"} or job.aborted:
+        return
+    call = filled_call(studio, "Compute.abort", {"job": number})
+    ui.button("Stop it", icon="stop", on_click=lambda: told(lambda: sign(studio, call))).props(
+        "outline"
+    ).classes("self-start")
+
+
 async def _order(studio: Studio, number: int) -> Markup:
     job = await _read(studio, number)
     known = studio.chain.state.decoder.to_json(job)
     fields = Fields(studio)
     parameters = [
         (values.words(name.removesuffix("_ppb")), _shown(name, value))
-        for name, value in known["parameters"].items()
+        for name, value in (known["order"]["parameters"] or {}).items()
     ]
     worker = studio.account(job.worker.hex()) if job.worker else "nobody yet"
     result = known["result"]
@@ -307,7 +344,7 @@ async def _order(studio: Studio, number: int) -> Markup:
                 ("Worker", worker),
                 (
                     "Data",
-                    link(f"Datanet #{job.datanet} v{job.version}", f"/datanets/{job.datanet}"),
+                    data_of(job),
                 ),
                 ("Fee", values.amount(job.fee)),
                 ("Held-out loss", losses(job)),

@@ -23,11 +23,11 @@ TIMELINE_BLOCKS = 120
 EVENTS_SHOWN = 15
 EVENTS = (
     "Offences.Punished",
+    "Offences.SlashDeferred",
+    "Offences.SlashTaken",
+    "Offences.SlashCancelled",
     "Staking.Slashed",
-    "Staking.Jailed",
-    "Staking.Unjailed",
-    "Staking.CandidateAdded",
-    "Staking.CandidateRemoved",
+    "Staking.CommissionSet",
     "Session.SetChanged",
 )
 
@@ -44,7 +44,7 @@ def register(studio: Studio) -> None:
             with ui.row().classes("q-gutter-sm"):
                 for text, call in (
                     ("Bond", "bond"),
-                    ("Become a candidate", "validate"),
+                    ("Claim rewards", "claim"),
                     ("Unbond", "unbond"),
                 ):
                     href = f"/pallets/Staking?call={call}"
@@ -63,21 +63,29 @@ async def _set(studio: Studio) -> Markup:
     blocks = await asyncio.to_thread(studio.chain.index.blocks, 0, BLOCKS_LOOKED_AT)
     members = list(current.validators) if current else []
     accounts = [(each.account,) for each in members]
-    ledgers = await state.read_many("Staking", "ledgers", accounts)
+    backings = await state.read_many("Staking", "backings", accounts)
     proposed = Counter(block.proposer for block in blocks)
-    bonded = sum(ledger.bonded for ledger in ledgers)
+    bonded = sum(backing.stake for backing in backings)
     weight = sum(each.weight for each in members) or 1
     rows = [
         (
             studio.account(each.account.hex()),
-            values.amount(ledger.bonded, 2),
+            values.amount(backing.stake, 2),
+            values.share(backing.own_shares, backing.shares),
+            values.ppb(backing.commission_ppb),
             values.share(each.weight, weight),
             values.number(proposed[each.account.hex()]),
-            _jail(ledger, studio.chain.height),
         )
-        for each, ledger in zip(members, ledgers, strict=True)
+        for each, backing in zip(members, backings, strict=True)
     ]
-    heads = columns("Validator", "Bonded#", "Voting power#", f"Of {len(blocks)} blocks#", "State")
+    heads = columns(
+        "Validator",
+        "Stake#",
+        "Its own#",
+        "Commission#",
+        "Voting power#",
+        f"Of {len(blocks)} blocks#",
+    )
     return tag(
         "div",
         tiles(
@@ -96,12 +104,6 @@ def _interval_s(blocks: tuple[BlockRow, ...]) -> float:
     if len(blocks) < 2:  # an interval has two ends
         return 0.0
     return (blocks[0].time_ms - blocks[-1].time_ms) / 1_000 / (len(blocks) - 1)
-
-
-def _jail(ledger: Any, height: int) -> Markup:
-    if ledger.jailed_until is not None and ledger.jailed_until > height:
-        return values.badge(f"jailed until {ledger.jailed_until:,}", "bad")
-    return values.badge("active", "ok")
 
 
 def _timeline(studio: Studio, members: list[Any], blocks: tuple[BlockRow, ...]) -> Markup:

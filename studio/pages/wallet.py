@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from markupsafe import Markup
 from nicegui import ui
 
+from studio.chain import staking
 from studio.context import Studio
 from studio.frame import html, notice, page
 from studio.live import live
@@ -73,9 +74,9 @@ def _actions(studio: Studio) -> None:
 async def _keys(studio: Studio) -> Markup:
     keys = studio.wallet.keys(studio.session())
     accounts = [[bytes.fromhex(each.account)] for each in keys]
-    balances, ledgers = await asyncio.gather(
+    balances, bonded = await asyncio.gather(
         studio.chain.state.read_many("Balances", "accounts", accounts),
-        studio.chain.state.read_many("Staking", "ledgers", accounts),
+        staking.staked(studio.chain.state, [each[0] for each in accounts]),
     )
     rows = [
         (
@@ -84,11 +85,11 @@ async def _keys(studio: Studio) -> Markup:
             _state(key),
             values.amount(balance.free),
             values.amount(balance.held),
-            values.amount(0 if ledger is None else ledger.bonded),
+            values.amount(staked),
         )
-        for key, balance, ledger in zip(keys, balances, ledgers, strict=True)
+        for key, balance, staked in zip(keys, balances, bonded, strict=True)
     ]
-    heads = columns("Account", "Key", "State", "Free#", "Held#", "Bonded#")
+    heads = columns("Account", "Key", "State", "Free#", "Held#", "Staked#")
     empty = tag("div", tag("strong", "No key yet."), "Make one: it takes a name and a password.")
     return card("Accounts", table(heads, rows, caption="Keys of this machine", empty=empty))
 
