@@ -66,7 +66,7 @@ class Fees(Pallet, index=3):
     shares = Parameter[FeeShares](
         FeeShares(author_ppb=200_000_000, treasury_ppb=0, burned_ppb=800_000_000),
         "What of the fees goes to the proposer and to the treasury, and what is burned.",
-        _fault_of,
+        check=_fault_of,
     )
     multiplier_ppb = Value[U64](PPB)
     """The multiplier of the next block, in billionths."""
