@@ -45,7 +45,7 @@ async def first_steps(studio: Studio) -> None:
             tag(
                 "header",
                 tag("h2", "See it work: three clicks"),
-                tag("span", "about two minutes", class_="note"),
+                tag("span", "a few minutes", class_="note"),
             )
         )
         body = ui.element("ol").classes("steps")
@@ -125,7 +125,6 @@ def _button(studio: Studio, path: Path, place: int, lesson: dict[str, Any]) -> N
         command = [sys.executable, "-m", "node.demo.lesson", step]
         command += [f"--node={studio.settings.node}", f"--file={path}"]
         await asyncio.to_thread(launch, command, path.with_suffix(".log"))
-        ui.navigate.reload()
 
     if place == len(STEPS) - 1:
         href = f"/chat?model={lesson.get('model', '')}&ask={quote('first')}"
