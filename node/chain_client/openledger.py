@@ -26,16 +26,26 @@ BytesUpTo4096 = Annotated[bytes, Max(4096)]
 BytesUpTo512 = Annotated[bytes, Max(512)]
 BytesUpTo61440 = Annotated[bytes, Max(61440)]
 BytesUpTo80 = Annotated[bytes, Max(80)]
+CallUpTo16384 = Annotated[RuntimeCall, Max(16384)]
 CallUpTo32768 = Annotated[RuntimeCall, Max(32768)]
 CallUpTo8192 = Annotated[RuntimeCall, Max(8192)]
 From1000000To1E9 = Annotated[int, Between(1000000, 10**9)]
 From1E18To1E25 = Annotated[int, Between(10**18, 10**25)]
 From1E7To1E9 = Annotated[int, Between(10**7, 10**9)]
+From1To1000 = Annotated[int, Between(1, 1000)]
+From1To10000 = Annotated[int, Between(1, 10000)]
+From1To16 = Annotated[int, Between(1, 16)]
+From1To1E10 = Annotated[int, Between(1, 10**10)]
+From1To1E24 = Annotated[int, Between(1, 10**24)]
 From1To1E25 = Annotated[int, Between(1, 10**25)]
+From1To1E9 = Annotated[int, Between(1, 10**9)]
+From1To2147483648 = Annotated[int, Between(1, 2**31)]
 From1To256 = Annotated[int, Between(1, 256)]
 From1To4294967296 = Annotated[int, Between(1, 2**32)]
 From1To64 = Annotated[int, Between(1, 64)]
+From1To8 = Annotated[int, Between(1, 8)]
 PositiveU128 = Annotated[int, Between(1, 2**128 - 1)]
+PositiveU16 = Annotated[int, Between(1, 65535)]
 PositiveU32 = Annotated[int, Between(1, 2**32 - 1)]
 PositiveU64 = Annotated[int, Between(1, 2**64 - 1)]
 TextUpTo1024 = Annotated[str, Max(1024)]
@@ -53,10 +63,15 @@ UpTo1E15 = Annotated[int, Between(0, 10**15)]
 UpTo1E18 = Annotated[int, Between(0, 10**18)]
 UpTo1E23 = Annotated[int, Between(0, 10**23)]
 UpTo1E24 = Annotated[int, Between(0, 10**24)]
+UpTo1E25 = Annotated[int, Between(0, 10**25)]
 UpTo1E8 = Annotated[int, Between(0, 10**8)]
 UpTo1E9 = Annotated[int, Between(0, 10**9)]
+UpTo268435456 = Annotated[int, Between(0, 2**28)]
+UpTo400000000 = Annotated[int, Between(0, 400000000)]
 UpTo4294967296 = Annotated[int, Between(0, 2**32)]
 UpTo500000000 = Annotated[int, Between(0, 500000000)]
+UpTo6 = Annotated[int, Between(0, 6)]
+UpTo600000000 = Annotated[int, Between(0, 600000000)]
 UpTo9223372036854775808 = Annotated[int, Between(0, 2**63)]
 
 
@@ -278,6 +293,190 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Curve:
+    """Part of what Governance stores or takes."""
+
+    start_ppb: UpTo1E9
+    end_ppb: UpTo1E9
+    reached_ppb: From1To1E9
+
+
+@dataclass(frozen=True, slots=True)
+class TrackTerms:
+    """Part of what Governance stores or takes."""
+
+    decision_deposit: U128
+    deciding_max: PositiveU16
+    prepare_blocks: U32
+    decision_blocks: PositiveU32
+    confirm_blocks: PositiveU32
+    enactment_blocks: PositiveU32
+    approval: Curve
+    support: Curve
+
+
+class TrackName(IntEnum):
+    """Part of what Governance and Voting store or takes."""
+
+    ROOT = 0
+    PARAMETERS = 1
+    SMALL_SPENDER = 2
+    LARGE_SPENDER = 3
+    CANCELLER = 4
+    KILLER = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Part of what Governance stores or takes."""
+
+    aye_tenths: U128
+    nay_tenths: U128
+    support: U128
+
+
+@dataclass(frozen=True, slots=True)
+class Referendum:
+    """Part of what Governance stores or takes."""
+
+    track: TrackName
+    call_hash: Bytes32
+    submitter: Bytes32
+    submission_deposit: U128
+    enactment_blocks: U32
+    submitted_at: U64
+    depositor: Bytes32 | None
+    decision_deposit: U128
+    deciding_since: U64 | None
+    confirming_since: U64 | None
+    tally: Tally
+    alarm: U64 | None
+
+
+class Result(IntEnum):
+    """Part of what Governance stores or takes."""
+
+    APPROVED = 0
+    REJECTED = 1
+    TIMED_OUT = 2
+    CANCELLED = 3
+    KILLED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Part of what Governance stores or takes."""
+
+    track: TrackName
+    call_hash: Bytes32
+    result: Result
+    ended_at: U64
+    tally: Tally
+
+
+@dataclass(frozen=True, slots=True)
+class VestingSchedule:
+    """Part of what Vesting stores or takes."""
+
+    amount: PositiveU128
+    starts_at: U64
+    blocks: PositiveU32
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Part of what Multisig stores or takes."""
+
+    opener: Bytes32
+    deposit: U128
+    opened_at: U64
+    approvals: Annotated[tuple[Bytes32, ...], Max(16)]
+
+
+class Kind(IntEnum):
+    """Part of what Proxy stores or takes."""
+
+    ANY = 0
+    NON_TRANSFER = 1
+    GOVERNANCE = 2
+    STAKING = 3
+    PALLETS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """Part of what Proxy stores or takes."""
+
+    delegate: Bytes32
+    kind: Kind
+    pallets: Annotated[tuple[TextUpTo64, ...], Max(8)]
+    delay_blocks: U32
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """Part of what Proxy stores or takes."""
+
+    owner: Bytes32
+    call_hash: Bytes32
+    height: U64
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """Part of what Voting stores or takes."""
+
+    aye: U128
+    nay: U128
+    abstain: U128
+    conviction: UpTo6
+
+
+@dataclass(frozen=True, slots=True)
+class CastVote:
+    """Part of what Voting stores or takes."""
+
+    poll: U32
+    vote: Vote
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """Part of what Voting stores or takes."""
+
+    delegate: Bytes32
+    balance: U128
+    conviction: UpTo6
+
+
+@dataclass(frozen=True, slots=True)
+class Delegated:
+    """Part of what Voting stores or takes."""
+
+    tenths: U128
+    capital: U128
+
+
+@dataclass(frozen=True, slots=True)
+class TrackVoting:
+    """Part of what Voting stores or takes."""
+
+    cast: Annotated[tuple[CastVote, ...], Max(32)]
+    delegation: Delegation | None
+    delegated: Delegated
+    kept: U128
+    kept_until: U64
+
+
+@dataclass(frozen=True, slots=True)
+class TrackLock:
+    """Part of what Voting stores or takes."""
+
+    track: TrackName
+    amount: U128
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """Part of what Datanets stores or takes."""
 
@@ -308,7 +507,7 @@ class Datanet:
 
 
 class Purpose(IntEnum):
-    """Part of what Datanets, Submissions, DataRights and DatanetVotes store or takes."""
+    """Part of what Datanets, Compute, Submissions, DataRights and DatanetVotes store or takes."""
 
     RESEARCH = 0
     EDUCATION = 1
@@ -424,13 +623,20 @@ class Model:
     shares: Shares
 
 
-@dataclass(frozen=True, slots=True)
-class Worker:
+class JobKind(IntEnum):
     """Part of what Compute stores or takes."""
 
-    bond: U128
-    open_jobs: U32
-    bonded_until: U64
+    TRAIN = 0
+    ATTRIBUTE = 1
+    EVALUATE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class RowSource:
+    """Part of what Compute stores or takes."""
+
+    datanet: U32
+    version: U32
 
 
 class Schedule(IntEnum):
@@ -465,14 +671,30 @@ class TrainingParameters:
     target_modules: Annotated[tuple[TextUpTo64, ...], Max(7)]
 
 
+@dataclass(frozen=True, slots=True)
+class JobOrder:
+    """Part of what Compute stores or takes."""
+
+    kind: JobKind
+    base_model: Bytes32
+    sources: Annotated[tuple[RowSource, ...], Max(8)]
+    purpose: Purpose
+    leaf_count: U32
+    parameters: TrainingParameters | None
+    subject: Bytes32 | None
+    details: Bytes32 | None
+
+
 class JobState(IntEnum):
     """Part of what Compute and Attribution store or takes."""
 
     OPEN = 0
     CLAIMED = 1
     COMMITTED = 2
-    SETTLED = 3
-    REFUNDED = 4
+    REVEALED = 3
+    SETTLED = 4
+    REFUNDED = 5
+    CONVICTED = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -490,20 +712,41 @@ class TrainingOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingJob:
+class Job:
     """Part of what Compute stores or takes."""
 
     owner: Bytes32
-    base_model: Bytes32
-    datanet: U32
-    version: U32
-    parameters: TrainingParameters
+    order: JobOrder
     fee: U128
+    bond: U128
+    panel: Annotated[tuple[Bytes32, ...], Max(8)]
+    panel_pay: U128
+    deadline: U64
     state: JobState
     worker: Bytes32 | None
     claimed_at: U64 | None
-    deadline: U64
+    aborted: bool
+    blinded: Bytes32 | None
     result: TrainingOutcome | None
+    certified: bool
+    disputed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListPath:
+    """Part of what Compute, DataRights and Disputes store or takes."""
+
+    index: U32
+    count: U32
+    siblings: Annotated[tuple[Bytes32, ...], Max(32)]
+
+
+@dataclass(frozen=True, slots=True)
+class LeafOpening:
+    """Part of what Compute and Disputes store or takes."""
+
+    leaf: BytesUpTo512
+    path: ListPath
 
 
 @dataclass(frozen=True, slots=True)
@@ -727,15 +970,6 @@ class RowRecord:
     index: U32
 
 
-@dataclass(frozen=True, slots=True)
-class ListPath:
-    """Part of what DataRights stores or takes."""
-
-    index: U32
-    count: U32
-    siblings: Annotated[tuple[Bytes32, ...], Max(32)]
-
-
 class ProposalState(IntEnum):
     """Part of what DatanetVotes stores or takes."""
 
@@ -755,6 +989,119 @@ class Proposal:
     state: ProposalState
     approving: U128
     rejecting: U128
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Part of what Workers stores or takes."""
+
+    bond: U128
+    locked: U128
+    clean_jobs: U32
+    seat: U32
+    bonded_until: U64
+
+
+@dataclass(frozen=True, slots=True)
+class Subtree:
+    """Part of what Disputes stores or takes."""
+
+    level: U8
+    index: U32
+
+
+class Turn(IntEnum):
+    """Part of what Disputes stores or takes."""
+
+    SPLIT = 0
+    PICK = 1
+    OPEN = 2
+    JUDGE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """Part of what Disputes stores or takes."""
+
+    challenger: Bytes32
+    worker: Bytes32
+    bond: U128
+    root: Bytes32
+    leaf_count: U32
+    subtree: Subtree
+    expected: Bytes32
+    nodes: Annotated[tuple[Bytes32, ...], Max(16)]
+    turn: Turn
+    since: U64
+    worker_blocks: U32
+    challenger_blocks: U32
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedStep:
+    """Part of what Disputes stores or takes."""
+
+    index: U32
+    before: BytesUpTo512 | None
+    after: BytesUpTo512
+    state: Bytes32 | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """Part of what Disputes stores or takes."""
+
+    validator: Bytes32
+    result: Bytes32
+
+
+@dataclass(frozen=True, slots=True)
+class DisputesTally:
+    """Part of what Disputes stores or takes."""
+
+    validators_hash: Bytes32
+    given: Annotated[tuple[Attestation, ...], Max(256)]
+
+
+@dataclass(frozen=True, slots=True)
+class StepOpening:
+    """Part of what Disputes stores or takes."""
+
+    before: LeafOpening | None
+    after: LeafOpening
+    state: Bytes32 | None
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Part of what Audits stores or takes."""
+
+    job: U32
+    worker: Bytes32
+    fee: U128
+    panel: Annotated[tuple[Bytes32, ...], Max(8)]
+    at: U64
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Part of what Audits stores or takes."""
+
+    auditor: Bytes32
+    bond: U128
+    blinded: Bytes32 | None
+    root: Bytes32 | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPlan:
+    """Part of what Audits stores or takes."""
+
+    fee: U128
+    is_panel: bool
+    audits: Annotated[tuple[Audit, ...], Max(8)]
+    due: U64
+    root: Bytes32 | None
 
 
 class System(BasePallet, index=0):
@@ -793,6 +1140,9 @@ class System(BasePallet, index=0):
     class UnknownParameter(PalletError):
         """No pallet of the chain has a parameter of this name."""
 
+    class ParameterGuarded(PalletError):
+        """The parameter decides about all else, and no track but root may change it."""
+
     class ParameterRefused(PalletError):
         """The parameter may not have this value."""
 
@@ -803,6 +1153,12 @@ class System(BasePallet, index=0):
     @unsigned_call(1)
     def set_parameter(self, pallet: TextUpTo64, name: TextUpTo64, value: BytesUpTo1024) -> None:
         """Give a parameter of any pallet another value, in canonical CBOR."""
+
+    @unsigned_call(2)
+    def set_guarded_parameter(
+        self, pallet: TextUpTo64, name: TextUpTo64, value: BytesUpTo1024
+    ) -> None:
+        """Give any parameter another value, one that decides about all else as well."""
 
 
 class Utility(BasePallet, index=1):
@@ -1450,6 +1806,518 @@ class Preimage(BasePallet, index=9):
         """Remove a call that the signer noted and nobody needs, and give the deposit back."""
 
 
+class Governance(BasePallet, index=10):
+    """Referenda on tracks, which carry any call."""
+
+    root_terms = Value[TrackTerms](
+        TrackTerms(
+            decision_deposit=100000000000000000000000,
+            deciding_max=1,
+            prepare_blocks=345600,
+            decision_blocks=4838400,
+            confirm_blocks=345600,
+            enactment_blocks=345600,
+            approval=Curve(start_ppb=1000000000, end_ppb=500000001, reached_ppb=1000000000),
+            support=Curve(start_ppb=500000000, end_ppb=100000000, reached_ppb=1000000000),
+        ),
+    )
+    parameters_terms = Value[TrackTerms](
+        TrackTerms(
+            decision_deposit=10000000000000000000000,
+            deciding_max=10,
+            prepare_blocks=172800,
+            decision_blocks=1209600,
+            confirm_blocks=172800,
+            enactment_blocks=1209600,
+            approval=Curve(start_ppb=500000001, end_ppb=500000001, reached_ppb=1000000000),
+            support=Curve(start_ppb=50000000, end_ppb=50000000, reached_ppb=1000000000),
+        ),
+    )
+    small_spender_terms = Value[TrackTerms](
+        TrackTerms(
+            decision_deposit=1000000000000000000000,
+            deciding_max=10,
+            prepare_blocks=172800,
+            decision_blocks=2419200,
+            confirm_blocks=172800,
+            enactment_blocks=172800,
+            approval=Curve(start_ppb=800000000, end_ppb=500000001, reached_ppb=1000000000),
+            support=Curve(start_ppb=50000000, end_ppb=10000000, reached_ppb=1000000000),
+        ),
+    )
+    large_spender_terms = Value[TrackTerms](
+        TrackTerms(
+            decision_deposit=20000000000000000000000,
+            deciding_max=5,
+            prepare_blocks=345600,
+            decision_blocks=4838400,
+            confirm_blocks=345600,
+            enactment_blocks=172800,
+            approval=Curve(start_ppb=900000000, end_ppb=500000001, reached_ppb=1000000000),
+            support=Curve(start_ppb=250000000, end_ppb=50000000, reached_ppb=1000000000),
+        ),
+    )
+    canceller_terms = Value[TrackTerms](
+        TrackTerms(
+            decision_deposit=10000000000000000000000,
+            deciding_max=10,
+            prepare_blocks=7200,
+            decision_blocks=1209600,
+            confirm_blocks=21600,
+            enactment_blocks=1200,
+            approval=Curve(start_ppb=1000000000, end_ppb=500000001, reached_ppb=1000000000),
+            support=Curve(start_ppb=100000000, end_ppb=20000000, reached_ppb=500000000),
+        ),
+    )
+    killer_terms = Value[TrackTerms](
+        TrackTerms(
+            decision_deposit=50000000000000000000000,
+            deciding_max=10,
+            prepare_blocks=1200,
+            decision_blocks=1209600,
+            confirm_blocks=21600,
+            enactment_blocks=1200,
+            approval=Curve(start_ppb=1000000000, end_ppb=600000000, reached_ppb=1000000000),
+            support=Curve(start_ppb=200000000, end_ppb=20000000, reached_ppb=500000000),
+        ),
+    )
+    submission_deposit = Value[UpTo1E25](10000000000000000000000)
+    undecided_blocks = Value[PositiveU32](2419200)
+    inactive = Value[Annotated[tuple[Bytes32, ...], Max(24)]](())
+    next_referendum = Value[U32](0)
+    referenda = Map[U32, Referendum]()
+    outcomes = Map[U32, Outcome]()
+    alarms = Value[Annotated[tuple[tuple[U64, U32], ...], Max(240)]](())
+    open_count = DefaultMap[TrackName, U16](0)
+    deciding_count = DefaultMap[TrackName, U16](0)
+    waiting = DefaultMap[TrackName, Annotated[tuple[U32, ...], Max(40)]](())
+
+    class Submitted(Event):
+        """A referendum asks whether the chain shall make a call."""
+
+        referendum: U32
+        track: TrackName
+        call_hash: Bytes32
+        submitter: Bytes32
+        deposit: U128
+
+    class DecisionDepositPlaced(Event):
+        """Somebody left what it takes to decide a referendum."""
+
+        referendum: U32
+        depositor: Bytes32
+        deposit: U128
+
+    class DecisionStarted(Event):
+        """A referendum is decided from now on."""
+
+        referendum: U32
+
+    class ConfirmStarted(Event):
+        """A referendum passes, and will be approved at the height that is named unless it stops."""
+
+        referendum: U32
+        approved_at: U64
+
+    class ConfirmAborted(Event):
+        """A referendum does not pass any more."""
+
+        referendum: U32
+
+    class Ended(Event):
+        """A referendum is over."""
+
+        referendum: U32
+        result: Result
+        tally: Tally
+        enacted_at: U64 | None
+
+    class DepositSlashed(Event):
+        """The deposit of a killed referendum went to the treasury."""
+
+        referendum: U32
+        depositor: Bytes32
+        amount: U128
+
+    class TooManyReferenda(PalletError):
+        """The track has as many referenda that are not over as may be."""
+
+    class NotOngoing(PalletError):
+        """There is no such referendum, or it is over."""
+
+    class NotCancellable(PalletError):
+        """The referendum is over, and its call is made or will not be."""
+
+    class DepositThere(PalletError):
+        """Somebody left the decision deposit already."""
+
+    @call(0)
+    def submit(self, track: TrackName, call_hash: Bytes32, enactment_blocks: U32) -> None:
+        """Ask whether the chain shall make a noted call, `enactment_blocks` after the approval."""
+
+    @call(1)
+    def place_decision_deposit(self, referendum: U32) -> None:
+        """Leave what it takes to decide a referendum; it comes back when that is over."""
+
+    @unsigned_call(2)
+    def cancel(self, referendum: U32) -> None:
+        """End a referendum, or give the call of an approved one up; the deposits come back."""
+
+    @unsigned_call(3)
+    def kill(self, referendum: U32) -> None:
+        """End a referendum, and slash its deposits."""
+
+
+class Treasury(BasePallet, index=11):
+    """What belongs to the chain, and how it is spent."""
+
+    small_spend_max = Value[U128](10000000000000000000000)
+    large_spend_max = Value[U128](1000000000000000000000000)
+    pots = Map[TextUpTo64, Bytes32]()
+    spent = DefaultMap[TextUpTo64, U128](0)
+
+    class Spent(Event):
+        """OPEN of a pot went to an account."""
+
+        pot: TextUpTo64
+        receiver: Bytes32
+        amount: U128
+
+    class PotNamed(Event):
+        """Spends may be from this account."""
+
+        pot: TextUpTo64
+        account: Bytes32
+
+    class UnknownPot(PalletError):
+        """There is no pot of this name."""
+
+    class MoreThanTrack(PalletError):
+        """A referendum of this track may not spend so much at once."""
+
+    @unsigned_call(0)
+    def spend_small(self, pot: TextUpTo64, receiver: Bytes32, amount: PositiveU128) -> None:
+        """Move up to `small_spend_max` of a pot to an account."""
+
+    @unsigned_call(1)
+    def spend_large(self, pot: TextUpTo64, receiver: Bytes32, amount: PositiveU128) -> None:
+        """Move up to `large_spend_max` of a pot to an account."""
+
+    @unsigned_call(2)
+    def spend(self, pot: TextUpTo64, receiver: Bytes32, amount: PositiveU128) -> None:
+        """Move any amount of a pot to an account."""
+
+
+class Vesting(BasePallet, index=12):
+    """OPEN that comes free over time."""
+
+    transfer_min = Value[U128](100000000000000000000)
+    schedules = DefaultMap[Bytes32, Annotated[tuple[VestingSchedule, ...], Max(8)]](())
+
+    class Granted(Event):
+        """An account has another schedule."""
+
+        account: Bytes32
+        schedule: VestingSchedule
+
+    class Updated(Event):
+        """So much of an account's schedules is still locked."""
+
+        account: Bytes32
+        locked: U128
+
+    class TooLittle(PalletError):
+        """The amount is too small for a schedule."""
+
+    class TooManySchedules(PalletError):
+        """The account has as many schedules as may be."""
+
+    class NotVesting(PalletError):
+        """The account has no schedule."""
+
+    class UnknownSchedule(PalletError):
+        """The account has no two schedules with these positions."""
+
+    @call(0)
+    def vest(self) -> None:
+        """Make free what the signer's schedules let go at this height."""
+
+    @call(1)
+    def claim(self, account: Bytes32) -> None:
+        """The same for another account: a pot has no key, and a fee may be too much for some."""
+
+    @call(2)
+    def vested_transfer(self, receiver: Bytes32, schedule: VestingSchedule) -> None:
+        """Send OPEN that comes free to `receiver` over time."""
+
+    @call(3)
+    def merge(self, first: U8, second: U8) -> None:
+        """Put one schedule in the place of two: from the later begin to the later end."""
+
+
+class Multisig(BasePallet, index=13):
+    """Calls that several accounts make together."""
+
+    deposit_base = Value[U128](10000000000000000000)
+    deposit_per_approval = Value[U128](1000000000000000000)
+    operations = Map[Bytes32, Bytes32, Operation]()
+
+    class Approved(Event):
+        """A signatory approved a call of a multisig account."""
+
+        account: Bytes32
+        call_hash: Bytes32
+        signatory: Bytes32
+        opened_at: U64
+        approvals: U8
+
+    class Executed(Event):
+        """A call was made; `error` is empty, or names why it failed and left no trace."""
+
+        account: Bytes32
+        call_hash: Bytes32
+        error: TextUpTo64
+
+    class Cancelled(Event):
+        """An operation was given up by who opened it."""
+
+        account: Bytes32
+        call_hash: Bytes32
+
+    class InvalidSignatories(PalletError):
+        """The other signatories are not in order, or the threshold is more than there are."""
+
+    class WrongOperation(PalletError):
+        """The operation was not opened at this height; None means that there is none."""
+
+    class AlreadyApproved(PalletError):
+        """The signer has approved this operation."""
+
+    class TooFewApprovals(PalletError):
+        """The call needs more approvals before it can be made."""
+
+    class NotOpener(PalletError):
+        """Somebody else opened the operation."""
+
+    @call(0)
+    def approve(
+        self,
+        threshold: From1To16,
+        others: Annotated[tuple[Bytes32, ...], Max(15)],
+        opened_at: U64 | None,
+        call_hash: Bytes32,
+    ) -> None:
+        """Approve a call by its hash; None for `opened_at` opens the operation, for a deposit."""
+
+    @call(1)
+    def execute(
+        self,
+        threshold: From1To16,
+        others: Annotated[tuple[Bytes32, ...], Max(15)],
+        opened_at: U64 | None,
+        call: CallUpTo16384,
+    ) -> None:
+        """Make a call for the multisig account, as the last signatory that approves it."""
+
+    @call(2)
+    def cancel(
+        self,
+        threshold: From1To16,
+        others: Annotated[tuple[Bytes32, ...], Max(15)],
+        opened_at: U64,
+        call_hash: Bytes32,
+    ) -> None:
+        """Give an operation up that the signer opened; the deposit comes back."""
+
+
+class Proxy(BasePallet, index=14):
+    """Rights to make calls for another account."""
+
+    right_deposit = Value[U128](1000000000000000000)
+    announcement_deposit = Value[U128](1000000000000000000)
+    rights = DefaultMap[Bytes32, Annotated[tuple[Right, ...], Max(16)]](())
+    announcements = DefaultMap[Bytes32, Annotated[tuple[Announcement, ...], Max(16)]](())
+    next_pure = DefaultMap[Bytes32, U16](0)
+
+    class RightGiven(Event):
+        """An owner lets a delegate make calls for it."""
+
+        owner: Bytes32
+        right: Right
+
+    class RightTaken(Event):
+        """An owner lets a delegate make these calls no more."""
+
+        owner: Bytes32
+        right: Right
+
+    class PureCreated(Event):
+        """There is an account without a key, and its creator has every right to it."""
+
+        creator: Bytes32
+        account: Bytes32
+
+    class Announced(Event):
+        """A delegate will make a call for an owner."""
+
+        delegate: Bytes32
+        announcement: Announcement
+
+    class Withdrawn(Event):
+        """An announced call will not be made: its delegate or its owner does not want it."""
+
+        delegate: Bytes32
+        announcement: Announcement
+
+    class Made(Event):
+        """A delegate made a call; `error` is empty, or names why it failed and left no trace."""
+
+        delegate: Bytes32
+        owner: Bytes32
+        error: TextUpTo64
+
+    class TooMany(PalletError):
+        """The account has as many rights or announcements as may be."""
+
+    class AlreadyGiven(PalletError):
+        """The delegate has this right already."""
+
+    class InvalidRight(PalletError):
+        """An account is no delegate of itself, and pallets are named for the kind PALLETS alone."""
+
+    class NoRight(PalletError):
+        """The owner has not given this right."""
+
+    class NotAnnounced(PalletError):
+        """The call is not announced, or not for long enough."""
+
+    @call(0)
+    def proxy(self, owner: Bytes32, call: CallUpTo16384) -> None:
+        """Make a call for an owner, by a right without a delay."""
+
+    @call(1)
+    def give_right(self, right: Right) -> None:
+        """Let a delegate make calls for the signer."""
+
+    @call(2)
+    def take_right(self, right: Right) -> None:
+        """Let a delegate make these calls for the signer no more."""
+
+    @call(3)
+    def create_pure(self) -> None:
+        """Make an account without a key, to which the signer has every right.
+
+        The signer holds the deposit of that right, until it is taken by a call of the account.
+        """
+
+    @call(4)
+    def announce(self, owner: Bytes32, call_hash: Bytes32) -> None:
+        """Say which call the signer will make for an owner, so that the owner can reject it."""
+
+    @call(5)
+    def withdraw(self, owner: Bytes32, call_hash: Bytes32) -> None:
+        """Give up a call that the signer announced."""
+
+    @call(6)
+    def reject(self, delegate: Bytes32, call_hash: Bytes32) -> None:
+        """Forbid a call that a delegate announced for the signer."""
+
+    @call(7)
+    def proxy_announced(self, owner: Bytes32, call: CallUpTo16384) -> None:
+        """Make a call for an owner that was announced for as long as the right wants."""
+
+
+class Voting(BasePallet, index=15):
+    """Votes, conviction and delegation."""
+
+    lock_blocks = Value[UpTo268435456](1209600)
+    votings = DefaultMap[Bytes32, TrackName, TrackVoting](
+        TrackVoting(
+            cast=(), delegation=None, delegated=Delegated(tenths=0, capital=0), kept=0, kept_until=0
+        ),
+    )
+    locks = DefaultMap[Bytes32, Annotated[tuple[TrackLock, ...], Max(6)]](())
+
+    class Voted(Event):
+        """An account voted, or changed its vote."""
+
+        poll: U32
+        voter: Bytes32
+        vote: Vote
+
+    class VoteRemoved(Event):
+        """An account has no vote in a poll any more."""
+
+        poll: U32
+        voter: Bytes32
+
+    class DelegationSet(Event):
+        """An account lets another one vote for it on a track."""
+
+        voter: Bytes32
+        track: TrackName
+        delegation: Delegation
+
+    class DelegationEnded(Event):
+        """An account votes itself again on a track."""
+
+        voter: Bytes32
+        track: TrackName
+        delegation: Delegation
+
+    class UnknownPoll(PalletError):
+        """There is no such poll, or it is over."""
+
+    class InvalidVote(PalletError):
+        """A vote needs OPEN, and conviction goes with one side alone."""
+
+    class MoreThanLockable(PalletError):
+        """The account has less OPEN than it would vote with."""
+
+    class TooManyVotes(PalletError):
+        """The account has as many votes on this track as may be."""
+
+    class NoVote(PalletError):
+        """The account has no vote in the referendum."""
+
+    class AlreadyDelegating(PalletError):
+        """The account lets another one vote for it on this track."""
+
+    class NotDelegating(PalletError):
+        """The account lets nobody vote for it on this track."""
+
+    class AlreadyVoting(PalletError):
+        """The account votes itself on this track."""
+
+    class OwnDelegate(PalletError):
+        """An account cannot let itself vote for it."""
+
+    @call(0)
+    def vote(self, poll: U32, vote: Vote) -> None:
+        """Vote, or change a vote; what it needs is locked as long as the vote is there."""
+
+    @call(1)
+    def remove_vote(self, poll: U32) -> None:
+        """Take a vote back; in a poll that is over, it may stay locked for its time."""
+
+    @call(2)
+    def delegate(
+        self, track: TrackName, to: Bytes32, balance: PositiveU128, conviction: UpTo6
+    ) -> None:
+        """Let another account vote with `balance` and conviction of the signer on a track."""
+
+    @call(3)
+    def undelegate(self, track: TrackName) -> None:
+        """Vote oneself again on a track; the balance stays locked for its conviction's time."""
+
+    @call(4)
+    def unlock(self, voter: Bytes32, track: TrackName) -> None:
+        """Remove a voter's votes in polls that are over, and end locks whose time is over.
+
+        Anybody may: a voter who has locked everything cannot pay a fee.
+        """
+
+
 class Datanets(BasePallet, index=20):
     """Datanets, their terms, and their versions."""
 
@@ -1646,36 +2514,29 @@ class Models(BasePallet, index=21):
 
 
 class Compute(BasePallet, index=22):
-    """Workers, training jobs and their results."""
+    """Jobs and their results."""
 
-    worker_bond_min: Final[U128] = 10000000000000000000000
-    training_fee_min: Final[U128] = 1000000000000000000
-    levy_ppb: Final[UpTo1E9] = 50000000
-    open_jobs_max: Final[U32] = 4
-
-    claim_blocks = Value[PositiveU32](172800)
-    commit_blocks = Value[PositiveU32](172800)
-    window_blocks = Value[U32](7200)
-    workers = Map[Bytes32, Worker]()
+    fee_min = Value[From1To1E24](1000000000000000000)
+    leaf_price = Value[UpTo1E24](100000000000000)
+    bond_factor = Value[From1To1000](10)
+    lapse_ppb = Value[UpTo1E9](100000000)
+    levy_ppb = Value[UpTo500000000](50000000)
+    panel_min = Value[From1To8](4)
+    open_jobs_max = Value[From1To1000](4)
+    claim_blocks = Value[From1To4294967296](172800)
+    commit_blocks = Value[From1To4294967296](172800)
+    reveal_blocks = Value[From1To4294967296](7200)
+    window_blocks = Value[From1To4294967296](7200)
+    abort_blocks = Value[From1To4294967296](7200)
     next_job = Value[U32](0)
-    training_jobs = Map[U32, TrainingJob]()
+    jobs = Map[U32, Job]()
+    claims = DefaultMap[Bytes32, U32](0)
 
-    class WorkerRegistered(Event):
-        """A worker bonded and may claim jobs."""
-
-        worker: Bytes32
-        bond: U128
-
-    class WorkerUnbonded(Event):
-        """A worker left and has its bond back."""
-
-        worker: Bytes32
-        bond: U128
-
-    class TrainingSubmitted(Event):
-        """A training job waits for a worker."""
+    class Submitted(Event):
+        """A job waits for a worker."""
 
         job: U32
+        kind: JobKind
         owner: Bytes32
         fee: U128
 
@@ -1686,16 +2547,33 @@ class Compute(BasePallet, index=22):
         worker: Bytes32
         deadline: U64
 
-    class ResultCommitted(Event):
-        """The worker committed to its result, which can be settled from the deadline."""
+    class Aborted(Event):
+        """The owner wants no more of the job than its worker has done."""
+
+        job: U32
+        deadline: U64
+
+    class Committed(Event):
+        """The worker committed to a blinded root; auditors are drawn."""
 
         job: U32
         worker: Bytes32
-        adapter: Bytes32
+        blinded: Bytes32
+
+    class Revealed(Event):
+        """The result is known, and can be challenged until the deadline."""
+
+        job: U32
+        root: Bytes32
         deadline: U64
 
+    class Certified(Event):
+        """The validators hold what it takes to check the result."""
+
+        job: U32
+
     class Settled(Event):
-        """The worker was paid; `levy` went to the audit account."""
+        """The worker was paid; `levy` went to the account that pays audits."""
 
         job: U32
         worker: Bytes32
@@ -1703,11 +2581,18 @@ class Compute(BasePallet, index=22):
         levy: U128
 
     class Refunded(Event):
-        """The job came to nothing and its owner has the whole fee back."""
+        """The job came to nothing; its owner has everything back, its worker paid the price."""
 
         job: U32
         owner: Bytes32
-        fee: U128
+        price: U128
+
+    class Convicted(Event):
+        """The result was wrong or withheld: the worker forfeited what was locked for it."""
+
+        job: U32
+        worker: Bytes32
+        bond: U128
 
     class UnknownJob(PalletError):
         """There is no such job."""
@@ -1715,79 +2600,87 @@ class Compute(BasePallet, index=22):
     class UnknownBaseModel(PalletError):
         """The base model is not registered."""
 
-    class NothingToTrainOn(PalletError):
-        """The Datanet version has no rows."""
+    class RowsNotUsable(PalletError):
+        """A Datanet version has no rows, or does not permit this use by this account."""
 
     class InvalidParameter(PalletError):
-        """A training parameter is outside what workers train with."""
+        """A parameter of the job is one that no worker works with."""
+
+    class InvalidPanel(PalletError):
+        """A panel has too few members, names one twice, or one that is not a bonded worker."""
 
     class FeeTooLow(PalletError):
-        """The fee is lower than any job must pay."""
-
-    class BondTooLow(PalletError):
-        """The bond is lower than a worker's must be."""
-
-    class AlreadyBonded(PalletError):
-        """The account is a bonded worker already."""
-
-    class NotBonded(PalletError):
-        """The account is not a bonded worker."""
-
-    class StillAnswerable(PalletError):
-        """The worker has open jobs, or results that can still be looked at."""
+        """The fee is lower than the work costs."""
 
     class TooManyJobs(PalletError):
         """The worker has claimed as many jobs as it may at a time."""
 
-    class NotTheWorker(PalletError):
-        """Another worker has claimed this job."""
+    class NotYours(PalletError):
+        """The job is not the signer's to do this with."""
 
     class WrongState(PalletError):
         """The job is not in a state where this can be done."""
 
     class TooEarly(PalletError):
-        """This must wait for the job's deadline."""
+        """This must wait for the height that is named."""
 
     class TooLate(PalletError):
-        """The job's deadline for this has passed."""
+        """The deadline for this has passed."""
 
-    class WrongLeafCount(PalletError):
-        """The transcript has not as many leaves as the job asks for."""
+    class WrongBlinding(PalletError):
+        """Root, account and salt are not what was committed to."""
+
+    class WrongResult(PalletError):
+        """The result is not what its transcript says, or not what the job asks for."""
+
+    class InDispute(PalletError):
+        """The result is being disputed."""
+
+    class PanelDecides(PalletError):
+        """A result over private rows is its panel's to judge."""
 
     @call(0)
-    def register_worker(self, bond: U128) -> None:
-        """Hold `bond` of the signer, who may then claim jobs."""
+    def submit_job(
+        self,
+        order: JobOrder,
+        fee: U128,
+        value_at_risk: U128,
+        panel: Annotated[tuple[Bytes32, ...], Max(8)],
+    ) -> None:
+        """Order a computation, for which `fee` of the signer is held.
+
+        The worker's bond covers `value_at_risk`; `panel` judges a job over private rows.
+        """
 
     @call(1)
-    def unbond(self) -> None:
-        """Give the signer its bond back, once nothing is open that it could answer for."""
+    def claim(self, job: U32) -> None:
+        """Take an open job: lock a part of the signer's bond, which must commit in time."""
 
     @call(2)
-    def submit_training(
-        self,
-        base_model: Bytes32,
-        datanet: U32,
-        version: U32,
-        parameters: TrainingParameters,
-        fee: U128,
-    ) -> None:
-        """Order an adapter trained on a Datanet version; `fee` of the signer is held for it."""
+    def abort(self, job: U32) -> None:
+        """Stop a job: at once while nobody has claimed it; later what is done is still paid."""
 
     @call(3)
-    def claim(self, job: U32) -> None:
-        """Take an open job; the signer must be bonded and commit before the deadline."""
+    def commit(self, job: U32, blinded: Bytes32) -> None:
+        """Commit to the result's blinded root; two blocks later the beacon draws auditors."""
 
     @call(4)
-    def commit_result(self, job: U32, outcome: TrainingOutcome) -> None:
-        """Commit to the result of a claimed job; the window in which it is looked at begins."""
+    def reveal(
+        self,
+        job: U32,
+        outcome: TrainingOutcome,
+        salt: Bytes32,
+        first: LeafOpening,
+        last: LeafOpening,
+    ) -> None:
+        """Tell the result behind the blinded root, once the auditors have committed to theirs.
+
+        `first` and `last` open the transcript's ends, from which the figures of `outcome` are.
+        """
 
     @call(5)
     def settle(self, job: U32) -> None:
-        """Pay the worker, less the levy, and register the adapter for the job's owner."""
-
-    @call(6)
-    def refund(self, job: U32) -> None:
-        """Give the owner of a job that nobody claimed, or committed to, in time its fee back."""
+        """End a job whose deadline has passed, as its state says, whoever asks."""
 
 
 class Inference(BasePallet, index=23):
@@ -2612,6 +3505,312 @@ class DatanetVotes(BasePallet, index=29):
         """Take the stake of a vote back, once the proposal is closed."""
 
 
+class Workers(BasePallet, index=30):
+    """Workers and their bonds."""
+
+    bond_min = Value[From1E18To1E25](10000000000000000000000)
+    workers = Map[Bytes32, Worker]()
+    seats = Map[U32, Bytes32]()
+    seat_count = Value[U32](0)
+
+    class Registered(Event):
+        """A worker bonded and may claim jobs."""
+
+        worker: Bytes32
+        bond: U128
+
+    class BondRaised(Event):
+        """A worker added to its bond."""
+
+        worker: Bytes32
+        bond: U128
+
+    class Unbonded(Event):
+        """A worker left and has its bond back."""
+
+        worker: Bytes32
+        bond: U128
+
+    class Forfeited(Event):
+        """A worker lost a part of its bond."""
+
+        worker: Bytes32
+        amount: U128
+        bond: U128
+
+    class BondTooLow(PalletError):
+        """The bond is lower than a worker's must be."""
+
+    class AlreadyBonded(PalletError):
+        """The account is a bonded worker already."""
+
+    class NotBonded(PalletError):
+        """The account is not a bonded worker."""
+
+    class StillAnswerable(PalletError):
+        """The worker has jobs or audits in progress, or results that can still be looked at."""
+
+    class BondLocked(PalletError):
+        """The free part of the bond is less than the work puts at stake."""
+
+    @call(0)
+    def register(self, bond: U128) -> None:
+        """Hold `bond` of the signer, who may then claim jobs and is drawn as an auditor."""
+
+    @call(1)
+    def bond_extra(self, amount: PositiveU128) -> None:
+        """Add `amount` of the signer to its bond."""
+
+    @call(2)
+    def unbond(self) -> None:
+        """Give the signer its bond back, once nothing is open that it could answer for."""
+
+
+class Disputes(BasePallet, index=31):
+    """Disputes and their referees."""
+
+    clock_blocks = Value[From1To2147483648](7200)
+    judge_blocks = Value[From1To2147483648](7200)
+    challenge_ppb = Value[From1To1E10](1000000000)
+    step_ppb = Value[From1To1E10](100000000)
+    winner_ppb = Value[UpTo600000000](500000000)
+    referees_ppb = Value[UpTo400000000](100000000)
+    attestation_slash_ppb = Value[UpTo1E9](50000000)
+    disputes = Map[U32, Dispute]()
+    opened = Map[U32, OpenedStep]()
+    tallies = Map[U32, DisputesTally]()
+    certificates = Map[U32, DisputesTally]()
+    referees = Map[Bytes32, Bytes32]()
+
+    class RefereeNamed(Event):
+        """An account signs for a validator."""
+
+        validator: Bytes32
+        referee: Bytes32
+
+    class Held(Event):
+        """A validator holds what it takes to check a result."""
+
+        work: U32
+        validator: Bytes32
+
+    class Challenged(Event):
+        """A result is disputed."""
+
+        work: U32
+        challenger: Bytes32
+        bond: U128
+
+    class NodesPosted(Event):
+        """The worker posted the nodes below the disputed one, and the challenger is to pick."""
+
+        work: U32
+        nodes: Annotated[tuple[Bytes32, ...], Max(16)]
+
+    class NodePicked(Event):
+        """The challenger named the first node that is wrong."""
+
+        work: U32
+        subtree: Subtree
+
+    class StepOpened(Event):
+        """One leaf is for the validators to judge, before the height that is named."""
+
+        work: U32
+        index: U32
+        deadline: U64
+
+    class Judged(Event):
+        """A validator signed its result."""
+
+        work: U32
+        validator: Bytes32
+        result: Bytes32
+
+    class WrongAttestation(Event):
+        """A validator signed another result than the verdict, and was slashed."""
+
+        work: U32
+        validator: Bytes32
+        slashed: U128
+
+    class WorkerLost(Event):
+        """The result is wrong, was withheld, or its worker was silent."""
+
+        work: U32
+        worker: Bytes32
+        challenger: Bytes32
+        bond: U128
+
+    class ChallengerLost(Event):
+        """The result stands."""
+
+        work: U32
+        worker: Bytes32
+        challenger: Bytes32
+        bond: U128
+
+    class Undecided(Event):
+        """The validators came to no verdict; the challenger has its bond back."""
+
+        work: U32
+
+    class NoDispute(PalletError):
+        """The work is not in dispute."""
+
+    class OwnWork(PalletError):
+        """The worker challenges its own result."""
+
+    class NoSuchLeaf(PalletError):
+        """The transcript has no such leaf."""
+
+    class NotYourTurn(PalletError):
+        """It is another party's move, or another kind of move."""
+
+    class ClockRunOut(PalletError):
+        """The party has used up its clock, and lost."""
+
+    class ClockRuns(PalletError):
+        """The party whose move it is still has time."""
+
+    class WrongNodes(PalletError):
+        """What was posted or opened is not what was committed to."""
+
+    class NoSuchNode(PalletError):
+        """The worker has not posted so many nodes."""
+
+    class NotAValidator(PalletError):
+        """The account signs for no validator of the set that decides this."""
+
+    class NoValidators(PalletError):
+        """The chain has forgotten who decides this."""
+
+    class AlreadySigned(PalletError):
+        """The validator has signed this already."""
+
+    class RefereeTaken(PalletError):
+        """The account signs for another validator, or is one itself."""
+
+    @call(0)
+    def name_referee(self, referee: Bytes32) -> None:
+        """Let `referee` sign certificates and verdicts for the signer, for ever."""
+
+    @call(1)
+    def certify(self, work: U32) -> None:
+        """State that the signer's validator holds all that it takes to check a result."""
+
+    @call(2)
+    def challenge(self, work: U32) -> None:
+        """Dispute a result: the signer's bond is held, and the worker is to post nodes."""
+
+    @call(3)
+    def challenge_step(self, work: U32, index: U32) -> None:
+        """Have one leaf opened and computed again: a withheld state, or one row's score."""
+
+    @call(4)
+    def split(self, work: U32, nodes: Annotated[tuple[Bytes32, ...], Max(16)]) -> None:
+        """Post the nodes below the disputed one."""
+
+    @call(5)
+    def pick(self, work: U32, place: U8) -> None:
+        """Name the first of the posted nodes that is wrong, by its place from the left."""
+
+    @call(6)
+    def open_step(self, work: U32, opening: StepOpening) -> None:
+        """Open the disputed leaf with the one before, and name the state between them."""
+
+    @call(7)
+    def judge(self, work: U32, result: Bytes32) -> None:
+        """Sign the result of the opened step, or 32 zero bytes where its state is not there."""
+
+    @call(8)
+    def time_out(self, work: U32) -> None:
+        """End a dispute in which a clock has run out, whoever asks."""
+
+
+class Audits(BasePallet, index=32):
+    """Audits and their auditors."""
+
+    start_ppb = Value[UpTo1E9](500000000)
+    floor_ppb = Value[UpTo1E9](50000000)
+    jobs_per_halving = Value[From1To10000](10)
+    auditors = Value[From1To8](1)
+    audit_blocks = Value[From1To4294967296](172800)
+    pay_ppb = Value[UpTo1E9](500000000)
+    silence_ppb = Value[UpTo1E9](100000000)
+    draws = Value[Annotated[tuple[Draw, ...], Max(32)]](())
+    plans = Map[U32, AuditPlan]()
+
+    class Scheduled(Event):
+        """A result is committed to; its auditors are drawn in the block of the height named."""
+
+        job: U32
+        drawn_at: U64
+
+    class Drawn(Event):
+        """These auditors, perhaps none, compute the job again before the height that is named."""
+
+        job: U32
+        auditors: Annotated[tuple[Bytes32, ...], Max(8)]
+        due: U64
+
+    class Committed(Event):
+        """An auditor committed to its own blinded root."""
+
+        job: U32
+        auditor: Bytes32
+
+    class Revealed(Event):
+        """An auditor told its root."""
+
+        job: U32
+        auditor: Bytes32
+        confirms: bool
+
+    class Closed(Event):
+        """An auditor was paid, or lost a part of its bond, or neither."""
+
+        job: U32
+        auditor: Bytes32
+        paid: U128
+        lost: U128
+
+    class DrawsFull(PalletError):
+        """As many results wait for their auditors as may at a time."""
+
+    class NotDrawn(PalletError):
+        """The auditors of the job are not drawn yet, or the job has ended."""
+
+    class NotAnAuditor(PalletError):
+        """The signer is not to audit this job."""
+
+    class DoneAlready(PalletError):
+        """The auditor has done this."""
+
+    class AuditorsAtWork(PalletError):
+        """Auditors may still commit to their roots."""
+
+    class TooLate(PalletError):
+        """The time of the auditors is over."""
+
+    class TooEarly(PalletError):
+        """The worker has not revealed its root yet, or the auditor has committed to none."""
+
+    class WrongBlinding(PalletError):
+        """Root, account and salt are not what was committed to."""
+
+    @call(0)
+    def commit(self, job: U32, blinded: Bytes32) -> None:
+        """Commit to the blinded root that the signer, who was drawn, computed itself."""
+
+    @call(1)
+    def reveal(self, job: U32, root: Bytes32, salt: Bytes32) -> None:
+        """Tell the root behind the signer's blinded one, once the worker's is known.
+
+        Who finds the worker's root wrong has to challenge it besides, or loses.
+        """
+
+
 class Chain(BaseChain):
     """A node of openledger: `with Chain(URL) as chain: ...`."""
 
@@ -2628,6 +3827,12 @@ class Chain(BaseChain):
         Upgrade,
         Scheduler,
         Preimage,
+        Governance,
+        Treasury,
+        Vesting,
+        Multisig,
+        Proxy,
+        Voting,
         Datanets,
         Models,
         Compute,
@@ -2638,6 +3843,9 @@ class Chain(BaseChain):
         Reports,
         DataRights,
         DatanetVotes,
+        Workers,
+        Disputes,
+        Audits,
     )
 
     def __init__(self, url: str = DEFAULT_URL, *, patience_s: float = PATIENCE_S) -> None:
@@ -2653,6 +3861,12 @@ class Chain(BaseChain):
         self.upgrade = Upgrade(self)
         self.scheduler = Scheduler(self)
         self.preimage = Preimage(self)
+        self.governance = Governance(self)
+        self.treasury = Treasury(self)
+        self.vesting = Vesting(self)
+        self.multisig = Multisig(self)
+        self.proxy = Proxy(self)
+        self.voting = Voting(self)
         self.datanets = Datanets(self)
         self.models = Models(self)
         self.compute = Compute(self)
@@ -2663,3 +3877,6 @@ class Chain(BaseChain):
         self.reports = Reports(self)
         self.data_rights = DataRights(self)
         self.datanet_votes = DatanetVotes(self)
+        self.workers = Workers(self)
+        self.disputes = Disputes(self)
+        self.audits = Audits(self)

@@ -304,7 +304,7 @@ class Borrowers(RuleBasedStateMachine):
             sides[side] = amount
         else:
             sides = [amount // 2, amount // 4, amount // 4]
-        vote = Vote(*sides, conviction)
+        vote = Vote(sides[0], sides[1], sides[2], conviction)
         self.chain.send(who, Voting.vote.Call(poll=self.polls[poll], vote=vote))
 
     @rule(who=people, poll=st.integers(0, 1))
