@@ -25,6 +25,7 @@ from node.cli import (
     pallet,
     query,
     receipt,
+    referee,
     serve,
     signer,
     studio,
@@ -68,6 +69,7 @@ app.add_typer(pallet.app, name="pallet")
 app.add_typer(receipt.app, name="receipt")
 app.add_typer(client.app, name="client")
 app.add_typer(serve.app, name="serve")
+app.add_typer(referee.app, name="referee")
 app.add_typer(worker.app, name="worker")
 app.add_typer(job.app, name="job")
 app.command("demo")(demo.demo)

@@ -1,0 +1,150 @@
+"""The referee's loop: certify what it holds, judge what is opened; for as long as it runs.
+
+It runs beside a validator's node, never inside block production, and signs with the validator's
+account or with the one that it named (`Disputes.name_referee`).  What it has signed is on chain, so
+it may be killed at any instruction.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from node.errors import CallFailed, NodeUnreachable
+from node.referee.gathering import GatheringClient
+from node.referee.holding import read_everything
+from node.referee.judging import Workshop, judge_step
+from node.workers.errors import JobRefused, StopRequested
+from pallets.disputes.pallet import Disputes
+from pallets.disputes.types import Dispute, Tally, Turn
+from runtime.calls import RuntimeCall
+from runtime.errors import OpenLedgerError
+from runtime.keys import Keypair
+from runtime.wire.records import UNFINISHED, Job, JobState
+
+POLL_INTERVAL_S = 0.5
+PAUSE_S = 5.0
+"""How long a job is left alone that could not be certified or judged."""
+DISPUTES_MAX = 10_000
+"""The most disputes of a chain that are looked at."""
+_log = structlog.get_logger("referee")
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where a referee sits: its folder, and the base models it has, by manifest hash."""
+
+    work: Path
+    base_models: dict[bytes, Path]
+
+
+class Referee:
+    """One validator's referee."""
+
+    def __init__(
+        self, client: GatheringClient, keypair: Keypair, bench: Bench, stop: threading.Event
+    ) -> None:
+        """Prepare; `stop` ends the work."""
+        self._client = client
+        self._keypair = keypair
+        self._bench = bench
+        self._stop = stop
+        self._done: set[int] = set()
+        self._paused_until: dict[int, float] = {}
+
+    def run(self, *, once: bool) -> None:
+        """Work until stopped, or, with `once`, look at everything once."""
+        _log.info("referee started", account=self._keypair.account.hex(), node=self._client.url)
+        try:
+            while not self._stop.is_set():
+                self._look()
+                if once:
+                    break
+                self._stop.wait(POLL_INTERVAL_S)
+        except StopRequested:
+            pass
+        _log.info("referee stopped")
+
+    def _look(self) -> None:
+        """Judge what is opened, whose clock runs, then certify what is revealed."""
+        try:
+            disputes = self._client.entries("Disputes", "disputes", DISPUTES_MAX)
+            for number, dispute in disputes:
+                if dispute.turn is Turn.JUDGE:
+                    self._attempt(number, partial(self._judge, number, dispute))
+            for number in range(self._client.read("Compute", "next_job")):
+                if number not in self._done:
+                    self._attempt(number, partial(self._certify, number))
+        except NodeUnreachable as error:
+            _log.warning("waiting for the node", error=error.message)
+
+    def _attempt(self, number: int, work: partial[None]) -> None:
+        if time.monotonic() < self._paused_until.get(number, 0.0):
+            return
+        try:
+            work()
+        except NodeUnreachable:
+            raise
+        except OpenLedgerError as error:
+            self._paused_until[number] = time.monotonic() + PAUSE_S
+            _log.warning("waiting", job=number, error=error.message, remedy=error.remedy)
+
+    def _certify(self, number: int) -> None:
+        """Certify a revealed result once everything that it names is here."""
+        job: Job = self._client.read("Compute", "jobs", number)
+        if job.certified or job.panel or job.state not in UNFINISHED:
+            self._done.add(number)
+            return
+        tally: Tally | None = self._client.read("Disputes", "certificates", number)
+        if job.state is not JobState.REVEALED or self._has_signed(tally):
+            return
+        read_everything(self._client, number, job)
+        self._submit(number, Disputes.certify.Call(work=number))
+
+    def _judge(self, number: int, dispute: Dispute) -> None:
+        """Compute an opened step, and sign what comes out."""
+        if self._has_signed(self._client.read("Disputes", "tallies", number)):
+            return
+        opened = self._client.read("Disputes", "opened", number)
+        if opened is None:
+            return
+        job: Job = self._client.read("Compute", "jobs", number)
+        half = self._client.read("Disputes", "judge_blocks") // 2
+        folder = self._bench.work / f"step-{number}"
+        shop = Workshop(self._client, self._base_model(job), folder, self._check_stop)
+        is_late = self._client.height() >= dispute.since + half
+        result = judge_step(shop, number, job, opened, is_late=is_late)
+        if result is not None:
+            self._submit(number, Disputes.judge.Call(work=number, result=result))
+
+    def _has_signed(self, tally: Tally | None) -> bool:
+        account = self._keypair.account
+        validator = self._client.read("Disputes", "referees", account) or account
+        return tally is not None and validator in [each.validator for each in tally.given]
+
+    def _base_model(self, job: Job) -> Path:
+        found = self._bench.base_models.get(job.order.base_model)
+        if found is None:
+            message = f"The base model {job.order.base_model.hex()} is not here."
+            raise JobRefused(message, remedy="Give its folder with --base-model.")
+        return found
+
+    def _check_stop(self) -> None:
+        if self._stop.is_set():
+            raise StopRequested
+
+    def _submit(self, number: int, call: RuntimeCall) -> None:
+        """Sign a call; where enough others have signed before, there is nothing left to do."""
+        name = call.call_definition.name
+        try:
+            self._client.submit(call, self._keypair)
+        except CallFailed as error:
+            _log.info("not needed", job=number, call=name, error=error.message)
+            self._paused_until[number] = time.monotonic() + PAUSE_S
+            return
+        _log.info("signed", job=number, call=name)
