@@ -101,7 +101,7 @@ def compose(extra: Sequence[type[Pallet]] = ()) -> tuple[Runtime, Pallets]:
     panels = Panels(currency=balances, randomness=session)
     datanets = Datanets(currency=balances)
     submissions = Submissions(currency=balances, datanets=datanets, panels=panels)
-    models = Models()
+    models = Models(currency=balances)
     workers = Workers(currency=balances)
     audits = Audits(currency=balances, workers=workers)
     compute = Compute(

@@ -280,6 +280,9 @@ class ModelRegistry(Protocol):
     def model(self, adapter: bytes) -> Model:
         """The adapter's record; raises `Models.UnknownModel`."""
 
+    def may_use(self, adapter: bytes, record: Model, account: bytes) -> bool:
+        """Whether the model answers an account's questions, or did before it was retired."""
+
 
 class WorkerRegistry(Protocol):
     """Who may work, and what of whose bond is at stake; `Workers` is the implementation."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from genesis.benchmark import Benchmark, Scene
 from genesis.sandbox import Sandbox
-from genesis.scenes import ADAPTER, BASE_MODEL, BUILDER, trained
+from genesis.scenes import ADAPTER, BASE_MODEL, BUILDER, USER, trained
 from pallets.models.pallet import Models
 from runtime.types import OPEN
 
-_SHARES = Models.default_shares
+_SHARES = Models.share_terms.default.usual
 _TEXT_BYTES_MAX = 64
 
 
@@ -40,4 +40,25 @@ def _set_shares(sandbox: Sandbox) -> Scene:
     return Scene(BUILDER, call)
 
 
-BENCHMARKS = tuple(map(Benchmark, (_register_base, _publish, _set_price, _set_shares)))
+def _grant(sandbox: Sandbox) -> Scene:
+    trained(sandbox)
+    return Scene(BUILDER, Models.grant.Call(model=ADAPTER, account=USER.account))
+
+
+def _revoke_grant(sandbox: Sandbox) -> Scene:
+    scene = _grant(sandbox)
+    sandbox.ok(BUILDER, scene.call)
+    return Scene(BUILDER, Models.revoke_grant.Call(model=ADAPTER, account=USER.account))
+
+
+def _retire(sandbox: Sandbox) -> Scene:
+    trained(sandbox)
+    return Scene(BUILDER, Models.retire.Call(model=ADAPTER))
+
+
+BENCHMARKS = tuple(
+    map(
+        Benchmark,
+        (_register_base, _publish, _set_price, _set_shares, _grant, _revoke_grant, _retire),
+    )
+)

@@ -214,8 +214,14 @@ class Answering:
     def _order(self, request: CompletionRequest, user: bytes) -> Order:
         """Check model, access and price, and reserve the most that the answer may cost."""
         model = self._ledger.model(request.model)
-        if not model.public and model.owner != user:
+        if not self._ledger.may_use(request.model, model, user):
             raise UnknownModel.of(request.model)
+        if self._ledger.is_retired(request.model):
+            raise UnknownModel(
+                f"The model {request.model.hex()} is retired.",
+                remedy="Use another one: GET /v1/models lists those that you may use.",
+                parameter="model",
+            )
         if model.base_model != self._engine.base_hash:
             raise UnknownModel(
                 f"The model {request.model.hex()} needs the base model {model.base_model.hex()}.",

@@ -54,6 +54,16 @@ class Ledger:
             raise UnknownModel.of(model)
         return record
 
+    def may_use(self, model: bytes, record: Model, user: bytes) -> bool:
+        """Whether a model answers `user`: its owner, whom it was granted, and all if public."""
+        if record.public or record.owner == user:
+            return True
+        return self.client.read("Models", "grants", model, user) is not None
+
+    def is_retired(self, model: bytes) -> bool:
+        """Whether a model takes no new questions."""
+        return self.client.read("Models", "retired", model) is not None
+
     def models(self) -> list[tuple[bytes, Model]]:
         """All adapters by hash."""
         return self.client.entries("Models", "models", MODELS_MAX)

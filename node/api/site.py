@@ -85,9 +85,17 @@ class Api:
 
     async def _models(self, request: Request) -> Response:
         user = (await self.callers.admit(request)).account
-        models = await trio.to_thread.run_sync(self.ledger.models)
-        data = [_model_view(*each) for each in models if each[1].public or each[1].owner == user]
+        models = await trio.to_thread.run_sync(self._usable_models, user)
+        data = [_model_view(*each) for each in models]
         return Response.from_json({"object": "list", "data": data})
+
+    def _usable_models(self, user: bytes) -> list[tuple[bytes, Model]]:
+        """The models that take the user's questions."""
+        return [
+            (name, record)
+            for name, record in self.ledger.models()
+            if self.ledger.may_use(name, record, user) and not self.ledger.is_retired(name)
+        ]
 
     async def _model(self, request: Request, name: str) -> Response:
         user = (await self.callers.admit(request)).account
@@ -102,7 +110,7 @@ class Api:
                 parameter="model",
             )
         model = await trio.to_thread.run_sync(self.ledger.model, model_hash)
-        if not model.public and model.owner != user:
+        if not await trio.to_thread.run_sync(self.ledger.may_use, model_hash, model, user):
             raise UnknownModel.of(model_hash)
         return Response.from_json(_model_view(model_hash, model))
 

@@ -184,9 +184,9 @@ class Inference(Pallet, index=23):
         server: AccountId
 
     class NotPublic(Error):
-        """A private model answers only its owner, and somebody else is charged."""
+        """A private model answers its owner and whom it was granted, and another is charged."""
 
-        remedy: ClassVar[str] = "Have the owner publish the model with Models.publish."
+        remedy: ClassVar[str] = "Have the owner publish the model, or grant it with Models.grant."
         user: AccountId
 
     class ChargesNotInOrder(Error):
@@ -310,7 +310,7 @@ class Inference(Pallet, index=23):
         self._require_new(server, receipts_root)
         record = self.models.model(model)
         self._check_fees(answer_count, fees, platform_fees)
-        self._check_charges(record, charges, fees)
+        self._check_charges(model, record, charges, fees)
         for user, amount in charges:
             self._charge(user, server, amount)
         epoch = self.current_epoch(self.block.height)
@@ -368,12 +368,12 @@ class Inference(Pallet, index=23):
         if platform_fees != expected or platform_fees > fees:
             raise self.WrongPlatformFees(platform_fees=platform_fees, expected=expected, fees=fees)
 
-    def _check_charges(self, record: Model, charges: Charges, fees: int) -> None:
+    def _check_charges(self, model: bytes, record: Model, charges: Charges, fees: int) -> None:
         last = b""
         for user, _ in charges:
             if user <= last:
                 raise self.ChargesNotInOrder(user=user)
-            if not record.public and user != record.owner:
+            if not self.models.may_use(model, record, user):
                 raise self.NotPublic(user=user)
             last = user
         charged = sum(amount for _, amount in charges)

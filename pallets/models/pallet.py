@@ -1,9 +1,11 @@
-"""Base models and adapters by content hash: owner, lineage, visibility, prices and shares.
+"""Base models and adapters by content hash: owner, lineage, who may use them, prices and shares.
 
 Terms.  A *base model* is a directory named by its manifest hash; anybody registers one, since the
 hash says all that matters.  An *adapter* is what a settled training job made; the chain registers
 it for the job's owner, with the base model, the job and the Datanet version it came from.  Lineage
-never changes.
+never changes.  A private model answers its owner and whom the owner *grants* it, for a deposit that
+comes back with the grant; a public one everybody.  A *retired* model takes no new questions; what
+was asked before is still settled and attributed.
 
 Prices and shares change at once, for answers not settled yet too; what protects users is that a
 server charges no more than they authorised, and what protects contributors, servers and stakers
@@ -16,64 +18,67 @@ from dataclasses import replace
 from typing import ClassVar
 
 from pallets.models import weights
-from pallets.models.types import BaseModel
+from pallets.models.types import BaseModel, ShareTerms, fault_of
 from runtime import (
     OPEN,
     PPB,
     U32,
     AccountId,
     Amount,
+    BlockNumber,
     Const,
     Error,
     Event,
     Hash,
     Map,
+    Needs,
     Pallet,
+    Parameter,
     ShortText,
     Signed,
     Value,
     call,
 )
+from runtime.traits import Currency
 from runtime.wire.records import Model, Prices, ShareInPpb, Shares
+
+GRANT = "Models.grant"
+"""Why an owner's balance is held."""
 
 
 class Models(Pallet, index=21):
     """Registered base models and adapters."""
 
-    # Constants
+    # Needs and constants
+
+    currency: Needs[Currency]
 
     default_prices: Const[Prices] = Prices(
         input_per_1000=OPEN // 10,
         output_per_1000=OPEN // 5,
     )
     """Of a new adapter, in 10**-18 OPEN."""
-    default_shares: Const[Shares] = Shares(
-        owner_ppb=300_000_000,
-        stakers_ppb=100_000_000,
-        worker_ppb=200_000_000,
-        contributors_ppb=400_000_000,
-    )
-    shares_min: Const[Shares] = Shares(
-        owner_ppb=0,
-        stakers_ppb=50_000_000,
-        worker_ppb=100_000_000,
-        contributors_ppb=200_000_000,
-    )
-    """The least that each may be given."""
-    shares_max: Const[Shares] = Shares(
-        owner_ppb=500_000_000,
-        stakers_ppb=200_000_000,
-        worker_ppb=500_000_000,
-        contributors_ppb=800_000_000,
-    )
-    """The most that each may be given."""
 
-    # Storage
+    # Storage, parameters first
 
+    share_terms = Parameter[ShareTerms](
+        ShareTerms(
+            usual=Shares(300_000_000, 100_000_000, 200_000_000, 400_000_000),
+            least=Shares(0, 50_000_000, 100_000_000, 200_000_000),
+            most=Shares(500_000_000, 200_000_000, 500_000_000, 800_000_000),
+        ),
+        "How a new model's net fees are divided, and the bounds of each share, in billionths.",
+        fault_of,
+    )
+    grant_deposit = Parameter[Amount](OPEN // 100, "Held for every account that may use a model.")
     base_models = Map[Hash, BaseModel]()
     models = Map[Hash, Model]()
     next_index = Value[U32](0)
     by_index = Map[U32, Hash]()
+    grants = Map[tuple[Hash, AccountId], Amount]()
+    """By model and account: the deposit that the owner gets back."""
+    retired = Map[Hash, BlockNumber]()
+    """Since when a model takes no new questions."""
 
     # Events
 
@@ -93,6 +98,25 @@ class Models(Pallet, index=21):
 
     class Published(Event):
         """Anybody may use the model."""
+
+        model: Hash
+
+    class Granted(Event):
+        """An account may use a private model."""
+
+        model: Hash
+        account: AccountId
+        deposit: Amount
+
+    class GrantRevoked(Event):
+        """An account may not use a private model any more, and the deposit is free."""
+
+        model: Hash
+        account: AccountId
+        deposit: Amount
+
+    class ModelRetired(Event):
+        """A model takes no new questions from now on."""
 
         model: Hash
 
@@ -134,6 +158,24 @@ class Models(Pallet, index=21):
         remedy: ClassVar[str] = "Nothing is left to do; publishing cannot be undone."
         model: Hash
 
+    class AlreadyGranted(Error):
+        """The account may use the model already."""
+
+        remedy: ClassVar[str] = "Nothing is left to do."
+        account: AccountId
+
+    class NotGranted(Error):
+        """The account was not granted the model."""
+
+        remedy: ClassVar[str] = "Read Models.grants for who was."
+        account: AccountId
+
+    class Retired(Error):
+        """The model is retired."""
+
+        remedy: ClassVar[str] = "Train or register another one; retiring cannot be undone."
+        since: BlockNumber
+
     class SharesNotWhole(Error):
         """The four shares do not add up to 1,000,000,000 parts per billion."""
 
@@ -164,7 +206,7 @@ class Models(Pallet, index=21):
     @call(1, weight=weights.publish)
     def publish(self, owner: Signed, model: Hash) -> None:
         """Let everybody use the model, for good."""
-        record = self._require_owner(owner, model)
+        record = self._require_active(owner, model)
         if record.public:
             raise self.AlreadyPublic(model=model)
         self.models[model] = replace(record, public=True)
@@ -175,7 +217,7 @@ class Models(Pallet, index=21):
         self, owner: Signed, model: Hash, input_per_1000: Amount, output_per_1000: Amount
     ) -> None:
         """Set what 1,000 prompt tokens and 1,000 output tokens cost, in 10**-18 OPEN."""
-        record = self._require_owner(owner, model)
+        record = self._require_active(owner, model)
         prices = Prices(input_per_1000=input_per_1000, output_per_1000=output_per_1000)
         self.models[model] = replace(record, prices=prices)
         self.emit(self.PriceSet(model=model, prices=prices))
@@ -202,6 +244,35 @@ class Models(Pallet, index=21):
         self.models[model] = replace(record, shares=shares)
         self.emit(self.SharesSet(model=model, shares=shares))
 
+    @call(4, weight=weights.grant)
+    def grant(self, owner: Signed, model: Hash, account: AccountId) -> None:
+        """Let `account` use a private model of the signer; holds a deposit."""
+        record = self._require_active(owner, model)
+        if record.public or (model, account) in self.grants:
+            raise self.AlreadyGranted(account=account)
+        deposit = self.grant_deposit.get()
+        self.currency.hold(owner, deposit, GRANT)
+        self.grants[model, account] = deposit
+        self.emit(self.Granted(model=model, account=account, deposit=deposit))
+
+    @call(5, weight=weights.revoke_grant)
+    def revoke_grant(self, owner: Signed, model: Hash, account: AccountId) -> None:
+        """Let `account` use a private model no more; the deposit is free again."""
+        self._require_owner(owner, model)
+        deposit = self.grants.get((model, account))
+        if deposit is None:
+            raise self.NotGranted(account=account)
+        del self.grants[model, account]
+        self.currency.release(owner, deposit, GRANT)
+        self.emit(self.GrantRevoked(model=model, account=account, deposit=deposit))
+
+    @call(6, weight=weights.retire)
+    def retire(self, owner: Signed, model: Hash) -> None:
+        """Let a model of the signer take no new questions, for good."""
+        self._require_active(owner, model)
+        self.retired[model] = self.block.height
+        self.emit(self.ModelRetired(model=model))
+
     # Helpers: `ModelRegistry` for other pallets
 
     def has_base_model(self, base_model: bytes) -> bool:
@@ -222,7 +293,7 @@ class Models(Pallet, index=21):
             version=version,
             public=False,
             prices=self.default_prices,
-            shares=self.default_shares,
+            shares=self.share_terms.get().usual,
         )
         index = self.next_index.get()
         self.by_index[index] = adapter
@@ -236,7 +307,18 @@ class Models(Pallet, index=21):
             raise self.UnknownModel(model=adapter)
         return record
 
+    def may_use(self, adapter: bytes, record: Model, account: bytes) -> bool:
+        """Whether the model answers an account's questions, or did before it was retired."""
+        return record.public or record.owner == account or (adapter, account) in self.grants
+
     # Helpers
+
+    def _require_active(self, account: bytes, model: bytes) -> Model:
+        record = self._require_owner(account, model)
+        since = self.retired.get(model)
+        if since is not None:
+            raise self.Retired(since=since)
+        return record
 
     def _require_owner(self, account: bytes, model: bytes) -> Model:
         record = self.model(model)
@@ -245,7 +327,8 @@ class Models(Pallet, index=21):
         return record
 
     def _check_shares(self, shares: Shares) -> None:
-        least, most = self.shares_min, self.shares_max
+        terms = self.share_terms.get()
+        least, most = terms.least, terms.most
         bounds = (
             ("owner_ppb", shares.owner_ppb, least.owner_ppb, most.owner_ppb),
             ("stakers_ppb", shares.stakers_ppb, least.stakers_ppb, most.stakers_ppb),

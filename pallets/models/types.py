@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runtime import AccountId, BlockNumber, ShortText
+from runtime import PPB, AccountId, BlockNumber, ShortText
+from runtime.wire.records import Shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +15,25 @@ class BaseModel:
     name: ShortText
     registrant: AccountId
     registered_at: BlockNumber
+
+
+@dataclass(frozen=True, slots=True)
+class ShareTerms:
+    """How net fees are divided unless an owner says otherwise, and what an owner may say."""
+
+    usual: Shares
+    least: Shares
+    most: Shares
+
+
+def fault_of(terms: ShareTerms) -> str | None:
+    """What is wrong with terms, or None."""
+    parts = list(zip(_parts(terms.least), _parts(terms.usual), _parts(terms.most), strict=True))
+    if any(not least <= usual <= most for least, usual, most in parts):
+        return "A usual share is out of its bounds."
+    total = sum(_parts(terms.usual))
+    return None if total == PPB else f"The usual shares add up to {total}, not to {PPB}."
+
+
+def _parts(shares: Shares) -> tuple[int, int, int, int]:
+    return shares.owner_ppb, shares.stakers_ppb, shares.worker_ppb, shares.contributors_ppb

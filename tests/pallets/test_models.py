@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,9 +19,10 @@ from genesis.scenes import (
     worked,
 )
 from pallets.compute.pallet import Compute
-from pallets.models.pallet import Models
+from pallets.models.pallet import GRANT, Models
+from runtime.errors import DecodeError
 from runtime.hashing import hash_text
-from runtime.types import PPB
+from runtime.types import OPEN, PPB
 from runtime.wire.records import Prices, Shares
 from tests.pallets.chain import Chain
 
@@ -113,10 +116,69 @@ PARTS = st.integers(0, PPB)
 @settings(max_examples=60, deadline=None)
 def test_accepted_shares_always_sum_to_one(owner, stakers, worker, contributors):
     """No accepted division gives more or less than the whole."""
-    models = Models()
     shares = Shares(owner, stakers, worker, contributors)
-    try:
-        models._check_shares(shares)
-    except (Models.SharesNotWhole, Models.ShareOutOfBounds):
-        return
+    with Chain().reading() as pallets:
+        try:
+            pallets.models._check_shares(shares)
+        except (Models.SharesNotWhole, Models.ShareOutOfBounds):
+            return
     assert sum(vars_of(shares)) == PPB
+
+
+def grant(account, model=ADAPTER):
+    return Models.grant.Call(model=model, account=account)
+
+
+def test_a_private_model_is_granted_to_accounts():
+    """For a deposit that comes back; whoever has a grant may be charged, nobody else."""
+    chain = trained(Chain())
+    revoke = Models.revoke_grant.Call(model=ADAPTER, account=USER.account)
+    chain.fails(ALICE, grant(USER.account), "Models.NotOwner")
+    chain.fails(BUILDER, revoke, "Models.NotGranted")
+    chain.ok(BUILDER, grant(USER.account))
+    chain.fails(BUILDER, grant(USER.account), "Models.AlreadyGranted")
+    assert chain.held(BUILDER.account, GRANT) == OPEN // 100
+    with chain.reading() as pallets:
+        record = pallets.models.model(ADAPTER)
+        usable = [
+            pallets.models.may_use(ADAPTER, record, each.account) for each in (BUILDER, USER, ALICE)
+        ]
+    assert usable == [True, True, False]
+    chain.ok(BUILDER, revoke)
+    assert chain.held(BUILDER.account, GRANT) == 0
+    chain.ok(BUILDER, Models.publish.Call(model=ADAPTER))
+    chain.fails(BUILDER, grant(USER.account), "Models.AlreadyGranted")
+
+
+def test_a_retired_model_is_not_changed_any_more():
+    """It is retired once; grants can still be taken back, for their deposits."""
+    chain = trained(Chain())
+    chain.ok(BUILDER, grant(USER.account))
+    retire = Models.retire.Call(model=ADAPTER)
+    chain.fails(ALICE, retire, "Models.NotOwner")
+    chain.ok(BUILDER, retire)
+    for call in (
+        retire,
+        grant(ALICE.account),
+        Models.publish.Call(model=ADAPTER),
+        Models.set_price.Call(model=ADAPTER, input_per_1000=1, output_per_1000=1),
+    ):
+        chain.fails(BUILDER, call, "Models.Retired")
+    chain.ok(BUILDER, Models.revoke_grant.Call(model=ADAPTER, account=USER.account))
+    with chain.reading() as pallets:
+        assert pallets.models.retired[ADAPTER] <= chain.height
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"usual": Shares(400_000_000, 100_000_000, 200_000_000, 400_000_000)},
+        {"least": Shares(300_000_001, 0, 0, 0)},
+        {"most": Shares(PPB, PPB, PPB, 399_999_999)},
+    ],
+)
+def test_governance_keeps_share_terms_whole(changed):
+    """What new models get is within the bounds that owners have, and adds up."""
+    terms = replace(Models.share_terms.default, **changed)
+    with pytest.raises(DecodeError):
+        Models.share_terms.decode(Models.share_terms.codec.encode(terms))
