@@ -12,7 +12,7 @@ BIN := .venv/bin
 DEMO_OPTIONS := $(if $(DATA),--data $(DATA)) $(if $(FULL),--full)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-studio demo studio test fuzz sim soak coverage lint format weights lock clean
+.PHONY: help setup setup-studio demo studio test test-studio fuzz sim soak coverage lint format weights lock clean
 
 help: ## Print this help.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -31,6 +31,10 @@ demo: setup ## Run the whole life of paid answers; DATA=FILE for your own rows, 
 
 test: setup-studio ## Run the tests.
 	@$(BIN)/python -m pytest
+
+test-studio: setup-studio ## Drive the web interface with chromium against a real network (apt-get install chromium npm).
+	@npm ci --silent --prefix tests/studio/browser
+	@$(BIN)/python -m pytest -q tests/studio/browser/browser_*.py
 
 fuzz: setup ## Fuzz everything that strangers can send (tests/fuzz); INPUTS=N each, SEED=S.
 	@for fuzzer in decoder extrinsics proofs rpc wire handshakes consensus evidence snapshots; do \

@@ -54,7 +54,7 @@ PAGES = (
 
 
 def build(settings: Settings) -> Studio:
-    """Register everything with NiceGUI; the caller runs it."""
+    """Register all pages with NiceGUI; the caller starts what they show, and runs it."""
     studio = Studio(settings)
     app.add_static_files("/studio-static", STATIC)
     ui.add_head_html(
@@ -64,14 +64,14 @@ def build(settings: Settings) -> Studio:
     )
     for each in PAGES:
         each.register(studio)
-    app.on_startup(studio.start)
-    app.on_shutdown(studio.close)
     return studio
 
 
 def run(settings: Settings, *, as_json: bool) -> None:
     """Serve until stopped, on this machine only; prints the address once it answers."""
-    build(settings)
+    studio = build(settings)
+    app.on_startup(studio.start)
+    app.on_shutdown(studio.close)
     url = f"http://127.0.0.1:{settings.port}"
     said = json.dumps({"url": url}) if as_json else f"OpenLedger Studio ready at {url}"
     app.on_startup(lambda: print(said, flush=True))

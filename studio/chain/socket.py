@@ -113,12 +113,14 @@ class NodeSocket:
         ]
         try:
             await connection.send(json.dumps(requests[0] if len(requests) == 1 else requests))
-            return await asyncio.wait_for(asyncio.gather(*futures.values()), ANSWER_TIMEOUT_S)
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                return [await future for future in futures.values()]
         except (WebSocketException, OSError, TimeoutError) as error:
             raise self._lost(type(error).__name__) from error
         finally:
-            for each in identifiers:
+            for each, future in futures.items():
                 self._waiting.pop(each, None)
+                future.cancel()
 
     async def _connected(self) -> ClientConnection:
         try:

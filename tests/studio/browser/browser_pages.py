@@ -1,0 +1,96 @@
+"""Every page at two widths: a picture, nothing clipped or inaccessible, nothing from elsewhere.
+
+The pictures are written to `.openledger/pictures/`, to be looked at.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.studio.browser.conftest import ROOT, RunningStudio, watched
+
+PICTURES = ROOT / ".openledger/pictures"
+AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
+SERIOUS = {"serious", "critical"}
+PAGES = {
+    "overview": "/",
+    "datanets": "/datanets",
+    "datanet": "/datanets/0",
+    "upload": "/datanets/0/upload",
+    "review": "/datanets/0/review",
+    "models": "/models",
+    "new-model": "/models/new",
+    "compare": "/models/compare",
+    "model": "/models/{model}",
+    "job": "/jobs/{job}",
+    "chat": "/chat",
+    "attribution": "/attribution",
+    "earnings": "/earnings",
+    "wallet": "/wallet",
+    "governance": "/governance",
+    "proposal": "/governance/new",
+    "validators": "/validators",
+    "blocks": "/blocks",
+    "block": "/blocks/5",
+    "extrinsics": "/extrinsics",
+    "accounts": "/accounts",
+    "pallets": "/pallets",
+    "pallet": "/pallets/Balances?call=transfer",
+    "storage": "/pallets/Balances/accounts",
+    "search": "/search?q=os",
+}
+CLIPPED = """() => {
+  const found = [], width = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth > width + 1) found.push("the page scrolls sideways");
+  for (const element of document.querySelectorAll("main *, header *")) {
+    if (element.closest(".table-box, .sr-only, svg, caption, thead, pre")) continue;
+    const box = element.getBoundingClientRect();
+    if (!box.width || !box.height) continue;
+    if (box.right > width + 1 || box.left < -1)
+      found.push(`${element.tagName}.${element.className}: ${box.left} to ${box.right}`);
+  }
+  const buttons = [...document.querySelectorAll("main button, main a.account")];
+  const boxes = buttons.map((each) => each.getBoundingClientRect()).filter((box) => box.width);
+  boxes.forEach((a, place) => boxes.slice(place + 1).forEach((b) => {
+    const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+    const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+    const inside = (x, y) => x.left >= y.left - 1 && x.right <= y.right + 1;
+    if (wide > 2 && high > 2 && !inside(a, b) && !inside(b, a)) found.push("two controls overlap");
+  }));
+  return found.slice(0, 8);
+}"""
+
+
+@pytest.mark.parametrize("width", [420, 1440])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_looks_right_and_is_accessible(
+    learned: RunningStudio, browser: Browser, name: str, width: int
+):
+    """Nothing is clipped or overlaps, axe finds nothing serious, nothing comes from elsewhere."""
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    elsewhere = watched(context)
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(learned.url + PAGES[name].format(**learned.lesson))
+    page.wait_for_selector("main h1")
+    expect(page.locator(".head-state")).to_contain_text("block")
+    page.evaluate("document.fonts.ready")
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / f"{name}-{width}.png", full_page=True)
+    assert page.evaluate(CLIPPED) == []
+    page.add_script_tag(content=AXE.read_text())
+    result: dict[str, Any] = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    serious = [
+        f"{each['id']}: {each['help']}: {each['nodes'][0]['html'][:200]}"
+        for each in result["violations"]
+        if each["impact"] in SERIOUS
+    ]
+    assert serious == []
+    assert faults == []
+    assert elsewhere == []
+    context.close()
