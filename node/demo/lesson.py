@@ -19,10 +19,13 @@ from node.client import NodeClient
 from node.demo import datanet, model
 from node.demo.corpus import standard_library_corpus
 from node.demo.datanet import Published
-from node.demo.people import people_of
+from node.demo.model import ESCROW
+from node.demo.people import People, people_of
 from node.demo.stages import Bar
 from node.files import write_atomically
 from node.payout_receipts import fetch
+from pallets.inference.pallet import Inference
+from pallets.models.pallet import Models
 from runtime.errors import OpenLedgerError
 from runtime.wire.rows import RowRecord
 
@@ -35,7 +38,7 @@ class FileBar(Bar):
 
     def __init__(self, path: Path, step: str) -> None:
         """Show the progress of `step` in `path`, beside what it says already."""
-        self._path = path
+        self.path = path
         self._document: dict[str, Any] = read_lesson(path) | {"step": step, "error": ""}
 
     def show(self, done: float, total: float, note: str = "") -> None:
@@ -45,8 +48,8 @@ class FileBar(Bar):
     def say(self, **facts: Any) -> None:
         """Add to what the file says."""
         self._document |= facts
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._path, json.dumps(self._document).encode(), self._path.parent)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.path, json.dumps(self._document).encode(), self.path.parent)
 
 
 def read_lesson(path: Path) -> dict[str, Any]:
@@ -72,8 +75,19 @@ def load_data(client: NodeClient, bar: FileBar) -> None:
 
 
 def train_model(client: NodeClient, bar: FileBar, lesson: dict[str, Any]) -> None:
-    """A worker trains on the Datanet of the first step; the model is opened for business."""
+    """A worker trains on the Datanet of the first step; the model is opened for business.
+
+    A step that is taken again goes on where it broke off.
+    """
     people = people_of(standard_library_corpus())
+    if "model" not in lesson:
+        bar.say(model=_trained(client, people, bar, lesson).hex())
+    bar.show(1, 1, "the builder publishes the model")
+    _open(client, people, bytes.fromhex(read_lesson(bar.path)["model"]))
+    bar.say(note="open for questions", is_trained=True)
+
+
+def _trained(client: NodeClient, people: People, bar: FileBar, lesson: dict[str, Any]) -> bytes:
     number, version = int(lesson["datanet"]), int(lesson["version"])
     records = fetch(client, client.read("Datanets", "versions", number, version).records, RowRecord)
     published = Published(number, version, records, {})
@@ -83,9 +97,19 @@ def train_model(client: NodeClient, bar: FileBar, lesson: dict[str, Any]) -> Non
         return 0.0, 1.0, "a worker trains"
 
     adapter, _job = model.train(client, people, published, EMBEDDED_MODEL, progress, bar)
-    bar.show(1, 1, "the builder publishes the model")
-    model.open_for_business(client, people, adapter)
-    bar.say(model=adapter.hex(), note="open for questions", is_trained=True)
+    return adapter
+
+
+def _open(client: NodeClient, people: People, adapter: bytes) -> None:
+    """Publish the model, and put the user's escrow aside; the server has registered itself."""
+    if not client.read("Models", "models", adapter).public:
+        client.submit(Models.publish.Call(model=adapter), people.builder)
+    if not client.read(
+        "Inference", "authorizations", people.user.account, people.server.account
+    ).remaining:
+        client.submit(Inference.deposit.Call(amount=ESCROW), people.user)
+        authorize = Inference.authorize.Call(server=people.server.account, limit=ESCROW)
+        client.submit(authorize, people.user)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from nicegui import ui
@@ -59,6 +60,11 @@ async def until(condition: Callable[[], bool], what: str) -> None:
     assert condition(), what
 
 
+def says(user: User, text: str) -> bool:
+    """Whether the page shows a text."""
+    return text in shown(user)
+
+
 def visit(node, tmp_path, pages: Mapping[str, str]) -> None:
     """Each address shows its text, and a failure only where one is expected."""
 
@@ -66,7 +72,7 @@ def visit(node, tmp_path, pages: Mapping[str, str]) -> None:
         async with opened(node, tmp_path) as user:
             for address, text in pages.items():
                 await user.open(address)
-                await until(lambda text=text: text in shown(user), f"{address}: {text}")
+                await until(partial(says, user, text), f"{address}: {text}")
 
     asyncio.run(go())
 
