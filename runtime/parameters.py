@@ -29,8 +29,8 @@ class Parameter(Value[T]):
         self,
         default: T,
         documentation: str,
-        *,
         check: Callable[[T], str | None] | None = None,
+        *,
         guarded: bool = False,
     ) -> None:
         """Declare it with its sentence; `check` says what is wrong with a value, or None.

@@ -13,7 +13,7 @@ from runtime.wire.datanets import Datanet, Offer, Purpose, Purposes, Submission,
 from runtime.wire.offences import Offence
 from runtime.wire.records import DatanetVersion, Finding, Job, Model, Panel
 from runtime.wire.validators import ValidatorSet
-from runtime.wire.votes import PollEnd, Tally, TrackName
+from runtime.wire.votes import PollEnd, TrackName, VoteSum
 
 
 class Currency(Protocol):
@@ -120,7 +120,7 @@ class Polls(Protocol):
     def poll_end(self, poll: int) -> PollEnd | None:
         """How a poll ended, or None."""
 
-    def recount(self, poll: int, before: Tally, after: Tally) -> None:
+    def recount(self, poll: int, before: VoteSum, after: VoteSum) -> None:
         """Replace a part of the tally of an open poll."""
 
 

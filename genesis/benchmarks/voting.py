@@ -14,13 +14,13 @@ from pallets.voting.types import VOTES_MAX, CastVote, TrackLock, TrackVoting, Vo
 from runtime.hashing import ZERO_HASH
 from runtime.keys import Keypair
 from runtime.types import OPEN
-from runtime.wire.votes import NO_VOTES, Tally, TrackName
+from runtime.wire.votes import NO_VOTES, TrackName, VoteSum
 
 _VOTE = Vote(aye=100 * OPEN, nay=0, abstain=0, conviction=6)
 _CHANGED = Vote(aye=0, nay=200 * OPEN, abstain=0, conviction=5)
 _VERY_LATE = 10**8
 """Every lock is over; no referendum is."""
-_TALLY = Tally(10**6 * OPEN, 10**6 * OPEN, 10**6 * OPEN)
+_TALLY = VoteSum(10**6 * OPEN, 10**6 * OPEN, 10**6 * OPEN)
 
 
 def _ballots(sandbox: Sandbox, voter: Keypair, count: int) -> None:

@@ -327,7 +327,7 @@ class TrackName(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class VoteSum:
     """Part of what Governance stores or takes."""
 
     aye_tenths: U128
@@ -349,7 +349,7 @@ class Referendum:
     decision_deposit: U128
     deciding_since: U64 | None
     confirming_since: U64 | None
-    tally: Tally
+    tally: VoteSum
     alarm: U64 | None
 
 
@@ -371,7 +371,7 @@ class Outcome:
     call_hash: Bytes32
     result: Result
     ended_at: U64
-    tally: Tally
+    tally: VoteSum
 
 
 @dataclass(frozen=True, slots=True)
@@ -598,15 +598,6 @@ class Shares:
     stakers_ppb: UpTo1E9
     worker_ppb: UpTo1E9
     contributors_ppb: UpTo1E9
-
-
-@dataclass(frozen=True, slots=True)
-class ShareTerms:
-    """Part of what Models stores or takes."""
-
-    usual: Shares
-    least: Shares
-    most: Shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -1065,7 +1056,7 @@ class Attestation:
 
 
 @dataclass(frozen=True, slots=True)
-class DisputesTally:
+class Tally:
     """Part of what Disputes stores or takes."""
 
     validators_hash: Bytes32
@@ -1938,7 +1929,7 @@ class Governance(BasePallet, index=10):
 
         referendum: U32
         result: Result
-        tally: Tally
+        tally: VoteSum
         enacted_at: U64 | None
 
     class DepositSlashed(Event):
@@ -2434,33 +2425,20 @@ class Models(BasePallet, index=21):
     default_prices: Final[Prices] = Prices(
         input_per_1000=100000000000000000, output_per_1000=200000000000000000
     )
-
-    share_terms = Value[ShareTerms](
-        ShareTerms(
-            usual=Shares(
-                owner_ppb=300000000,
-                stakers_ppb=100000000,
-                worker_ppb=200000000,
-                contributors_ppb=400000000,
-            ),
-            least=Shares(
-                owner_ppb=0, stakers_ppb=50000000, worker_ppb=100000000, contributors_ppb=200000000
-            ),
-            most=Shares(
-                owner_ppb=500000000,
-                stakers_ppb=200000000,
-                worker_ppb=500000000,
-                contributors_ppb=800000000,
-            ),
-        ),
+    default_shares: Final[Shares] = Shares(
+        owner_ppb=300000000, stakers_ppb=100000000, worker_ppb=200000000, contributors_ppb=400000000
     )
-    grant_deposit = Value[U128](10000000000000000)
+    shares_min: Final[Shares] = Shares(
+        owner_ppb=0, stakers_ppb=50000000, worker_ppb=100000000, contributors_ppb=200000000
+    )
+    shares_max: Final[Shares] = Shares(
+        owner_ppb=500000000, stakers_ppb=200000000, worker_ppb=500000000, contributors_ppb=800000000
+    )
+
     base_models = Map[Bytes32, BaseModel]()
     models = Map[Bytes32, Model]()
     next_index = Value[U32](0)
     by_index = Map[U32, Bytes32]()
-    grants = Map[Bytes32, Bytes32, U128]()
-    retired = Map[Bytes32, U64]()
 
     class BaseRegistered(Event):
         """Adapters of this base model may be trained."""
@@ -2478,25 +2456,6 @@ class Models(BasePallet, index=21):
 
     class Published(Event):
         """Anybody may use the model."""
-
-        model: Bytes32
-
-    class Granted(Event):
-        """An account may use a private model."""
-
-        model: Bytes32
-        account: Bytes32
-        deposit: U128
-
-    class GrantRevoked(Event):
-        """An account may not use a private model any more, and the deposit is free."""
-
-        model: Bytes32
-        account: Bytes32
-        deposit: U128
-
-    class ModelRetired(Event):
-        """A model takes no new questions from now on."""
 
         model: Bytes32
 
@@ -2523,15 +2482,6 @@ class Models(BasePallet, index=21):
 
     class AlreadyPublic(PalletError):
         """The model is public already."""
-
-    class AlreadyGranted(PalletError):
-        """The account may use the model already."""
-
-    class NotGranted(PalletError):
-        """The account was not granted the model."""
-
-    class Retired(PalletError):
-        """The model is retired."""
 
     class SharesNotWhole(PalletError):
         """The four shares do not add up to 1,000,000,000 parts per billion."""
@@ -2561,18 +2511,6 @@ class Models(BasePallet, index=21):
         contributors_ppb: UpTo1E9,
     ) -> None:
         """Set how the net fee of an answer is divided, in parts per billion that add up to one."""
-
-    @call(4)
-    def grant(self, model: Bytes32, account: Bytes32) -> None:
-        """Let `account` use a private model of the signer; holds a deposit."""
-
-    @call(5)
-    def revoke_grant(self, model: Bytes32, account: Bytes32) -> None:
-        """Let `account` use a private model no more; the deposit is free again."""
-
-    @call(6)
-    def retire(self, model: Bytes32) -> None:
-        """Let a model of the signer take no new questions, for good."""
 
 
 class Compute(BasePallet, index=22):
@@ -2842,7 +2780,7 @@ class Inference(BasePallet, index=23):
         """The account is a registered server already."""
 
     class NotPublic(PalletError):
-        """A private model answers its owner and whom it was granted, and another is charged."""
+        """A private model answers only its owner, and somebody else is charged."""
 
     class ChargesNotInOrder(PalletError):
         """The charges are not in strictly rising order of users."""
@@ -3640,8 +3578,8 @@ class Disputes(BasePallet, index=31):
     attestation_slash_ppb = Value[UpTo1E9](50000000)
     disputes = Map[U32, Dispute]()
     opened = Map[U32, OpenedStep]()
-    tallies = Map[U32, DisputesTally]()
-    certificates = Map[U32, DisputesTally]()
+    tallies = Map[U32, Tally]()
+    certificates = Map[U32, Tally]()
     referees = Map[Bytes32, Bytes32]()
 
     class RefereeNamed(Event):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pallets.governance.types import Curve, TrackTerms
 from runtime import PPB
-from runtime.wire.votes import Tally
+from runtime.wire.votes import VoteSum
 
 
 def threshold_ppb(curve: Curve, elapsed_blocks: int, decision_blocks: int) -> int:
@@ -54,7 +54,9 @@ class Standing:
         )
 
 
-def standing_of(tally: Tally, terms: TrackTerms, electorate: int, elapsed_blocks: int) -> Standing:
+def standing_of(
+    tally: VoteSum, terms: TrackTerms, electorate: int, elapsed_blocks: int
+) -> Standing:
     """How a tally stands so many blocks after the decision began.
 
     `electorate` is all OPEN that can vote, in units of 10**-18.

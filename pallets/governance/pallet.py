@@ -68,7 +68,7 @@ from runtime import (
     on_initialize,
 )
 from runtime.traits import CallScheduler, LockableCurrency, Preimages
-from runtime.wire.votes import PollEnd, Tally, TrackName
+from runtime.wire.votes import PollEnd, TrackName, VoteSum
 
 SUBMISSION = "Governance.submission"
 DECISION = "Governance.decision"
@@ -185,7 +185,7 @@ class Governance(Pallet, index=10):
 
         referendum: U32
         result: Result
-        tally: Tally
+        tally: VoteSum
         enacted_at: BlockNumber | None
         """When its call is made."""
 
@@ -348,7 +348,7 @@ class Governance(Pallet, index=10):
         approved = {Result.APPROVED: True, Result.REJECTED: False}.get(ended.result)
         return PollEnd(ended.track, ended.ended_at, approved)
 
-    def recount(self, poll: int, before: Tally, after: Tally) -> None:
+    def recount(self, poll: int, before: VoteSum, after: VoteSum) -> None:
         """Replace a part of the tally of a referendum; raises `NotOngoing`."""
         asked = self._ongoing(poll)
         asked.tally = asked.tally.replacing(before, after)

@@ -24,7 +24,7 @@ from runtime import (
     Max,
     Positive,
 )
-from runtime.wire.votes import NO_VOTES, Tally, TrackName
+from runtime.wire.votes import NO_VOTES, TrackName, VoteSum
 
 REFERENDA_PER_TRACK_MAX = 40
 """The most referenda of one track that are not over."""
@@ -83,7 +83,7 @@ class Referendum:
     deciding_since: BlockNumber | None = None
     confirming_since: BlockNumber | None = None
     """From when on it has passed without a break."""
-    tally: Tally = NO_VOTES
+    tally: VoteSum = NO_VOTES
     alarm: BlockNumber | None = None
     """When it is looked at again, if nobody votes; None: when another one is over."""
 
@@ -106,7 +106,7 @@ class Outcome:
     call_hash: Hash
     result: Result
     ended_at: BlockNumber
-    tally: Tally
+    tally: VoteSum
 
 
 Alarms = Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pallets.voting.types import NOTHING_DELEGATED, Delegated, Vote
-from runtime.wire.votes import Tally
+from runtime.wire.votes import VoteSum
 
 TENTHS = 10
 
@@ -39,13 +39,13 @@ def add_delegated(one: Delegated, other: Delegated, sign: int) -> Delegated:
     return Delegated(one.tenths + sign * other.tenths, one.capital + sign * other.capital)
 
 
-def tally_of(vote: Vote, delegated: Delegated = NOTHING_DELEGATED) -> Tally:
+def tally_of(vote: Vote, delegated: Delegated = NOTHING_DELEGATED) -> VoteSum:
     """What a vote adds to the tally; what others delegated follows a vote for one side."""
     tenths = tenths_of(vote.conviction)
     ayes, nays = vote.aye * tenths, vote.nay * tenths
     support = vote.aye + vote.abstain
     if vote.aye and not vote.nay and not vote.abstain:
-        return Tally(ayes + delegated.tenths, nays, support + delegated.capital)
+        return VoteSum(ayes + delegated.tenths, nays, support + delegated.capital)
     if vote.nay and not vote.aye and not vote.abstain:
-        return Tally(ayes, nays + delegated.tenths, support)
-    return Tally(ayes, nays, support)
+        return VoteSum(ayes, nays + delegated.tenths, support)
+    return VoteSum(ayes, nays, support)

@@ -53,7 +53,7 @@ from runtime import (
     call,
 )
 from runtime.traits import LockableCurrency, Polls
-from runtime.wire.votes import NO_VOTES, PollEnd, Tally, TrackName
+from runtime.wire.votes import NO_VOTES, PollEnd, TrackName, VoteSum
 
 VOTES = "Voting.votes"
 """Why a voter's balance is locked."""
@@ -320,7 +320,7 @@ def _taken_out(voting: TrackVoting, poll: int) -> tuple[CastVote | None, tuple[C
     return found, tuple([each for each in voting.cast if each is not found])
 
 
-def _counted(cast: CastVote | None, delegated: Delegated) -> Tally:
+def _counted(cast: CastVote | None, delegated: Delegated) -> VoteSum:
     """What a vote adds to its poll."""
     return NO_VOTES if cast is None else counting.tally_of(cast.vote, delegated)
 

@@ -23,7 +23,7 @@ class TrackName(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class VoteSum:
     """A sum of votes; those with conviction in tenths, so that one without it is exact."""
 
     aye_tenths: Amount
@@ -32,16 +32,16 @@ class Tally:
     support: Amount
     """For it or abstaining, in 10**-18 OPEN."""
 
-    def replacing(self, before: Tally, after: Tally) -> Tally:
+    def replacing(self, before: VoteSum, after: VoteSum) -> VoteSum:
         """This sum with one part in the place of another."""
-        return Tally(
+        return VoteSum(
             self.aye_tenths - before.aye_tenths + after.aye_tenths,
             self.nay_tenths - before.nay_tenths + after.nay_tenths,
             self.support - before.support + after.support,
         )
 
 
-NO_VOTES = Tally(0, 0, 0)
+NO_VOTES = VoteSum(0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)

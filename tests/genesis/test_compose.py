@@ -12,18 +12,53 @@ from runtime.keys import pallet_account
 from runtime.traits import Randomness
 
 NUMBERS = {
-    "System": (0, ["remark", "set_parameter"]),
+    "System": (0, ["remark", "set_parameter", "set_guarded_parameter"]),
     "Utility": (1, ["batch", "batch_all", "dispatch_all"]),
     "Balances": (2, ["transfer", "transfer_keep_alive", "approve", "transfer_from", "burn"]),
     "Fees": (3, []),
     "Staking": (5, ["bond", "nominate", "unbond", "withdraw", "claim", "set_commission"]),
     "Session": (4, ["set_keys", "purge_keys", "validate", "chill", "unjail"]),
+    "Session": (4, ["set_keys", "purge_keys", "validate", "chill", "unjail"]),
+    "Staking": (5, ["bond", "nominate", "unbond", "withdraw", "claim", "set_commission"]),
     "Offences": (6, ["report", "submit", "cancel_slash"]),
     "Upgrade": (7, ["schedule", "cancel"]),
-    "Preimage": (9, ["note", "unnote"]),
     "Scheduler": (8, ["schedule", "cancel", "cancel_by_name"]),
     "Panels": (26, ["enrol", "leave", "seat", "commit", "reveal", "close"]),
+    "Preimage": (9, ["note", "unnote"]),
+    "Governance": (10, ["submit", "place_decision_deposit", "cancel", "kill"]),
+    "Treasury": (11, ["spend_small", "spend_large", "spend"]),
+    "Vesting": (12, ["vest", "claim", "vested_transfer", "merge"]),
+    "Multisig": (13, ["approve", "execute", "cancel"]),
+    "Proxy": (
+        14,
+        [
+            "proxy",
+            "give_right",
+            "take_right",
+            "create_pure",
+            "announce",
+            "withdraw",
+            "reject",
+            "proxy_announced",
+        ],
+    ),
+    "Voting": (15, ["vote", "remove_vote", "delegate", "undelegate", "unlock"]),
     "Datanets": (20, ["create", "set_sponsor_budget"]),
+    "Models": (21, ["register_base", "publish", "set_price", "set_shares"]),
+    "Compute": (22, ["submit_job", "claim", "abort", "commit", "reveal", "settle"]),
+    "Inference": (
+        23,
+        [
+            "deposit",
+            "withdraw",
+            "authorize",
+            "revoke",
+            "reclaim",
+            "register_server",
+            "settle_batch",
+        ],
+    ),
+    "Attribution": (24, ["commit", "settle", "claim", "sweep"]),
     "Submissions": (25, ["commit", "reveal", "publish_version", "expire", "settle"]),
     "Reports": (27, ["report", "answer", "convene", "resolve"]),
     "DataRights": (
@@ -44,8 +79,6 @@ NUMBERS = {
         ["register_base", "publish", "set_price", "set_shares", "grant", "revoke_grant", "retire"],
     ),
     "Workers": (30, ["register", "bond_extra", "unbond"]),
-    "Audits": (32, ["commit", "reveal"]),
-    "Compute": (22, ["submit_job", "claim", "abort", "commit", "reveal", "settle"]),
     "Disputes": (
         31,
         [
@@ -60,19 +93,7 @@ NUMBERS = {
             "time_out",
         ],
     ),
-    "Inference": (
-        23,
-        [
-            "deposit",
-            "withdraw",
-            "authorize",
-            "revoke",
-            "reclaim",
-            "register_server",
-            "settle_batch",
-        ],
-    ),
-    "Attribution": (24, ["commit", "settle", "claim", "sweep"]),
+    "Audits": (32, ["commit", "reveal"]),
 }
 """The numbers of pallets on the wire, and their calls in the order of theirs."""
 

@@ -18,7 +18,7 @@ from pallets.voting import counting
 from pallets.voting.pallet import Voting
 from pallets.voting.types import NOTHING_DELEGATED, VOTES_MAX, Delegation, Vote
 from runtime import OPEN, PPB
-from runtime.wire.votes import NO_VOTES, Tally, TrackName
+from runtime.wire.votes import NO_VOTES, TrackName, VoteSum
 from tests.pallets.assembly import (
     ALICE,
     BOB,
@@ -57,12 +57,12 @@ def unlock(who):
 @pytest.mark.parametrize(
     ("vote", "tally"),
     [
-        (aye(10, 0), Tally(10, 0, 10)),
-        (aye(10, 1), Tally(100, 0, 10)),
-        (aye(10, 6), Tally(600, 0, 10)),
-        (nay(10, 3), Tally(0, 300, 0)),
-        (Vote(aye=1, nay=2, abstain=4, conviction=0), Tally(1, 2, 5)),
-        (Vote(aye=0, nay=0, abstain=7, conviction=0), Tally(0, 0, 7)),
+        (aye(10, 0), VoteSum(10, 0, 10)),
+        (aye(10, 1), VoteSum(100, 0, 10)),
+        (aye(10, 6), VoteSum(600, 0, 10)),
+        (nay(10, 3), VoteSum(0, 300, 0)),
+        (Vote(aye=1, nay=2, abstain=4, conviction=0), VoteSum(1, 2, 5)),
+        (Vote(aye=0, nay=0, abstain=7, conviction=0), VoteSum(0, 0, 7)),
     ],
 )
 def test_a_vote_counts_by_its_conviction(vote, tally) -> None:
@@ -72,7 +72,7 @@ def test_a_vote_counts_by_its_conviction(vote, tally) -> None:
     cast(chain, ALICE, number, vote)
     assert referendum(chain, number).tally == tally
     cast(chain, ALICE, number, nay(5, 2))
-    assert referendum(chain, number).tally == Tally(0, 100, 0)
+    assert referendum(chain, number).tally == VoteSum(0, 100, 0)
     chain.ok(ALICE, Voting.remove_vote.Call(poll=number))
     assert referendum(chain, number).tally == NO_VOTES
     assert locked(chain, ALICE) == 0
@@ -167,18 +167,18 @@ def test_a_delegate_votes_for_others() -> None:
     cast(chain, BOB, number, aye(10))
     delegate = Voting.delegate.Call(track=TRACK, to=BOB.account, balance=1_000, conviction=3)
     chain.ok(ALICE, delegate)
-    assert referendum(chain, number).tally == Tally(100 + 30_000, 0, 1_010)
+    assert referendum(chain, number).tally == VoteSum(100 + 30_000, 0, 1_010)
     assert locked(chain, ALICE) == 1_000
     cast(chain, BOB, number, nay(20, 2))
-    assert referendum(chain, number).tally == Tally(0, 400 + 30_000, 0)
+    assert referendum(chain, number).tally == VoteSum(0, 400 + 30_000, 0)
     cast(chain, BOB, number, Vote(aye=5, nay=5, abstain=0, conviction=0))
-    assert referendum(chain, number).tally == Tally(5, 5, 5)
+    assert referendum(chain, number).tally == VoteSum(5, 5, 5)
     cast(chain, BOB, number, aye(10))
     other = propose(chain, SHORTER, TrackName.ROOT)
     cast(chain, BOB, other, aye(10))
-    assert referendum(chain, other).tally == Tally(100, 0, 10)
+    assert referendum(chain, other).tally == VoteSum(100, 0, 10)
     chain.ok(ALICE, Voting.undelegate.Call(track=TRACK))
-    assert referendum(chain, number).tally == Tally(100, 0, 10)
+    assert referendum(chain, number).tally == VoteSum(100, 0, 10)
     ended_at = chain.height
     assert locked(chain, ALICE) == 1_000
     chain.ok(USER, unlock(ALICE), height=ended_at + 4 * LOCK_BLOCKS)
@@ -212,7 +212,7 @@ def test_delegations_do_not_go_on() -> None:
         call = Voting.delegate.Call(track=TRACK, to=to.account, balance=7, conviction=1)
         chain.ok(who, call)
     cast(chain, USER, number, aye(1))
-    assert referendum(chain, number).tally == Tally(80, 0, 8)
+    assert referendum(chain, number).tally == VoteSum(80, 0, 8)
 
 
 def test_a_delegation_can_break_a_confirmation() -> None:
@@ -266,7 +266,7 @@ def test_thresholds_never_rise(curve, elapsed) -> None:
 def test_shares_are_parts_of_a_whole(ayes, nays, support) -> None:
     """Whatever the votes, an empty electorate among them."""
     for electorate in (0, 1, 10**27):
-        standing = standing_of(Tally(ayes, nays, support), QUICK, electorate, 5)
+        standing = standing_of(VoteSum(ayes, nays, support), QUICK, electorate, 5)
         assert 0 <= standing.approval_ppb <= PPB
         assert 0 <= standing.support_ppb <= PPB
 
