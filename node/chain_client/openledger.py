@@ -601,6 +601,15 @@ class Shares:
 
 
 @dataclass(frozen=True, slots=True)
+class ShareTerms:
+    """Part of what Models stores or takes."""
+
+    usual: Shares
+    least: Shares
+    most: Shares
+
+
+@dataclass(frozen=True, slots=True)
 class BaseModel:
     """Part of what Models stores or takes."""
 
@@ -2425,20 +2434,33 @@ class Models(BasePallet, index=21):
     default_prices: Final[Prices] = Prices(
         input_per_1000=100000000000000000, output_per_1000=200000000000000000
     )
-    default_shares: Final[Shares] = Shares(
-        owner_ppb=300000000, stakers_ppb=100000000, worker_ppb=200000000, contributors_ppb=400000000
-    )
-    shares_min: Final[Shares] = Shares(
-        owner_ppb=0, stakers_ppb=50000000, worker_ppb=100000000, contributors_ppb=200000000
-    )
-    shares_max: Final[Shares] = Shares(
-        owner_ppb=500000000, stakers_ppb=200000000, worker_ppb=500000000, contributors_ppb=800000000
-    )
 
+    share_terms = Value[ShareTerms](
+        ShareTerms(
+            usual=Shares(
+                owner_ppb=300000000,
+                stakers_ppb=100000000,
+                worker_ppb=200000000,
+                contributors_ppb=400000000,
+            ),
+            least=Shares(
+                owner_ppb=0, stakers_ppb=50000000, worker_ppb=100000000, contributors_ppb=200000000
+            ),
+            most=Shares(
+                owner_ppb=500000000,
+                stakers_ppb=200000000,
+                worker_ppb=500000000,
+                contributors_ppb=800000000,
+            ),
+        ),
+    )
+    grant_deposit = Value[U128](10000000000000000)
     base_models = Map[Bytes32, BaseModel]()
     models = Map[Bytes32, Model]()
     next_index = Value[U32](0)
     by_index = Map[U32, Bytes32]()
+    grants = Map[Bytes32, Bytes32, U128]()
+    retired = Map[Bytes32, U64]()
 
     class BaseRegistered(Event):
         """Adapters of this base model may be trained."""
@@ -2456,6 +2478,25 @@ class Models(BasePallet, index=21):
 
     class Published(Event):
         """Anybody may use the model."""
+
+        model: Bytes32
+
+    class Granted(Event):
+        """An account may use a private model."""
+
+        model: Bytes32
+        account: Bytes32
+        deposit: U128
+
+    class GrantRevoked(Event):
+        """An account may not use a private model any more, and the deposit is free."""
+
+        model: Bytes32
+        account: Bytes32
+        deposit: U128
+
+    class ModelRetired(Event):
+        """A model takes no new questions from now on."""
 
         model: Bytes32
 
@@ -2482,6 +2523,15 @@ class Models(BasePallet, index=21):
 
     class AlreadyPublic(PalletError):
         """The model is public already."""
+
+    class AlreadyGranted(PalletError):
+        """The account may use the model already."""
+
+    class NotGranted(PalletError):
+        """The account was not granted the model."""
+
+    class Retired(PalletError):
+        """The model is retired."""
 
     class SharesNotWhole(PalletError):
         """The four shares do not add up to 1,000,000,000 parts per billion."""
@@ -2511,6 +2561,18 @@ class Models(BasePallet, index=21):
         contributors_ppb: UpTo1E9,
     ) -> None:
         """Set how the net fee of an answer is divided, in parts per billion that add up to one."""
+
+    @call(4)
+    def grant(self, model: Bytes32, account: Bytes32) -> None:
+        """Let `account` use a private model of the signer; holds a deposit."""
+
+    @call(5)
+    def revoke_grant(self, model: Bytes32, account: Bytes32) -> None:
+        """Let `account` use a private model no more; the deposit is free again."""
+
+    @call(6)
+    def retire(self, model: Bytes32) -> None:
+        """Let a model of the signer take no new questions, for good."""
 
 
 class Compute(BasePallet, index=22):
@@ -2780,7 +2842,7 @@ class Inference(BasePallet, index=23):
         """The account is a registered server already."""
 
     class NotPublic(PalletError):
-        """A private model answers only its owner, and somebody else is charged."""
+        """A private model answers its owner and whom it was granted, and another is charged."""
 
     class ChargesNotInOrder(PalletError):
         """The charges are not in strictly rising order of users."""

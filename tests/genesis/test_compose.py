@@ -16,8 +16,6 @@ NUMBERS = {
     "Utility": (1, ["batch", "batch_all", "dispatch_all"]),
     "Balances": (2, ["transfer", "transfer_keep_alive", "approve", "transfer_from", "burn"]),
     "Fees": (3, []),
-    "Staking": (5, ["bond", "nominate", "unbond", "withdraw", "claim", "set_commission"]),
-    "Session": (4, ["set_keys", "purge_keys", "validate", "chill", "unjail"]),
     "Session": (4, ["set_keys", "purge_keys", "validate", "chill", "unjail"]),
     "Staking": (5, ["bond", "nominate", "unbond", "withdraw", "claim", "set_commission"]),
     "Offences": (6, ["report", "submit", "cancel_slash"]),
@@ -44,7 +42,6 @@ NUMBERS = {
     ),
     "Voting": (15, ["vote", "remove_vote", "delegate", "undelegate", "unlock"]),
     "Datanets": (20, ["create", "set_sponsor_budget"]),
-    "Models": (21, ["register_base", "publish", "set_price", "set_shares"]),
     "Compute": (22, ["submit_job", "claim", "abort", "commit", "reveal", "settle"]),
     "Inference": (
         23,
@@ -172,87 +169,6 @@ def test_every_composition_is_new():
     first, second = compose_runtime(), compose_runtime()
     for name, pallet in first.pallets.items():
         assert second.pallets[name] is not pallet
-
-
-NUMBERS = {
-    "System": (0, ["remark", "set_parameter", "set_guarded_parameter"]),
-    "Utility": (1, ["batch", "batch_all", "dispatch_all"]),
-    "Fees": (3, []),
-    "Session": (4, ["set_keys", "purge_keys"]),
-    "Staking": (
-        5,
-        ["bond", "bond_extra", "unbond", "withdraw", "validate", "chill", "unjail"],
-    ),
-    "Offences": (6, ["report", "submit"]),
-    "Upgrade": (7, ["schedule", "cancel"]),
-    "Preimage": (9, ["note", "unnote"]),
-    "Scheduler": (8, ["schedule", "cancel", "cancel_by_name"]),
-    "Governance": (10, ["submit", "place_decision_deposit", "cancel", "kill"]),
-    "Voting": (15, ["vote", "remove_vote", "delegate", "undelegate", "unlock"]),
-    "Treasury": (11, ["spend_small", "spend_large", "spend"]),
-    "Vesting": (12, ["vest", "claim", "vested_transfer", "merge"]),
-    "Multisig": (13, ["approve", "execute", "cancel"]),
-    "Proxy": (
-        14,
-        [
-            "proxy",
-            "give_right",
-            "take_right",
-            "create_pure",
-            "announce",
-            "withdraw",
-            "reject",
-            "proxy_announced",
-        ],
-    ),
-    "Balances": (
-        2,
-        ["transfer", "transfer_keep_alive", "approve", "transfer_from", "burn"],
-    ),
-    "Datanets": (20, ["create", "set_sponsor_budget"]),
-    "Submissions": (25, ["commit", "reveal", "publish_version", "expire", "settle"]),
-    "Panels": (26, ["enrol", "leave", "seat", "commit", "reveal", "close"]),
-    "Reports": (27, ["report", "answer", "convene", "resolve"]),
-    "DataRights": (
-        28,
-        [
-            "withdraw",
-            "withdraw_row",
-            "erase",
-            "request_access",
-            "set_member",
-            "share_key",
-            "remove_key",
-        ],
-    ),
-    "DatanetVotes": (29, ["propose", "vote", "close", "release"]),
-    "Models": (21, ["register_base", "publish", "set_price", "set_shares"]),
-    "Compute": (
-        22,
-        [
-            "register_worker",
-            "unbond",
-            "submit_training",
-            "claim",
-            "commit_result",
-            "settle",
-            "refund",
-        ],
-    ),
-    "Inference": (
-        23,
-        [
-            "deposit",
-            "withdraw",
-            "authorize",
-            "revoke",
-            "reclaim",
-            "register_server",
-            "settle_batch",
-        ],
-    ),
-    "Attribution": (24, ["commit", "settle", "claim", "sweep"]),
-}
 
 
 def test_indices_stay_for_ever():
