@@ -17,6 +17,7 @@ from node.cli import (
     db,
     demo,
     genesis,
+    gov,
     job,
     keys,
     light,
@@ -63,6 +64,7 @@ app.add_typer(admin.app, name="admin")
 app.add_typer(config.app, name="config")
 app.add_typer(signer.app, name="signer")
 app.add_typer(genesis.app, name="genesis")
+app.add_typer(gov.app, name="gov")
 
 app.add_typer(validator.app, name="validator")
 app.add_typer(pallet.app, name="pallet")
