@@ -129,7 +129,7 @@ async def _activity(studio: Studio) -> Markup:
 def _said(fields: Fields, event: EventRow) -> Markup:
     name = tag("strong", values.words(event.name.partition(".")[2]))
     href = f"/blocks/{event.height}"
-    return tag("div", link(name, href), fields.event(event.name, event.fields))
+    return tag("div", link(name, href), fields.brief(event.name, event.fields))
 
 
 async def _earners(studio: Studio) -> Markup:

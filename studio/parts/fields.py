@@ -35,6 +35,10 @@ class Fields:
         """The fields of an event, side by side."""
         return self.row(fields, self._types("events", "fields", name))
 
+    def brief(self, name: str, fields: Mapping[str, Any]) -> Markup:
+        """What most people want of an event: accounts, numbers and links, no roots and records."""
+        return self.event(name, {key: value for key, value in fields.items() if _tells(key, value)})
+
     def arguments(self, name: str, arguments: Mapping[str, Any]) -> Markup:
         """The arguments of a call, one below the other."""
         types = self._types("calls", "arguments", name)
@@ -125,6 +129,14 @@ class Fields:
             if each["name"] == item:
                 return {field["name"]: field["type"] for field in each[part]}
         return {}
+
+
+def _tells(name: str, value: Any) -> bool:
+    """Whether a field is more than a commitment to something else."""
+    if isinstance(value, dict | list) or value is None:
+        return False
+    is_hash = isinstance(value, str) and len(value) == HASH_DIGITS
+    return not is_hash or name in ACCOUNT_FIELDS or name in {"model", "adapter"}
 
 
 def _field_types(kind: str | None) -> dict[str, str]:

@@ -68,6 +68,8 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
     folder = tmp_path_factory.mktemp("studio")
     port = free_port()
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OPENLEDGER_HOME": str(folder / "home")}
+    # NiceGUI would take the process for one of its own tests.
+    environment.pop("PYTEST_CURRENT_TEST", None)
     with (folder / "studio.log").open("wb") as log:
         command = [sys.executable, "-m", "node.cli", "studio", "--dev", f"--port={port}"]
         process = subprocess.Popen(
