@@ -27,6 +27,8 @@ from node.api.errors import InvalidRequest, UnknownModel
 from node.api.requests import wrong
 
 HASH_BYTES = 32
+NAME_CHARACTERS_MAX = 200
+"""Of a model, its version included; four bytes each are still less than a path may have."""
 NAMES_MAX = 65_536
 """The most names whose hashes are remembered, and that are listed."""
 
@@ -90,16 +92,27 @@ class Catalogue:
         staging.replace(self._adapters / name)
 
     def _target(self, name: str, folder: Path, *, replace: bool) -> Path:
-        if not _is_plain(name) or "@" in name:
-            raise wrong("lora_name", name, "a name without '/' and '@' that begins with no dot")
-        target = (self._adapters / folder).resolve()
-        if not target.is_relative_to(self._adapters.resolve()) or not target.is_dir():
-            raise wrong("lora_path", str(folder), "a folder in the server's folder of adapters")
+        target = self._folder(folder)
+        if target is None:
+            raise UnknownModel(
+                f"There is no folder {str(folder)[:128]!r} in the server's folder of adapters.",
+                remedy="Put it there first; nothing else of the machine is looked at.",
+                parameter="lora_path",
+            )
         place = self._adapters / name
         taken = place.is_symlink() or place.exists()
         if taken and not (replace and place.is_symlink()):
             raise wrong("lora_name", name, "free; load_inplace replaces what was loaded before")
         return target
+
+    def _folder(self, folder: Path) -> Path | None:
+        """A folder inside the directory, whatever links lead there; None for anything else."""
+        try:
+            target = (self._adapters / folder).resolve()
+            inside = target.is_relative_to(self._adapters.resolve())
+            return target if inside and target.is_dir() else None
+        except (OSError, ValueError):  # too long, or of characters that no path has
+            return None
 
     def unlink(self, name: str) -> None:
         """Let `name` stand for nothing again.
@@ -139,7 +152,9 @@ class Catalogue:
 
 def _is_plain(name: str) -> bool:
     """Whether a name is that of something directly in a folder, and not hidden."""
-    return bool(name) and Path(name).name == name and name[0] != "." and "\x00" not in name
+    if not 0 < len(name) <= NAME_CHARACTERS_MAX or name[0] == "." or "\x00" in name:
+        return False
+    return Path(name).name == name
 
 
 def _unknown(name: str, parameter: str) -> UnknownModel:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from node.api.errors import InvalidRequest
+from node.api.errors import InvalidRequest, UnknownModel
 from node.api.requests import encodable, wrong
 
 INPUTS_MAX = 256
@@ -38,8 +38,13 @@ def parse_embedding(body: Any, base_name: str, width: int) -> EmbeddingRequest:
     for name in fields.keys() - _KNOWN:
         message = f"There is no parameter {name[:80]!r}."
         raise InvalidRequest(message, remedy="Leave it out.", parameter=name[:80])
-    if fields.get("model") != base_name:
-        raise wrong("model", fields.get("model"), f"{base_name!r}: adapters have no vectors")
+    model = fields.get("model")
+    if not isinstance(model, str):
+        raise wrong("model", model, f"{base_name!r}")
+    if model != base_name:
+        message = f"There are no vectors of a model {model[:64]!r}."
+        remedy = f"Ask for those of the base model, {base_name!r}: adapters have none."
+        raise UnknownModel(message, remedy=remedy, parameter="model")
     encoding = fields.get("encoding_format", "float")
     if encoding not in ("float", "base64"):
         raise wrong("encoding_format", encoding, "'float' or 'base64'")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from node.api.errors import InvalidRequest
+from node.api.errors import InvalidRequest, UnknownModel
 from node.api.requests import wrong
 
+NAME_PATTERN = "[A-Za-z0-9_][A-Za-z0-9._-]{0,99}"
+"""Of the names that can be given: all characters mean the same in a path, a URL and a shell."""
+PATH_CHARACTERS_MAX = 1_024
 _LOAD = frozenset({"lora_name", "lora_path", "load_inplace", "base_model_name"})
 _UNLOAD = frozenset({"lora_name", "lora_int_id"})
 
@@ -26,18 +30,29 @@ class LoadRequest:
 def parse_load(body: Any, base_name: str) -> LoadRequest:
     """Check a body; raises `InvalidRequest` naming the field."""
     fields = _fields(body, _LOAD)
-    if fields.get("base_model_name", base_name) != base_name:
-        raise wrong("base_model_name", fields["base_model_name"], f"{base_name!r}, or left out")
+    base = fields.get("base_model_name", base_name)
+    if not isinstance(base, str) or not base:
+        raise wrong("base_model_name", base, f"{base_name!r}, or left out")
+    if base != base_name:
+        message = f"The base model is not {base[:64]!r}."
+        remedy = f"Leave it out, or send {base_name!r}."
+        raise UnknownModel(message, remedy=remedy, parameter="base_model_name")
     replaces = fields.get("load_inplace", False)
     if not isinstance(replaces, bool):
         raise wrong("load_inplace", replaces, "true or false")
-    folder = Path(_text(fields, "lora_path"))
-    return LoadRequest(_text(fields, "lora_name"), folder, replaces)
+    return LoadRequest(_name(fields), Path(_text(fields, "lora_path")), replaces)
 
 
 def parse_unload(body: Any) -> str:
     """The name in a body; raises `InvalidRequest` naming the field."""
-    return _text(_fields(body, _UNLOAD), "lora_name")
+    return _name(_fields(body, _UNLOAD))
+
+
+def _name(fields: dict[str, Any]) -> str:
+    name = _text(fields, "lora_name")
+    if re.fullmatch(NAME_PATTERN, name) is None:
+        raise wrong("lora_name", name, f"a name like {NAME_PATTERN}")
+    return name
 
 
 def _fields(body: Any, known: frozenset[str]) -> dict[str, Any]:
@@ -52,6 +67,6 @@ def _fields(body: Any, known: frozenset[str]) -> dict[str, Any]:
 
 def _text(fields: dict[str, Any], name: str) -> str:
     text = fields.get(name)
-    if not isinstance(text, str) or not text or "\x00" in text:
-        raise wrong(name, text, "a text that is not empty")
+    if not isinstance(text, str) or not 0 < len(text) <= PATH_CHARACTERS_MAX or "\x00" in text:
+        raise wrong(name, text, f"a text of 1 to {PATH_CHARACTERS_MAX} characters, none of them 0")
     return text

@@ -2,6 +2,7 @@
 
 GET  /health                      the server answers
 GET  /metrics                     what the engine does, for Prometheus
+GET  /openapi.json                all of this, for programs
 GET  /v1/models[/<name>]          the base model and all adapters
 POST /v1/chat/completions         an answer to a conversation
 POST /v1/completions              the continuation of a raw prompt
@@ -29,6 +30,7 @@ from node.lora.catalogue import Catalogue
 from node.lora.embeddings import embedding_answer, parse_embedding
 from node.lora.loading import parse_load, parse_unload
 from node.lora.metrics import metrics_text
+from node.lora.openapi import document
 from node.lora.requests import BASE, parse_plain
 from node.metrics import CONTENT_TYPE
 
@@ -53,6 +55,7 @@ class LoraApi:
         self._routes: dict[tuple[str, str], Handler] = {
             ("GET", "/health"): self._health,
             ("GET", "/metrics"): self._metrics,
+            ("GET", "/openapi.json"): self._document,
             ("GET", "/v1/models"): self._models,
             ("POST", "/v1/chat/completions"): partial(self._complete, shape="chat"),
             ("POST", "/v1/completions"): partial(self._complete, shape="text"),
@@ -79,11 +82,14 @@ class LoraApi:
         raise HttpError(
             404,
             f"There is no {request.method} {request.path[:200]}.",
-            remedy="See docs/reference/openapi.json for what there is.",
+            remedy="GET /openapi.json says what there is.",
         )
 
     async def _health(self, _request: Request) -> Response:
         return Response.from_json({"status": "ok"})
+
+    async def _document(self, _request: Request) -> Response:
+        return Response.from_json(document())
 
     async def _metrics(self, _request: Request) -> Response:
         text = metrics_text(self._engine.engine.figures())
