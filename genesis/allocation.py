@@ -5,9 +5,10 @@ ecosystem | 10 % | linear over 48 months | | investors | 18.29 % | cliff of 12 m
 over 36 | | team | 15 % | cliff of 12 months, then linear over 36 | | liquidity | 5 % | none |
 
 21.55 % circulate at genesis: liquidity, and 16.55 % of the supply from community and ecosystem,
-split between those two in proportion.  Each bucket's locked part lies in an account without a key
-until the vesting pallet pays it out; so does the unlocked part, as far as it is not endowed to
-anybody.
+split between those two in proportion.  Each bucket lies in an account without a key, of which its
+locked part comes free as the table says; the treasury's referenda spend what is free.  Endowments
+are taken out of the unlocked part, or, for those who vest, out of the locked part with its
+schedule.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pallets.pots import STAKERS, TREASURY
+from pallets.vesting.types import VestingSchedule
 from runtime.arithmetic import split_by_largest_remainder
 from runtime.errors import OpenLedgerError
 from runtime.keys import pallet_account
@@ -27,6 +29,8 @@ SUPPLY = 1_000_000_000 * OPEN
 BASIS_POINTS = 10_000
 CIRCULATING_BASIS_POINTS = 2_155
 """Of the supply, at genesis."""
+MONTH_MS = 2_629_746_000
+"""A twelfth of 365.2425 days."""
 _REMEDY = "Take the buckets of `openledger dev`'s chain.toml, and change endowments only."
 
 
@@ -47,25 +51,30 @@ class Bucket:
     """After the cliff; 0 for a bucket without vesting."""
 
     @property
-    def locked_account(self) -> bytes:
-        """The account, without a key, of the locked part."""
-        return pallet_account(f"Genesis.{self.name}.locked")
+    def account(self) -> bytes:
+        """The account, without a key, of what nobody was endowed with."""
+        return pallet_account(f"Genesis.{self.name}")
 
-    @property
-    def unlocked_account(self) -> bytes:
-        """The account, without a key, of the unlocked part that nobody was endowed with."""
-        return pallet_account(f"Genesis.{self.name}.unlocked")
+    def schedule(self, amount: int, month_blocks: int) -> VestingSchedule:
+        """How so much of the locked part comes free; months have so many blocks."""
+        return VestingSchedule(
+            amount=amount,
+            starts_at=self.cliff_months * month_blocks,
+            blocks=self.linear_months * month_blocks,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Endowment:
-    """OPEN that an account starts with, out of the unlocked part of a bucket."""
+    """OPEN that an account starts with, out of a bucket."""
 
     account: AccountId
     bucket: ShortText
     amount: Amount
     name: ShortText
     """Whose account it is, for the reader of the chain spec."""
+    vests: bool = False
+    """Whether it is out of the locked part, and comes free with that."""
 
 
 def published_allocation() -> tuple[Bucket, ...]:
@@ -90,18 +99,25 @@ def check_allocation(buckets: Sequence[Bucket], endowments: Sequence[Endowment])
         if bucket.unlocked > bucket.amount:
             message = f"The bucket {bucket.name!r} unlocks {bucket.unlocked} of {bucket.amount}."
             raise InvalidAllocation(message, remedy="Unlock at most the bucket's amount.")
+        if bucket.unlocked < bucket.amount and not bucket.linear_months:
+            message = f"The locked part of {bucket.name!r} never comes free."
+            raise InvalidAllocation(message, remedy="Give it linear_months, or unlock all of it.")
     _check_sum("buckets", sum(bucket.amount for bucket in buckets), SUPPLY)
     circulating = sum(bucket.unlocked for bucket in buckets)
     _check_sum("unlocked parts", circulating, _part(CIRCULATING_BASIS_POINTS))
-    unlocked = {bucket.name: bucket.unlocked for bucket in buckets}
+    left = {(bucket.name, False): bucket.unlocked for bucket in buckets}
+    left |= {(bucket.name, True): bucket.amount - bucket.unlocked for bucket in buckets}
     for endowment in endowments:
-        if endowment.bucket not in unlocked:
+        part = (endowment.bucket, endowment.vests)
+        if part not in left:
             message = f"{endowment.name!r} is endowed from an unknown bucket, {endowment.bucket!r}."
-            raise InvalidAllocation(message, remedy=f"Choose one of {', '.join(unlocked)}.")
-        unlocked[endowment.bucket] -= endowment.amount
-    for name, left in unlocked.items():
-        if left < 0:
-            message = f"The endowments from {name!r} exceed its unlocked part by {-left}."
+            remedy = f"Choose one of {', '.join(bucket.name for bucket in buckets)}."
+            raise InvalidAllocation(message, remedy=remedy)
+        left[part] -= endowment.amount
+    for (name, vests), rest in left.items():
+        if rest < 0:
+            which = "locked" if vests else "unlocked"
+            message = f"The endowments from {name!r} exceed its {which} part by {-rest}."
             raise InvalidAllocation(message, remedy="Lower them, or choose another bucket.")
 
 
@@ -115,19 +131,38 @@ def opening_balances(
     check_allocation(buckets, endowments)
     balances: dict[bytes, int] = defaultdict(int)
     for bucket in buckets:
-        balances[bucket.locked_account] += bucket.amount - bucket.unlocked
-        balances[bucket.unlocked_account] += bucket.unlocked
-    sources = {bucket.name: bucket.unlocked_account for bucket in buckets}
+        balances[bucket.account] += bucket.amount
+    sources = {bucket.name: bucket.account for bucket in buckets}
     for endowment in endowments:
         balances[sources[endowment.bucket]] -= endowment.amount
         balances[endowment.account] += endowment.amount
     return tuple(sorted((account, amount) for account, amount in balances.items() if amount))
 
 
+def vesting_schedules(
+    buckets: Sequence[Bucket], endowments: Sequence[Endowment], block_time_ms: int
+) -> tuple[tuple[bytes, VestingSchedule], ...]:
+    """What of whose opening balance comes free when: of those who vest, and of what is left.
+
+    The amounts sum to the locked parts of all buckets.
+    """
+    month_blocks = MONTH_MS // block_time_ms
+    found = []
+    for bucket in buckets:
+        left = bucket.amount - bucket.unlocked
+        for endowment in endowments:
+            if endowment.vests and endowment.bucket == bucket.name:
+                left -= endowment.amount
+                schedule = bucket.schedule(endowment.amount, month_blocks)
+                found.append((endowment.account, schedule))
+        if left:
+            found.append((bucket.account, bucket.schedule(left, month_blocks)))
+    return tuple(found)
+
+
 def keyless_accounts(buckets: Sequence[Bucket]) -> tuple[bytes, ...]:
     """The accounts of buckets and pots, which nobody votes for."""
-    of_buckets = [(bucket.locked_account, bucket.unlocked_account) for bucket in buckets]
-    return (TREASURY, STAKERS, *(account for pair in of_buckets for account in pair))
+    return (TREASURY, STAKERS, *(bucket.account for bucket in buckets))
 
 
 def _part(basis_points: int) -> int:

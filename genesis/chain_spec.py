@@ -21,6 +21,7 @@ from genesis.allocation import (
     keyless_accounts,
     opening_balances,
     published_allocation,
+    vesting_schedules,
 )
 from genesis.compose import Pallets, compose, compose_runtime
 from genesis.pallet_packages import PACKAGES_MAX, PalletPackage, load_pallets
@@ -325,6 +326,10 @@ def _initial_storage(spec: ChainSpec, runtime: Runtime, pallets: Pallets) -> dic
 def _configure(spec: ChainSpec, pallets: Pallets) -> None:
     for account, amount in opening_balances(spec.buckets, spec.endowments):
         pallets.balances.endow(account, amount)
+    for account, schedule in vesting_schedules(spec.buckets, spec.endowments, spec.block_time_ms):
+        pallets.vesting.grant(account, schedule)
+    for bucket in spec.buckets:
+        pallets.treasury.name_pot(bucket.name, bucket.account)
     pallets.governance.inactive.put(keyless_accounts(spec.buckets))
     spec.parameters.apply(pallets)
     for validator in spec.validators:

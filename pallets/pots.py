@@ -8,5 +8,5 @@ TREASURY = pallet_account("Treasury")
 """Platform fees, forfeited bonds, slashes, dust, and payouts that nobody claimed."""
 STAKERS = pallet_account("Stakers")
 """The stakers' share of every answer, until the session ends and staking shares it out."""
-ECOSYSTEM = pallet_account("Genesis.ecosystem.unlocked")
-"""The unlocked part of the genesis allocation for the ecosystem."""
+ECOSYSTEM = pallet_account("Genesis.ecosystem")
+"""The ecosystem's part of the genesis allocation, which comes free over time."""

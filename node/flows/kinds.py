@@ -55,8 +55,7 @@ def pots() -> Mapping[bytes, str]:
     names = [*compose_runtime().pallets, "Treasury", "Stakers"]
     known = {pallet_account(name): name for name in names}
     for bucket in published_allocation():
-        known[bucket.locked_account] = f"{bucket.name} (locked)"
-        known[bucket.unlocked_account] = bucket.name.capitalize()
+        known[bucket.account] = bucket.name.capitalize()
     return MappingProxyType(known | {FEES: "fees", BURNED: "burned"})
 
 

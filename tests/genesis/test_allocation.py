@@ -9,14 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genesis.allocation import (
+    MONTH_MS,
     SUPPLY,
-    Bucket,
     Endowment,
     InvalidAllocation,
     check_allocation,
     opening_balances,
     published_allocation,
+    vesting_schedules,
 )
+from pallets.pots import ECOSYSTEM
 from runtime.types import OPEN
 
 ACCOUNT = b"a" * 32
@@ -64,9 +66,10 @@ def test_vesting_is_as_published():
 
 
 def test_the_accounts_of_buckets_are_all_different():
-    """Locked and unlocked parts of every bucket lie apart."""
-    accounts = [a for b in BUCKETS for a in (b.locked_account, b.unlocked_account)]
-    assert len(set(accounts)) == 10
+    """Each lies in an account of its own, and the ecosystem's is the one that staking draws on."""
+    accounts = [bucket.account for bucket in BUCKETS]
+    assert len(set(accounts)) == 5
+    assert BUCKETS[1].account == ECOSYSTEM
 
 
 def other(index, **changes):
@@ -81,6 +84,7 @@ def other(index, **changes):
         (other(1, unlocked=BUCKETS[1].unlocked + 1), (), "The unlocked parts sum to"),
         (other(3, unlocked=BUCKETS[3].amount + 1), (), "unlocks"),
         (other(3, name="community"), (), "two of the bucket"),
+        (other(2, linear_months=0), (), "never comes free"),
         ((), (), "The buckets sum to 0"),
         (BUCKETS, [endowment(1, "founders")], "unknown bucket"),
         (BUCKETS, [endowment(1, "team")], "exceed its unlocked part by 1"),
@@ -99,7 +103,7 @@ def test_what_does_not_add_up_is_refused(buckets, endowments, part):
         st.tuples(
             st.sampled_from(["community", "ecosystem", "liquidity"]),
             st.integers(0, 10**6 * OPEN),
-            st.sampled_from([ACCOUNT, b"b" * 32, BUCKETS[0].unlocked_account]),
+            st.sampled_from([ACCOUNT, b"b" * 32, BUCKETS[0].account]),
         ),
         max_size=8,
     )
@@ -115,8 +119,31 @@ def test_opening_balances_are_the_whole_supply(given_endowments):
     assert all(amount for _, amount in balances)
 
 
-def test_a_bucket_of_its_own_keeps_its_locked_part():
-    """A bucket without an unlocked part has one account."""
-    assert dict(opening_balances(BUCKETS, ()))[BUCKETS[2].locked_account] == BUCKETS[2].amount
-    assert BUCKETS[2].unlocked_account not in dict(opening_balances(BUCKETS, ()))
-    assert isinstance(BUCKETS[2], Bucket)
+def locked_at(schedules, month):
+    """What is locked of all schedules at the end of a month, in OPEN."""
+    height = month * (MONTH_MS // 500)
+    return sum(schedule.locked_at(height) for _, schedule in schedules) // OPEN
+
+
+def test_everything_comes_free_as_published():
+    """To the unit at genesis; investors and team after a year; all of it after four."""
+    schedules = vesting_schedules(BUCKETS, (), 500)
+    assert sum(schedule.locked_at(0) for _, schedule in schedules) == SUPPLY - 215_500_000 * OPEN
+    early = 617_100_000 - 165_500_000
+    late = 332_900_000
+    assert locked_at(schedules, 6) == early * 42 // 48 + late
+    assert locked_at(schedules, 12) == early * 36 // 48 + late
+    assert locked_at(schedules, 24) == early * 24 // 48 + late * 24 // 36
+    assert locked_at(schedules, 48) == 0
+
+
+def test_endowments_that_vest_are_out_of_the_locked_part():
+    """With its schedule, each its own; all schedules still sum to what is locked."""
+    given = replace(endowment(1_000 * OPEN, "team"), vests=True)
+    check_allocation(BUCKETS, [given])
+    schedules = vesting_schedules(BUCKETS, [given], 500)
+    assert (ACCOUNT, BUCKETS[3].schedule(1_000 * OPEN, MONTH_MS // 500)) in schedules
+    assert sum(schedule.amount for _, schedule in schedules) == SUPPLY - 215_500_000 * OPEN
+    too_much = replace(endowment(BUCKETS[3].amount + 1, "team"), vests=True)
+    with pytest.raises(InvalidAllocation, match="exceed its locked part by 1"):
+        check_allocation(BUCKETS, [too_much])

@@ -52,11 +52,12 @@ def test_genesis_puts_all_open_where_the_spec_says():
     chain = Chain(SPEC)
     chain.check_money()
     assert chain.free(development_keypair("faucet").account) == 10_000_000 * OPEN
-    locked = sum(chain.free(bucket.locked_account) for bucket in SPEC.buckets)
-    unlocked = sum(chain.free(bucket.unlocked_account) for bucket in SPEC.buckets)
-    assert locked == SUPPLY - 215_500_000 * OPEN
-    assert unlocked == (215_500_000 - 17_000_000) * OPEN
+    of_buckets = sum(chain.free(bucket.account) for bucket in SPEC.buckets)
+    assert of_buckets == SUPPLY - 17_000_000 * OPEN
     with chain.reading() as pallets:
+        spendable = sum(pallets.balances.free_balance(each.account) for each in SPEC.buckets)
+        assert spendable == (215_500_000 - 17_000_000) * OPEN
+        assert pallets.treasury.pots["team"] == SPEC.buckets[3].account
         assert pallets.balances.issuance.get() == SUPPLY
 
 

@@ -18,12 +18,14 @@ NUMBERS = {
     "Fees": (3, []),
     "Session": (4, ["set_keys", "purge_keys", "validate", "chill", "unjail"]),
     "Staking": (5, ["bond", "nominate", "unbond", "withdraw", "claim", "set_commission"]),
+    "Staking": (5, ["bond", "nominate", "unbond", "withdraw", "claim", "set_commission"]),
+    "Session": (4, ["set_keys", "purge_keys", "validate", "chill", "unjail"]),
     "Offences": (6, ["report", "submit", "cancel_slash"]),
     "Upgrade": (7, ["schedule", "cancel"]),
-    "Scheduler": (8, ["schedule", "cancel", "cancel_by_name"]),
-    "Panels": (26, ["enrol", "leave", "seat", "commit", "reveal", "close"]),
     "Preimage": (9, ["note", "unnote"]),
+    "Scheduler": (8, ["schedule", "cancel", "cancel_by_name"]),
     "Governance": (10, ["submit", "place_decision_deposit", "cancel", "kill"]),
+    "Voting": (15, ["vote", "remove_vote", "delegate", "undelegate", "unlock"]),
     "Treasury": (11, ["spend_small", "spend_large", "spend"]),
     "Vesting": (12, ["vest", "claim", "vested_transfer", "merge"]),
     "Multisig": (13, ["approve", "execute", "cancel"]),
@@ -40,7 +42,7 @@ NUMBERS = {
             "proxy_announced",
         ],
     ),
-    "Voting": (15, ["vote", "remove_vote", "delegate", "undelegate", "unlock"]),
+    "Panels": (26, ["enrol", "leave", "seat", "commit", "reveal", "close"]),
     "Datanets": (20, ["create", "set_sponsor_budget"]),
     "Compute": (22, ["submit_job", "claim", "abort", "commit", "reveal", "settle"]),
     "Inference": (
@@ -76,6 +78,8 @@ NUMBERS = {
         ["register_base", "publish", "set_price", "set_shares", "grant", "revoke_grant", "retire"],
     ),
     "Workers": (30, ["register", "bond_extra", "unbond"]),
+    "Audits": (32, ["commit", "reveal"]),
+    "Compute": (22, ["submit_job", "claim", "abort", "commit", "reveal", "settle"]),
     "Disputes": (
         31,
         [
@@ -90,7 +94,19 @@ NUMBERS = {
             "time_out",
         ],
     ),
-    "Audits": (32, ["commit", "reveal"]),
+    "Inference": (
+        23,
+        [
+            "deposit",
+            "withdraw",
+            "authorize",
+            "revoke",
+            "reclaim",
+            "register_server",
+            "settle_batch",
+        ],
+    ),
+    "Attribution": (24, ["commit", "settle", "claim", "sweep"]),
 }
 """The numbers of pallets on the wire, and their calls in the order of theirs."""
 

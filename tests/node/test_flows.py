@@ -104,7 +104,7 @@ def test_accounts_without_a_key_have_names() -> None:
     assert name_of(TREASURY) == "Treasury"
     assert name_of(STAKERS) == "Stakers"
     assert name_of(ALICE.account) == ALICE.account.hex()
-    assert "liquidity (locked)" in pots().values()
+    assert "Liquidity" in pots().values()
     assert kind_of("Bounties.pay", TREASURY, ALICE.account) == "Bounties.pay: Treasury to somebody"
 
 
