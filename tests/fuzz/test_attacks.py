@@ -11,6 +11,7 @@ import pytest
 
 from ml.attribution import payout
 from pallets.staking import shares as arithmetic
+from runtime.arithmetic import split_by_largest_remainder
 from runtime.types import PPB
 from runtime.wire.records import PayoutLeaf
 from tests.fuzz import attacks
@@ -57,13 +58,13 @@ def test_splitting_pays_when_rows_are_clipped_by_owner(monkeypatch):
     """Bad rows would be moved to an account of their own."""
 
     def by_owner(scores, pool, treasury):
-        earned = {}
+        earned: dict[bytes, int] = {}
         for leaf in scores:
             earned[leaf.owner] = earned.get(leaf.owner, 0) + leaf.score
         owners = sorted(owner for owner, score in earned.items() if score > 0)
         if not owners:
             return (PayoutLeaf(treasury, pool),)
-        parts = payout.split_by_largest_remainder(pool, [earned[each] for each in owners])
+        parts = split_by_largest_remainder(pool, [earned[each] for each in owners])
         return tuple(PayoutLeaf(*each) for each in zip(owners, parts, strict=True) if each[1])
 
     monkeypatch.setattr(payout, "_payouts", by_owner)
