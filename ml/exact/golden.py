@@ -31,7 +31,7 @@ from runtime.wire.training_parameters import Schedule
 
 OPERATORS = "x13-1"
 """The version of the operators, which a transcript names."""
-GOLDEN_DIGEST = "cbe54d23f293b4a9f8916486820a16f53b6f908d4a6d74e811810295a60035a9"
+GOLDEN_DIGEST = "d9e77cab894e7c7ede7d0109c20ee5751c75394ca36cd5347fd3640d8e60ad4a"
 _STEPS = 3
 _CONFIG: dict[str, Any] = {
     "model_type": "qwen3",

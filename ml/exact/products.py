@@ -56,6 +56,12 @@ def rows_of(values: torch.Tensor) -> Rows:
     return Rows((values * forth).round_(), back)
 
 
+def fine_rows_of(values: torch.Tensor) -> tuple[Rows, Rows]:
+    """Activations as the sum of two: the second rounds what the first left, which is exact."""
+    coarse = rows_of(values)
+    return coarse, rows_of(values - coarse.integers * coarse.scales)
+
+
 class FrozenMatrix:
     """A frozen weight [outputs, inputs], held as its digits or as float64 integers."""
 
