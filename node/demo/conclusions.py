@@ -67,6 +67,7 @@ def conclude(
     flows = flows_of(story, client)
     facts = facts_of(story, influence)
     before, after = losses(story.job)
+    result = story.job.result
     return DemoReport(
         title=story.corpus.title,
         contributors=contributor_lines(story),
@@ -77,6 +78,7 @@ def conclude(
         facts=facts,
         loss_before=before,
         loss_after=after,
+        transcript_root="" if result is None else result.transcript_root.hex(),
         receipts=len(story.receipts),
         receipts_verified=story.verified,
         height=client.height(),

@@ -93,6 +93,8 @@ class DemoReport:
     facts: Facts
     loss_before: float
     loss_after: float
+    transcript_root: str
+    """Of the training, in hexadecimal: what `openledger job verify` must find again."""
     receipts: int
     receipts_verified: int
     height: int
@@ -140,6 +142,7 @@ def print_report(report: DemoReport, console: Console) -> None:
         f"{facts.attributed_first} of {facts.asked} facts are attributed first to who contributed "
         f"them. The careless contributor ranks {facts.careless_rank} of {facts.contributors}.",
     )
+    console.print(f"Transcript of the training: {report.transcript_root}", highlight=False)
     console.print(
         f"{report.receipts_verified} of {report.receipts} receipts, of payouts and of answers, "
         f"verified offline. Block {report.height:,}, finalised {report.finalised_height:,}; "

@@ -32,6 +32,7 @@ def report(*, holds: bool = True) -> DemoReport:
         facts=Facts(30, 21, 9, 9),
         loss_before=2.0,
         loss_after=1.5,
+        transcript_root="ab" * 32,
         receipts=2,
         receipts_verified=2,
         height=10,

@@ -4,219 +4,46 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
-import subprocess
-import sys
 import threading
-import time
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import httpx
 import openai
 import pytest
 
-from genesis.chain_spec import development_keypair
 from ml.manifest import manifest_of
-from ml.training.recipe import default_training_parameters
 from node.api.disclosure import answers_target, sign_request
 from node.api.keys import ApiKeys
-from node.client import NodeClient
 from node.errors import InUse
 from node.workers.records import WorkRecords
 from node.workers.worker import Worker, WorkerSettings
-from pallets.compute.pallet import Compute
-from pallets.datanets.pallet import Datanets
 from pallets.inference.pallet import Inference
 from pallets.models.pallet import Models
-from pallets.submissions.pallet import Submissions
-from pallets.submissions.types import VersionRoots
 from runtime.arithmetic import answer_fee
 from runtime.codec import codec_of
 from runtime.hashing import hash_receipt, hash_text
 from runtime.merkle import list_root
 from runtime.types import OPEN
-from runtime.wire.blobs import decode_blob, encode_blob
-from runtime.wire.datanets import ALL_PURPOSES, DIALOGUE, Access, Curation, Offer, Terms
+from runtime.wire.blobs import decode_blob
 from runtime.wire.receipts import InferenceReceipt
 from runtime.wire.records import (
     JobState,
     PayoutLeaf,
-    RowSource,
     ScoreLeaf,
     TrainingOutcome,
-    training_order,
 )
-from runtime.wire.rows import Row, RowRecord, submission_commitment
 from runtime.wire.verify import verify_inference
+from tests.node.market import (
+    BASE_MODEL,
+    BATCH_ROWS,
+    STEPS,
+    Market,
+    free_port,
+    people,
+    publish_rows,
+    submit_job,
+)
 
-BASE_MODEL = Path(__file__).parents[2] / "genesis" / "models" / "openledger-nano"
-PATIENCE_S = 180.0
-ROW_COUNT = 1_500
-STEPS, BATCH_ROWS = 4, 8
 ESCROW = 10 * OPEN
-WORDS = ["red", "green", "blue", "round", "square", "small", "large", "quick", "slow", "plain"]
-
-
-@dataclass
-class Child:
-    """A process of ours, with its log."""
-
-    arguments: tuple[str, ...]
-    log: Path
-    process: subprocess.Popen[bytes] = field(init=False)
-
-    def start(self):
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "node.cli", *self.arguments],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
-            )
-        return self
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait(60)
-
-    def lines(self):
-        return self.log.read_text(errors="replace")
-
-
-@dataclass
-class Market:
-    """A chain with a Datanet, a training job, and who acts on it."""
-
-    client: NodeClient
-    folder: Path
-    url: str
-    children: dict[str, Child] = field(default_factory=dict)
-    model: bytes = b""
-    server_url: str = ""
-    api_key: str = ""
-
-    def wait(self, condition, what):
-        """What `condition` gives once it holds; fails early if a process has ended by itself."""
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
-            found = condition()
-            if found:
-                return found
-            for name, child in self.children.items():
-                assert child.process.poll() is None, f"{name} ended: {child.lines()[-1000:]}"
-            time.sleep(0.1)
-        raise AssertionError(f"{what} did not happen in {PATIENCE_S:g} s")
-
-    def start(self, name, *arguments):
-        self.children[name] = Child(arguments, self.folder / f"{name}.log").start()
-        return self.children[name]
-
-    def start_worker(self):
-        return self.start(
-            "worker",
-            *("worker", "run", "--node", self.url, "--key", "dev:worker"),
-            *("--work", str(self.folder / "work"), "--server", self.server_url),
-        )
-
-    def start_server(self, port):
-        return self.start(
-            "server",
-            *("serve", "--node", self.url, "--key", "dev:server", "--port", str(port)),
-            *("--data", str(self.folder / "serve"), "--settle-every-seconds", "1"),
-        )
-
-    def job(self):
-        return self.client.read("Compute", "jobs", 0)
-
-    def openai(self, key=None):
-        return openai.OpenAI(
-            base_url=f"{self.server_url}/v1", api_key=key or self.api_key, max_retries=0
-        )
-
-
-def people(name):
-    return development_keypair(name)
-
-
-def rows():
-    return [
-        Row(f"What is thing {index}?", f"It is a {WORDS[index % 10]} thing number {index}.")
-        for index in range(ROW_COUNT)
-    ]
-
-
-def publish_rows(client):
-    """One contributor, no duplicates: the version is exactly what was submitted."""
-    curator, contributor = people("faucet"), people("builder")
-    create = Datanets.create.Call(
-        name="things",
-        description="Things.",
-        schema=DIALOGUE,
-        terms=Terms("CC0-1.0", ALL_PURPOSES, 1, Curation.OWNER, Access.PUBLIC, rows_min=0),
-    )
-    datanet = client.submit(create, curator).fields("Datanets", "Created")["datanet"]
-    contributed, salt = rows(), bytes(32)
-    root = list_root([row.hash() for row in contributed])
-    content = encode_blob([row.encode() for row in contributed])
-    commit = Submissions.commit.Call(
-        datanet=datanet,
-        commitment=submission_commitment(contributor.account, root, salt),
-        offer=Offer(ROW_COUNT, len(content), "CC0-1.0", "en", ALL_PURPOSES),
-        bond=OPEN,
-        sponsored=False,
-    )
-    number = client.submit(commit, contributor).fields("Submissions", "Committed")["submission"]
-    blob = client.put_content(content)
-    reveal = Submissions.reveal.Call(
-        datanet=datanet, submission=number, rows_root=root, salt=salt, blob=blob
-    )
-    client.submit(reveal, contributor)
-    records = [
-        RowRecord(row.hash(), contributor.account, number, index).encode()
-        for index, row in enumerate(contributed)
-    ]
-    verdicts = [b"\x00"] * ROW_COUNT
-    publish = Submissions.publish_version.Call(
-        datanet=datanet,
-        roots=VersionRoots(
-            rows_root=list_root(records),
-            records=client.put_content(encode_blob(records)),
-            verdicts_root=list_root(verdicts),
-            verdicts=client.put_content(encode_blob(verdicts)),
-            changes_root=list_root([]),
-            changes=client.put_content(encode_blob([])),
-        ),
-        row_count=ROW_COUNT,
-        reviewed_count=ROW_COUNT,
-        verdict_counts=((number, ROW_COUNT, 0, 0),),
-    )
-    client.submit(publish, curator)
-    return datanet
-
-
-def submit_job(client, datanet):
-    from dataclasses import replace
-
-    base = manifest_of(BASE_MODEL).hash()
-    builder = people("builder")
-    client.submit(Models.register_base.Call(content_hash=base, name="nano"), builder)
-    parameters = replace(
-        default_training_parameters(ROW_COUNT),
-        steps=STEPS,
-        batch_rows=BATCH_ROWS,
-        checkpoint_count=2,
-        warmup_steps=1,
-        validation_ppb=5_000_000,
-    )
-    order = training_order(base, (RowSource(datanet, 1),), parameters)
-    call = Compute.submit_job.Call(order=order, fee=10 * OPEN)
-    client.submit(call, builder)
 
 
 @pytest.fixture(scope="module")
@@ -231,14 +58,6 @@ def market(dev_node, tmp_path_factory):
         for child in market.children.values():
             if child.process.poll() is None:
                 child.kill()
-
-
-def free_port():
-    import socket
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
