@@ -33,7 +33,8 @@ from runtime.wire.records import (
 from runtime.wire.rows import Row, RowRecord, submission_commitment
 
 BASE_MODEL = Path(__file__).parents[2] / "genesis" / "models" / "openledger-nano"
-PATIENCE_S = 180.0
+PATIENCE_S = 600.0
+"""Ends a test that hangs; a process that has ended is noticed at once."""
 ROW_COUNT = 1_500
 STEPS, BATCH_ROWS = 4, 8
 WORDS = ["red", "green", "blue", "round", "square", "small", "large", "quick", "slow", "plain"]
