@@ -251,6 +251,7 @@ def dev_spec() -> ChainSpec:
                 Audits.audit_blocks: 10_000,
                 Disputes.clock_blocks: 1_000,
                 Disputes.judge_blocks: 1_000,
+                Disputes.patience_blocks: 100,
                 Inference.revocation_blocks: 20,
                 Session.session_blocks: 120,
                 Staking.unbonding_blocks: 10_000,

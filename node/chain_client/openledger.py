@@ -3633,6 +3633,7 @@ class Disputes(BasePallet, index=31):
 
     clock_blocks = Value[From1To2147483648](7200)
     judge_blocks = Value[From1To2147483648](7200)
+    patience_blocks = Value[From1To2147483648](3600)
     challenge_ppb = Value[From1To1E10](1000000000)
     step_ppb = Value[From1To1E10](100000000)
     winner_ppb = Value[UpTo600000000](500000000)

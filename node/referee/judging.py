@@ -2,7 +2,7 @@
 
 What is signed is the right leaf's 32 bytes.  It is zeros where no leaf follows: the state is not
 the one that the leaf before commits to, or that leaf is none of this job's.  A state that cannot be
-had yet is asked for again, up to the middle of the time for judging.
+had yet is asked for again, for as long as the chain says (`Disputes.patience_blocks`).
 """
 
 from __future__ import annotations

@@ -114,10 +114,10 @@ class Referee:
         if opened is None:
             return
         job: Job = self._client.read("Compute", "jobs", number)
-        half = self._client.read("Disputes", "judge_blocks") // 2
+        patience = self._client.read("Disputes", "patience_blocks")
         folder = self._bench.work / f"step-{number}"
         shop = Workshop(self._client, self._base_model(job), folder, self._check_stop)
-        is_late = self._client.height() >= dispute.since + half
+        is_late = self._client.height() >= dispute.since + patience
         result = judge_step(shop, number, job, opened, is_late=is_late)
         if result is not None:
             self._submit(number, Disputes.judge.Call(work=number, result=result))

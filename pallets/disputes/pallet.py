@@ -15,8 +15,9 @@ Rules:
 - The leaf before the first wrong one was not named, so both agree on it; whoever is right about
   every leaf wins, whatever the other does.
 - Each side has `clock_blocks` for all its moves; whose clock runs out loses.
-- Where the state that the worker named cannot be had, or is not the one that the leaf commits to,
-  the right result is 32 zero bytes: the leaf is not shown, and the worker loses.
+- Where the state that the worker named cannot be had for `patience_blocks`, or is not the one that
+  the leaf commits to, the right result is 32 zero bytes: the leaf is not shown, and the worker
+  loses.
 - The loser's bond, the worker's or the challenger's, is divided: `winner_ppb` to the winner,
   `referees_ppb` to the validators who signed the verdict, by weight, and the rest is burnt.
 - Who signed something else than the verdict loses `attestation_slash_ppb` of the stake behind its
@@ -117,6 +118,10 @@ class Disputes(Pallet, index=31):
         7_200, "How long each side may take for all its moves: an hour of half seconds."
     )
     judge_blocks = Parameter[Clock](7_200, "How long the validators may take.")
+    patience_blocks = Parameter[Clock](
+        3_600,
+        "How long validators ask for an opened state before they sign that it is not there.",
+    )
     challenge_ppb = Parameter[Annotated[int, Between(1, 10 * PPB)]](
         PPB, "Which part of the fee a challenger's bond is, in billionths."
     )
