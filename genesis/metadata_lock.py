@@ -1,6 +1,6 @@
 """The runtime's metadata, locked in a file per spec version: no change goes unnoticed.
 
-    python -m genesis.metadata_lock     write the file of the current spec version
+    python -m genesis.metadata_lock     write that of the current spec version, and docs/reference
 
 `genesis/metadata/3.json` is what clients and stored data of spec version 3 rely on.  The rule: a
 version's file may be written anew until the next version has one; then it is frozen.  So version 1
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from genesis import compose
+from genesis.reference import write_pages
 from runtime.errors import OpenLedgerError
 
 DIRECTORY = Path(__file__).with_name("metadata")
@@ -138,3 +139,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    write_pages()
