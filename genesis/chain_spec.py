@@ -67,7 +67,8 @@ from runtime.wire.validators import VALIDATORS_MAX, ValidatorSet
 
 SPEC_BYTES_MAX = 1024 * 1024
 """The largest chain spec file."""
-BUCKETS_MAX = 32
+BUCKETS_MAX = 22
+"""With the pots as many as governance can leave out of its quorum."""
 ENDOWMENTS_MAX = 4_096
 DEV_ENDOWMENT = 1_000_000 * OPEN
 DEV_FAUCET_ENDOWMENT = 10_000_000 * OPEN

@@ -61,6 +61,14 @@ def test_genesis_puts_all_open_where_the_spec_says():
         assert pallets.balances.issuance.get() == SUPPLY
 
 
+def test_every_bucket_is_a_pot_that_referenda_spend_from():
+    """Whose OPEN counts for no quorum, because nobody votes with it."""
+    with Chain(SPEC).reading() as pallets:
+        for bucket in SPEC.buckets:
+            assert pallets.treasury.pots[bucket.name] == bucket.account
+            assert bucket.account in pallets.governance.inactive.get()
+
+
 def test_genesis_stores_what_the_spec_chose():
     """A client that knows only the state knows every parameter, chosen or not."""
     numbers = [each for each in built_in_parameters().values() if isinstance(each.default, int)]
