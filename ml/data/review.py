@@ -1,49 +1,59 @@
-"""The published validator: a verdict with a reason for every submitted row.
+"""The published validator: a verdict with a reason and a remedy for every submitted row.
 
-Pure and recomputable: rows in order of commitment and the Datanet's on-chain seed in, verdicts out,
-the same on every machine.  Each row is judged once:
+Pure and recomputable: rows in order of commitment, the Datanet's schema and its on-chain seed in,
+verdicts out, the same on every machine.  Each row is judged once:
 
-- *rejected* if it cannot be trained on (empty, too long, unprintable, an answer that only repeats
-  its question);
+- *rejected* for what is wrong with the row by itself (`ml/data/checks.py`);
 - *duplicate* if it equals, or nearly equals, an accepted row committed before it; it joins that
   row's credit class, is not trained on, and earns nothing: copying does not pay;
 - *accepted* otherwise, as the first of its own credit class.
 
-Near duplicates are proposed by MinHash (Broder, 1997) under locality-sensitive hashing and
-confirmed exactly (`ml/data/similarity.py`).  The seed is drawn by the chain, so nobody can prepare
-rows that the hashing overlooks.  Only accepted rows enter the index: work and memory are linear in
-their number.
+Near duplicates are proposed by sketches in bulk (`ml/data/sketches.py`) and confirmed exactly
+(`ml/data/similarity.py`).  The seed is drawn by the chain, so nobody can prepare rows that the
+hashing overlooks.
+
+Memory: about 600 bytes a row, whatever the rows' lengths, as long as `Submission.rows` reads them
+from a file (`ml/data/spool.py`): texts are looked at twice and never kept.
 """
 
 from __future__ import annotations
 
-import zlib
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from functools import lru_cache
+from itertools import accumulate, groupby
 
-from datasketch import MinHash, MinHashLSH
+import numpy as np
+from numpy.typing import NDArray
 
-from ml.data.similarity import Fingerprint, fingerprint_of, is_duplicate, rarity_weights
+from ml.data.checks import check_row
+from ml.data.findings import REASONS, Finding
+from ml.data.questions import QuestionTable
+from ml.data.similarity import (
+    Fingerprint,
+    fingerprint_of,
+    is_duplicate,
+    is_duplicate_text,
+    normalised,
+    words,
+)
+from ml.data.sketches import BandTable
 from ml.errors import ReviewTooLarge
 from runtime.codec import codec_of
 from runtime.merkle import list_root
-from runtime.types import U32, Max
-from runtime.wire.rows import ROW_BYTES_MAX, Row, RowRecord, Verdict
+from runtime.types import U32
+from runtime.wire.datanets import DIALOGUE, Schema
+from runtime.wire.rows import Row, RowRecord, Verdict
 
 ROWS_MAX = 1_000_000
 """The most rows of one review."""
-PERMUTATIONS = 128
-BANDS = 32
-BAND_ROWS = 4
-"""32 bands of 4: rows that share 60 % of their shingles become candidates with probability 0.99."""
 CANDIDATES_MAX = 256
 """How many candidates are confirmed for one row, in order of commitment."""
-REASON_BYTES_MAX = 128
-
-_SEEDS = 2**32
-_WHITE_SPACE = "\n\r\t"
+FINGERPRINTS_MAX = 2_048
+"""How many fingerprints are kept while candidates are confirmed."""
+_BATCH_ROWS = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +62,7 @@ class Submission:
 
     index: int
     owner: bytes
-    rows: tuple[Row, ...]
+    rows: Sequence[Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +76,21 @@ class RowVerdict:
     class_submission: U32
     class_index: U32
     """The first committed row of the credit class; the row itself unless it is a duplicate."""
-    reason: Annotated[str, Max(REASON_BYTES_MAX)]
+    finding: Finding
 
     def encode(self) -> bytes:
         """The canonical bytes of the Merkle leaf."""
         return codec_of(RowVerdict).encode(self)
+
+    @property
+    def reason(self) -> str:
+        """Why, in a sentence."""
+        return REASONS[self.finding][0]
+
+    @property
+    def remedy(self) -> str:
+        """What the contributor can do about it."""
+        return REASONS[self.finding][1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,103 +128,151 @@ class Review:
         )
 
 
-def review(submissions: Sequence[Submission], seed: int) -> Review:
+def review(submissions: Sequence[Submission], seed: int, schema: Schema = DIALOGUE) -> Review:
     """Judge every row; `seed` is the Datanet's on-chain MinHash seed, any non-negative integer.
 
-    The same submissions and seed give the same review on every machine.  Raises `ReviewTooLarge`
-    for more than `ROWS_MAX` rows.
+    The same submissions, seed and schema give the same review on every machine.  Raises
+    `ReviewTooLarge` for more than `ROWS_MAX` rows.
     """
-    placed = [
-        _Placed(submission.index, index, submission.owner, row, row.hash())
-        for submission in submissions
-        for index, row in enumerate(submission.rows)
-    ]
-    if len(placed) > ROWS_MAX:
-        message = f"{len(placed)} rows were submitted for one review."
+    count = sum(len(submission.rows) for submission in submissions)
+    if count > ROWS_MAX:
+        message = f"{count} rows were submitted for one review."
         raise ReviewTooLarge(message, remedy=f"Review at most {ROWS_MAX} rows at a time.")
-    index = _Index([fingerprint_of(place.row) for place in placed], seed)
+    rows = _Rows(submissions)
+    first_look = _FirstLook(rows, seed, schema)
+    firsts = list(range(count))
+    """Of each row, the first of its credit class; its own number unless it is a duplicate."""
+    findings = first_look.findings
+    for row, first in first_look.exact.items():
+        firsts[row] = first
+    resembles = _Resemblance(rows, first_look.questions.weights(), schema)
+    for row, candidates in _by_row(first_look.pairs(schema)):
+        if findings[row]:
+            continue
+        # An earlier copy stands for the row that it copies; what was rejected stands for nothing.
+        known = {firsts[each] for each in candidates}
+        for first in sorted(known)[:CANDIDATES_MAX]:
+            if findings[first] is Finding.ACCEPTED and resembles.is_copy(first, row):
+                findings[row] = Finding.NEARLY_SAME
+                firsts[row] = first
+                break
+    for row, first in first_look.exact.items():
+        firsts[row] = firsts[first]
+    return _assemble(rows, findings, firsts, first_look.hashes)
+
+
+class _Rows:
+    """All rows by their number in order of commitment."""
+
+    def __init__(self, submissions: Sequence[Submission]) -> None:
+        self.submissions = submissions
+        self._ends = list(accumulate(len(submission.rows) for submission in submissions))
+
+    def place(self, number: int) -> tuple[Submission, int]:
+        """The submission of a row, and its index there."""
+        at = bisect_right(self._ends, number)
+        submission = self.submissions[at]
+        return submission, number - self._ends[at] + len(submission.rows)
+
+    def row(self, number: int) -> Row:
+        """The row itself."""
+        submission, index = self.place(number)
+        return submission.rows[index]
+
+    def __iter__(self) -> Iterator[Row]:
+        return (row for submission in self.submissions for row in submission.rows)
+
+
+class _FirstLook:
+    """What one reading of all rows finds: faults, equal rows, sketches, how rare words are."""
+
+    def __init__(self, rows: _Rows, seed: int, schema: Schema) -> None:
+        self.findings: list[Finding] = []
+        self.hashes: list[bytes] = []
+        self.exact: dict[int, int] = {}
+        """Rows that equal an earlier one, and which."""
+        self.questions = QuestionTable()
+        self._bands = BandTable(seed)
+        seen: dict[bytes, int] = {}
+        questions: list[str] = []
+        answers: list[str] = []
+        for number, row in enumerate(rows):
+            texts = (normalised(row.prompt), normalised(row.completion))
+            questions.append(texts[0])
+            answers.append(texts[1])
+            finding = check_row(row, schema, texts)
+            row_hash = row.hash()
+            self.hashes.append(row_hash)
+            if not finding and (first := seen.setdefault(row_hash, number)) != number:
+                finding = Finding.SAME
+                self.exact[number] = first
+            self.findings.append(finding)
+            self.questions.add(words(row.prompt), texts[1])
+            if len(questions) == _BATCH_ROWS:
+                self._bands.add(questions, answers)
+                questions, answers = [], []
+        if questions:
+            self._bands.add(questions, answers)
+
+    def pairs(self, schema: Schema) -> NDArray[np.int64]:
+        """The pairs of rows whose texts have to be compared, as later * 2**32 + earlier."""
+        pairs = self._bands.pairs()
+        if not schema.has_prompt():
+            return pairs
+        return self.questions.possible(pairs, self._bands.with_similar_questions(pairs))
+
+
+def _by_row(pairs: NDArray[np.int64]) -> Iterator[tuple[int, list[int]]]:
+    """Each later row with the earlier ones of its pairs, rows rising."""
+    for row, group in groupby(pairs.tolist(), key=lambda pair: pair >> 32):
+        yield row, [pair & 0xFFFFFFFF for pair in group]
+
+
+class _Resemblance:
+    """Whether two rows are one contribution; remembers the fingerprints it needs again."""
+
+    def __init__(self, rows: _Rows, weights: Mapping[str, int], schema: Schema) -> None:
+        self._weights = weights
+        self._has_prompt = schema.has_prompt()
+        self._fingerprint = lru_cache(FINGERPRINTS_MAX)(
+            lambda number: fingerprint_of(rows.row(number))
+        )
+
+    def is_copy(self, first: int, row: int) -> bool:
+        """Whether a row repeats an earlier one."""
+        one: Fingerprint = self._fingerprint(first)
+        other: Fingerprint = self._fingerprint(row)
+        if not self._has_prompt:
+            return is_duplicate_text(one, other)
+        return is_duplicate(one, other, self._weights)
+
+
+_VERDICTS = {
+    Finding.ACCEPTED: Verdict.ACCEPTED,
+    Finding.SAME: Verdict.DUPLICATE,
+    Finding.NEARLY_SAME: Verdict.DUPLICATE,
+}
+
+
+def _assemble(
+    rows: _Rows, findings: Sequence[Finding], firsts: Sequence[int], hashes: Sequence[bytes]
+) -> Review:
     verdicts: list[RowVerdict] = []
     records: list[RowRecord] = []
-    exact: dict[bytes, int] = {}
-    for position, place in enumerate(placed):
-        fault = _fault_of(place.row)
-        first = exact.get(place.row_hash)
-        if fault:
-            verdicts.append(place.verdict(Verdict.REJECTED, place, fault))
-        elif first is not None:
-            verdicts.append(
-                place.verdict(Verdict.DUPLICATE, placed[first], "Equal to an earlier row.")
+    for number, (finding, first) in enumerate(zip(findings, firsts, strict=True)):
+        submission, index = rows.place(number)
+        verdict = _VERDICTS.get(finding, Verdict.REJECTED)
+        class_submission, class_index = rows.place(first)
+        verdicts.append(
+            RowVerdict(
+                submission=submission.index,
+                index=index,
+                verdict=verdict,
+                class_submission=class_submission.index,
+                class_index=class_index,
+                finding=finding,
             )
-        elif (first := index.find_or_add(position)) is not None:
-            reason = "The same contribution as an earlier row, lightly edited."
-            exact[place.row_hash] = first
-            verdicts.append(place.verdict(Verdict.DUPLICATE, placed[first], reason))
-        else:
-            exact[place.row_hash] = position
-            verdicts.append(place.verdict(Verdict.ACCEPTED, place, "Accepted."))
-            record = RowRecord(place.row_hash, place.owner, place.submission, place.index)
-            records.append(record)
+        )
+        if verdict is Verdict.ACCEPTED:
+            records.append(RowRecord(hashes[number], submission.owner, submission.index, index))
     return Review(tuple(verdicts), tuple(records))
-
-
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """A row with where it was committed."""
-
-    submission: int
-    index: int
-    owner: bytes
-    row: Row
-    row_hash: bytes
-
-    def verdict(self, verdict: Verdict, first: _Placed, reason: str) -> RowVerdict:
-        return RowVerdict(
-            submission=self.submission,
-            index=self.index,
-            verdict=verdict,
-            class_submission=first.submission,
-            class_index=first.index,
-            reason=reason,
-        )
-
-
-class _Index:
-    """The accepted rows so far, searchable by similarity."""
-
-    def __init__(self, fingerprints: Sequence[Fingerprint], seed: int) -> None:
-        self._fingerprints = fingerprints
-        self._weights = rarity_weights(fingerprints)
-        self._hashing = MinHashLSH(num_perm=PERMUTATIONS, params=(BANDS, BAND_ROWS))
-        self._blank = MinHash(
-            num_perm=PERMUTATIONS, seed=seed % _SEEDS, hashfunc=zlib.crc32, scheme="affine32"
-        )
-
-    def find_or_add(self, position: int) -> int | None:
-        """The earliest accepted row that `position` duplicates; without one, it is added."""
-        fingerprint = self._fingerprints[position]
-        sketch = self._blank.copy()
-        sketch.update_batch(
-            shingle.encode() for shingle in fingerprint.question | fingerprint.answer
-        )
-        candidates = sorted(self._hashing.query(sketch))
-        for candidate in candidates[:CANDIDATES_MAX]:
-            if is_duplicate(self._fingerprints[candidate], fingerprint, self._weights):
-                return int(candidate)
-        self._hashing.insert(position, sketch, check_duplication=False)
-        return None
-
-
-def _fault_of(row: Row) -> str:
-    """Why a row cannot be trained on; "" if it can."""
-    texts = (row.prompt, row.completion)
-    if not all(any(character.isalnum() for character in text) for text in texts):
-        return "The prompt or the completion has no letter and no digit."
-    if len(row.encode()) > ROW_BYTES_MAX:
-        return f"Longer than {ROW_BYTES_MAX} bytes."
-    if row.prompt.strip() == row.completion.strip():
-        return "The completion repeats the prompt."
-    if not all(
-        text.replace("\n", "").replace("\r", "").replace("\t", "").isprintable() for text in texts
-    ):
-        return "Holds characters that cannot be printed."
-    return ""

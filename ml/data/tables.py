@@ -1,21 +1,22 @@
 """Rows out of the tables people have: JSON lines, CSV and Parquet, each also gzipped.
 
-The format is taken from the file's name.  A table is read as a whole or not at all: the first cell
-that cannot become a row is an error that names its line, because a contributor who uploads 2,000
-rows should not learn later that 1,900 arrived.
+The format is taken from the file's name.  `read_table` reads a table as a whole or not at all: the
+first cell that cannot become a row is an error that names its line, because a contributor who
+uploads 2,000 rows should not learn later that 1,900 arrived.  `table_rows` streams, and says of
+each row what is wrong with it.
 """
 
 from __future__ import annotations
 
 import csv
 import gzip
-import io
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from ml.errors import (
     CellInvalid,
@@ -27,8 +28,12 @@ from ml.errors import (
 )
 from runtime.wire.rows import ROW_BYTES_MAX, Row
 
-TABLE_BYTES_MAX = 256 * 2**20
-"""The largest table, in bytes, after decompression."""
+TABLE_BYTES_MAX = 4 * 2**30
+"""The largest table of text, in bytes, after decompression."""
+PARQUET_BYTES_MAX = 256 * 2**20
+"""The largest Parquet file, which is read as a whole."""
+LINE_BYTES_MAX = 2**20
+"""The longest line of a table of text."""
 TABLE_ROWS_MAX = 1_000_000
 """The most rows of one table."""
 ROW_TEXT_BYTES_MAX = ROW_BYTES_MAX - 16
@@ -45,14 +50,15 @@ Line = tuple[int, Mapping[str, Any]]
 class Columns:
     """Which column holds what; without a contributor column every row is the caller's."""
 
-    prompt: str = "prompt"
+    prompt: str | None = "prompt"
+    """None: rows are plain text, which is the completion."""
     completion: str = "completion"
     contributor: str | None = None
 
     def names(self) -> tuple[str, ...]:
         """The columns that the table must have."""
-        optional = () if self.contributor is None else (self.contributor,)
-        return (self.prompt, self.completion, *optional)
+        names = (self.prompt, self.completion, self.contributor)
+        return tuple(name for name in names if name is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +69,47 @@ class ContributedRow:
     contributor: str
 
 
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row of a table that cannot be read, and what to do about it."""
+
+    number: int
+    message: str
+    remedy: str
+
+
 def read_table(path: Path, columns: Columns) -> tuple[ContributedRow, ...]:
     """Read every row of the table at `path`, in the order of the file.
 
     Raises a `TableError` that says which file, line or column is at fault and what to do about it.
     """
-    data = _read_bytes(path)
     rows: list[ContributedRow] = []
-    for number, cells in _lines(path, data, columns):
-        if len(rows) == TABLE_ROWS_MAX:
+    for item in table_rows(path, columns):
+        if isinstance(item, BadRow):
+            raise CellInvalid(item.message, remedy=item.remedy)
+        rows.append(item)
+    return tuple(rows)
+
+
+def table_rows(path: Path, columns: Columns) -> Iterator[ContributedRow | BadRow]:
+    """Every row of a table, or what is wrong with it, one at a time; memory stays the same.
+
+    Raises a `TableError` for what is wrong with the table as a whole.
+    """
+    count = 0
+    for number, cells in _lines(path, columns.names()):
+        if count == TABLE_ROWS_MAX:
             message = f"{path} has more than {TABLE_ROWS_MAX} rows."
             raise TableTooLarge(message, remedy="Split it into several files.")
-        rows.append(_contributed_row(path, number, cells, columns))
-    if not rows:
+        count += 1
+        try:
+            row = _contributed_row(path, number, cells, columns)
+        except CellInvalid as error:
+            yield BadRow(number, error.message, error.remedy)
+        else:
+            yield row
+    if not count:
         raise TableEmpty(f"{path} has no rows.", remedy="Give a table with at least one row.")
-    return tuple(rows)
 
 
 def table_columns(path: Path) -> tuple[str, ...]:
@@ -85,32 +117,33 @@ def table_columns(path: Path) -> tuple[str, ...]:
 
     Raises a `TableError` for a file that is no table.
     """
-    data = _read_bytes(path)
     match _format_of(path):
         case ".jsonl":
-            lines = _json_lines(path, data, required=())
-            return next((tuple(cells) for _number, cells in lines), ())
+            return next((tuple(cells) for _number, cells in _json_lines(path, ())), ())
         case ".csv":
-            reader = _csv_reader(path, data)
+            reader = _csv_reader(path)
             try:
                 return tuple(reader.fieldnames or ())
             except csv.Error as error:
                 raise _not_csv(path, reader.line_num, error) from None
         case _:
-            return tuple(_parquet_file(path, data).schema_arrow.names)
+            return tuple(_parquet_file(path).schema_arrow.names)
 
 
-def _lines(path: Path, data: bytes, columns: Columns) -> Iterator[Line]:
+def _lines(path: Path, required: Sequence[str]) -> Iterator[Line]:
     match _format_of(path):
         case ".jsonl":
-            return _json_lines(path, data, columns.names())
+            return _json_lines(path, required)
         case ".csv":
-            return _csv_lines(path, data, columns.names())
+            return _csv_lines(path, required)
         case _:
-            return _parquet_lines(path, data, columns.names())
+            return _parquet_lines(path, required)
 
 
 def _format_of(path: Path) -> str:
+    if path.is_dir():
+        message = f"{path} is a directory."
+        raise TableMissing(message, remedy="Give the table file inside it.")
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] == ".gz":
         suffixes.pop()
@@ -120,19 +153,12 @@ def _format_of(path: Path) -> str:
     raise TableUnreadable(message, remedy=f"Name it *{', *'.join(FORMATS)}, or one of these .gz.")
 
 
-def _read_bytes(path: Path) -> bytes:
-    """The file's bytes, decompressed; never more than `TABLE_BYTES_MAX`, whatever a gzip claims."""
-    if path.is_dir():
-        message = f"{path} is a directory."
-        raise TableMissing(message, remedy="Give the table file inside it.")
-    _format_of(path)
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """The file, decompressed; reading it raises a `TableError` too."""
     try:
-        if path.suffix.lower() == ".gz":
-            with gzip.open(path, "rb") as compressed:
-                data = compressed.read(TABLE_BYTES_MAX + 1)
-        else:
-            with path.open("rb") as file:
-                data = file.read(TABLE_BYTES_MAX + 1)
+        with _open(path) as file:
+            yield file
     except FileNotFoundError:
         message = f"There is no file {path}."
         raise TableMissing(message, remedy="Check the path.") from None
@@ -142,27 +168,47 @@ def _read_bytes(path: Path) -> bytes:
     except OSError as error:
         message = f"{path} cannot be read: {error.strerror or error}."
         raise TableUnreadable(message, remedy="Check the file's permissions.") from None
-    if len(data) > TABLE_BYTES_MAX:
-        message = f"{path} has more than {TABLE_BYTES_MAX} bytes."
-        raise TableTooLarge(message, remedy="Split it into several files.")
-    if not data.strip():
+
+
+def _open(path: Path) -> BinaryIO:
+    compressed = path.suffix.lower() == ".gz"
+    return cast("BinaryIO", gzip.open(path, "rb") if compressed else path.open("rb"))
+
+
+def _text_lines(path: Path) -> Iterator[str]:
+    """The lines of a file with their ends; never more than `TABLE_BYTES_MAX` bytes in all."""
+    size_bytes = number = 0
+    is_empty = True
+    with _opened(path) as file:
+        while line := file.readline(min(LINE_BYTES_MAX, TABLE_BYTES_MAX) + 1):
+            number += 1
+            size_bytes += len(line)
+            is_empty = is_empty and not line.strip()
+            if size_bytes > TABLE_BYTES_MAX or len(line) > LINE_BYTES_MAX:
+                raise _too_large(path, number, len(line))
+            try:
+                # The mark that some programs put first is no part of the text.
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                message = (
+                    f"{path} is not UTF-8: line {number} holds the byte 0x{line[error.start]:02x}."
+                )
+                remedy = "Save it as UTF-8, for example with `iconv -f latin1 -t utf-8`."
+                raise TableUnreadable(message, remedy=remedy) from None
+    if is_empty:
         raise TableEmpty(f"{path} is empty.", remedy="Give a table with at least one row.")
-    return data
 
 
-def _text_of(path: Path, data: bytes) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        message = f"{path} is not UTF-8: line {line} holds the byte 0x{data[error.start]:02x}."
-        remedy = "Save it as UTF-8, for example with `iconv -f latin1 -t utf-8`."
-        raise TableUnreadable(message, remedy=remedy) from None
+def _too_large(path: Path, number: int, line_bytes: int) -> TableTooLarge:
+    if line_bytes > LINE_BYTES_MAX:
+        message = f"Line {number} of {path} has more than {LINE_BYTES_MAX} bytes."
+        return TableTooLarge(message, remedy="Write one row a line.")
+    message = f"{path} has more than {TABLE_BYTES_MAX} bytes."
+    return TableTooLarge(message, remedy="Split it into several files.")
 
 
-def _json_lines(path: Path, data: bytes, required: Sequence[str]) -> Iterator[Line]:
-    # Not splitlines(): it would also cut at U+2028 and its like, which JSON strings may hold.
-    for number, line in enumerate(_text_of(path, data).split("\n"), start=1):
+def _json_lines(path: Path, required: Sequence[str]) -> Iterator[Line]:
+    for number, line in enumerate(_text_lines(path), start=1):
         if not line.strip():
             continue
         try:
@@ -177,8 +223,8 @@ def _json_lines(path: Path, data: bytes, required: Sequence[str]) -> Iterator[Li
         yield number, cells
 
 
-def _csv_lines(path: Path, data: bytes, required: Sequence[str]) -> Iterator[Line]:
-    reader = _csv_reader(path, data)
+def _csv_lines(path: Path, required: Sequence[str]) -> Iterator[Line]:
+    reader = _csv_reader(path)
     try:
         _require_columns(path, required, tuple(reader.fieldnames or ()), where="the header")
         for cells in reader:
@@ -190,10 +236,10 @@ def _csv_lines(path: Path, data: bytes, required: Sequence[str]) -> Iterator[Lin
         raise _not_csv(path, reader.line_num, error) from None
 
 
-def _csv_reader(path: Path, data: bytes) -> csv.DictReader[str]:
+def _csv_reader(path: Path) -> csv.DictReader[str]:
     # `field_size_limit` bounds a cell; a lone quote would otherwise swallow the rest of the file.
     csv.field_size_limit(ROW_BYTES_MAX)
-    return csv.DictReader(io.StringIO(_text_of(path, data), newline=""), strict=True)
+    return csv.DictReader(_text_lines(path), strict=True)
 
 
 def _not_csv(path: Path, line: int, error: csv.Error) -> TableUnreadable:
@@ -207,10 +253,10 @@ def _csv_cell(value: str | None) -> str | None:
     return None if value is None or value.strip().lower() in {"", "nan"} else value
 
 
-def _parquet_lines(path: Path, data: bytes, required: Sequence[str]) -> Iterator[Line]:
+def _parquet_lines(path: Path, required: Sequence[str]) -> Iterator[Line]:
     import pyarrow as pa
 
-    table = _parquet_file(path, data)
+    table = _parquet_file(path)
     _require_columns(path, required, tuple(table.schema_arrow.names), where="the schema")
     try:
         number = 0
@@ -222,10 +268,16 @@ def _parquet_lines(path: Path, data: bytes, required: Sequence[str]) -> Iterator
         raise _not_parquet(path, error) from None
 
 
-def _parquet_file(path: Path, data: bytes) -> Any:
+def _parquet_file(path: Path) -> Any:
     import pyarrow as pa
     from pyarrow import parquet
 
+    # Parquet is read from its end: the file is in memory, and its limit a smaller one.
+    with _opened(path) as file:
+        data = file.read(PARQUET_BYTES_MAX + 1)
+    if len(data) > PARQUET_BYTES_MAX:
+        message = f"{path} has more than {PARQUET_BYTES_MAX} bytes."
+        raise TableTooLarge(message, remedy="Split it into several files.")
     try:
         return parquet.ParquetFile(pa.BufferReader(data))
     except (pa.ArrowException, OSError) as error:
@@ -249,7 +301,7 @@ def _require_columns(
 def _contributed_row(
     path: Path, number: int, cells: Mapping[str, Any], columns: Columns
 ) -> ContributedRow:
-    prompt = _text_cell(path, number, columns.prompt, cells)
+    prompt = "" if columns.prompt is None else _text_cell(path, number, columns.prompt, cells)
     completion = _text_cell(path, number, columns.completion, cells)
     size_bytes = len(prompt.encode()) + len(completion.encode())
     if size_bytes > ROW_TEXT_BYTES_MAX:

@@ -147,7 +147,7 @@ def test_the_order_of_commitment_decides_who_is_the_copier():
         (Row("What?", " ... "), "no letter"),
         (Row("The same.", " The same."), "repeats the prompt"),
         (Row("A bell?", "Rings \x07 once."), "cannot be printed"),
-        (Row("Long?", "a" * 65_530), "Longer than"),
+        (Row("Long?", "a" * 65_530), "longer than"),
     ],
 )
 def test_rows_that_cannot_be_trained_on_are_rejected(row, words_of_reason):

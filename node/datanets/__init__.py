@@ -1,0 +1,1 @@
+"""What contributors, curators and owners of Datanets do with a node: import, review, withdraw."""
