@@ -44,11 +44,7 @@ def check_row(row: Row, schema: Schema, texts: Sequence[str]) -> Finding:
         or personal_data(whole)
         or (Finding.SLUR if has_slur(distinct) else None)
         or _claim_fault(whole)
-        or (
-            Finding.FOREIGN
-            if schema.languages and is_foreign(whole, words, schema.languages)
-            else None
-        )
+        or (Finding.FOREIGN if _is_foreign(columns, schema) else None)
         or Finding.ACCEPTED
     )
 
