@@ -6,6 +6,7 @@ OpenLedgerError           a sentence and a remedy (`runtime.errors`)
      |- ObjectMissing     the chain has no such block, account, model, ...
      |- FieldInvalid      what was typed into a form is no value of its type
      |- WalletLocked      an action needs a key that is not unlocked here
+     |- SimulationFailed  a proposal could not be tried on a fork
      `- ServerRefused     the server of answers did not answer
 """
 
@@ -32,6 +33,10 @@ class FieldInvalid(StudioError):
 
 class WalletLocked(StudioError):
     """The key is not unlocked in this browser."""
+
+
+class SimulationFailed(StudioError):
+    """A proposal could not be tried on a fork of the state."""
 
 
 class ServerRefused(StudioError):

@@ -6,6 +6,7 @@ is proposed, and again by whoever votes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from markupsafe import Markup
@@ -19,7 +20,7 @@ from studio.context import Studio
 from studio.errors import ObjectMissing
 from studio.frame import html, notice, page
 from studio.live import live
-from studio.parts import values
+from studio.parts import simulation, values
 from studio.parts.call_form import CallForm, FilledCall, call_form, definition_of, filled_call
 from studio.parts.fields import Fields
 from studio.parts.tables import card, columns, crumbs, table, tiles
@@ -63,8 +64,28 @@ def register(studio: Studio) -> None:
         back = crumbs(("Governance", "/governance"))
         async with page(studio, f"Referendum #{number}", "/governance", crumbs=back):
             await live(studio, lambda: _referendum(studio, number))
+            _try_out(studio, lambda: [str(number)])
             if await studio.chain.state.read("Governance", "referenda", number):
                 _ballot(studio, number)
+
+
+def _try_out(studio: Studio, words: Callable[[], list[str]]) -> None:
+    """A button that tries a proposal on a fork of the newest state, and shows the difference."""
+    shown = ui.element("div").classes("full-width")
+
+    async def go() -> None:
+        button.props("loading")
+        try:
+            found = await simulation.simulated(studio, *words())
+            shown.clear()
+            with shown, ui.element("section").classes("card"):
+                html(tag("header", tag("h2", "What it would change")))
+                html(simulation.outcome(studio, found))
+        finally:
+            button.props(remove="loading")
+
+    button = ui.button("Try it on a fork", icon="science", on_click=lambda: told(go))
+    button.props("outline").classes("self-start")
 
 
 async def _ongoing(studio: Studio) -> Markup:
@@ -210,7 +231,8 @@ def _proposal(studio: Studio) -> None:
     with ui.element("section").classes("card"):
         html(tag("header", tag("h2", "2. How it is decided")))
         with ui.element("div").classes("form"):
-            track = ui.select(list(TRACKS), value=TRACKS[1], label="Track")
+            tracks = {each: each.lower().replace("_", " ") for each in TRACKS}
+            track = ui.select(tracks, value=TRACKS[1], label="Track")
             delay = ui.number("Blocks from the approval to the call", value=10, min=1, precision=0)
         for each in (track, delay):
             each.props("outlined dense")
@@ -247,9 +269,24 @@ def _proposal(studio: Studio) -> None:
             return
         await sign(studio, _note_call(studio, call), noted)
 
+    _try_out(studio, lambda: _words(held, str(track.value)))
     ui.button("Preview and sign", icon="campaign", on_click=lambda: told(propose)).props(
         "unelevated"
     ).classes("self-start")
+
+
+def _words(held: list[CallForm], track: str) -> list[str]:
+    """The proposal as the command line has it."""
+    if not held:
+        raise ObjectMissing("No call is chosen.", remedy="Choose what shall happen.")
+    filled = held[0].read()
+    words = [filled.definition.pallet, filled.definition.name]
+    for name, word in filled.words.items():
+        if word is None:
+            message = "The command line cannot write calls inside calls."
+            raise ObjectMissing(message, remedy="Propose it, and try the referendum.")
+        words += [f"--{name}", word]
+    return [*words, "--track", track.lower()]
 
 
 def _note_call(studio: Studio, call: RuntimeCall) -> FilledCall:

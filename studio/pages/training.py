@@ -25,7 +25,7 @@ from studio.pages.models import data_of, job_state, losses
 from studio.parts import charts, values
 from studio.parts.call_form import definition_of, filled_call
 from studio.parts.fields import Fields
-from studio.parts.tables import card, columns, crumbs, table
+from studio.parts.tables import card, crumbs
 from studio.parts.tags import link, tag
 from studio.parts.training_form import TrainingForm, readiness, training_form
 from studio.signing import sign, told
@@ -80,8 +80,8 @@ async def _wizard(studio: Studio, datanet: int) -> None:
         with ui.element("div").classes("form"):
             base = ui.select(bases, value=next(iter(bases)), label="Base model")
             data = ui.select(names, value=wanted, label="Datanet and version")
-            purposes = [each.name for each in ALL_PURPOSES]
-            purpose = ui.select(purposes, value=purposes[-1], label="What it is for")
+            purposes = {each.name: each.name.lower() for each in ALL_PURPOSES}
+            purpose = ui.select(purposes, value="COMMERCIAL", label="What it is for")
             fee = ui.input("Fee for the worker", value=DEFAULT_FEE)
         for each in (base, data, purpose, fee):
             each.props("outlined dense")
@@ -351,7 +351,7 @@ async def _order(studio: Studio, number: int) -> Markup:
                 *((("Result", fields.row(result)),) if result else ()),
             ),
         ),
-        card("Parameters", table(columns("Parameter", "Value#"), parameters, caption="Parameters")),
+        card("Parameters", values.facts(*parameters)),
         class_="columns",
     )
 

@@ -135,7 +135,7 @@ def bars(studio: Studio, shares: Sequence[Share]) -> Markup:
         )
         for share in shares
     ]
-    heads = columns("Contributor", "Influence", "Nats#", "Error#", "Share#")
+    heads = columns("Contributor", "Influence", "Nats#", "Spread of its rows#", "Share#")
     return table(heads, rows, caption="Influence by contributor", empty="Nobody moved it.")
 
 

@@ -108,7 +108,8 @@ def _field(name: str, kind: Type, default: Any, on_change: Callable[[], Any]) ->
         case Enumeration():
             names = [member for member, _number in kind.members]
             shown = default.name if isinstance(default, IntEnum) else names[0]
-            chosen = ui.select(names, value=shown, label=label, on_change=on_change)
+            words = {each: each.lower() for each in names}
+            chosen = ui.select(words, value=shown, label=label, on_change=on_change)
             _dress(chosen, hint)
             return lambda: chosen.value
     if name == "rank":
