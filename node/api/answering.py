@@ -32,6 +32,7 @@ from node.api.escrow import Escrow
 from node.api.keys import ApiKey
 from node.api.ledger import Ledger
 from node.api.meter import Amounts, Meter
+from node.api.metrics import ServingMetrics, TokenClock
 from node.api.requests import LANE, CompletionRequest
 from node.api.responses import Delta, Finished, error_response
 from node.api.streams import Piece
@@ -127,11 +128,13 @@ class Answering:
         keypair: Keypair,
         models: Path,
         meter: Meter,
+        metrics: ServingMetrics,
         *,
         active_max: int,
     ) -> None:
         """Adapters are kept in `models`, one folder a manifest hash."""
         self._meter = meter
+        self._metrics = metrics
         self._engine = engine
         self._ledger = ledger
         self._log = log
@@ -174,6 +177,7 @@ class Answering:
             self._active_count -= 1
 
     async def _answer(self, order: Order, progress: Progress) -> AsyncGenerator[Piece, None]:
+        clock = TokenClock(self._metrics)
         with explained():
             events = await self._compute(partial(self._engine.stream, order.generation))
         with closing(events):
@@ -182,6 +186,7 @@ class Answering:
                 while progress.finish is None:
                     with explained():
                         event = await self._compute(partial(next, events))
+                    clock.tick()
                     progress.add(event)
                     if event.finish is not None:
                         await self._record(order, progress)

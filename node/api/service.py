@@ -23,6 +23,7 @@ from node.api.callers import Callers
 from node.api.keys import ApiKeys
 from node.api.ledger import Ledger
 from node.api.meter import USAGE_FILE, Meter
+from node.api.metrics import ServingMetrics
 from node.api.settlement import Settlement
 from node.api.site import Api
 from node.client import NodeClient
@@ -73,11 +74,19 @@ def run_server(settings: ServerSettings, keypair: Keypair, announce: Callable[[s
         ledger = Ledger(client, keypair.account)
         settling_ledger = Ledger(settling_client, keypair.account)
         meter = Meter(settings.data / USAGE_FILE)
+        metrics = ServingMetrics(engine.engine.figures)
         answering = Answering(
-            engine, ledger, log, keypair, settings.models, meter, active_max=settings.active_max
+            engine,
+            ledger,
+            log,
+            keypair,
+            settings.models,
+            meter,
+            metrics,
+            active_max=settings.active_max,
         )
         callers = Callers(ApiKeys(settings.keys), meter)
-        api = Api(answering, ledger, log, callers, keypair.account)
+        api = Api(answering, ledger, log, callers, metrics, keypair.account)
         settlement = Settlement(settling_ledger, log, keypair)
         try:
             trio.run(_run, settings, api, settlement, announce)

@@ -1,6 +1,7 @@
 """The routes of the API, and who may use them.
 
 GET  /health                     the server answers, and which account it signs with
+GET  /metrics                    what the engine does, for Prometheus
 GET  /v1/models[/<model>]        models that the caller may use
 POST /v1/chat/completions        an answer to the last user message
 POST /v1/completions             the continuation of a raw prompt
@@ -27,10 +28,12 @@ from node.api.disclosure import (
 )
 from node.api.errors import InvalidRequest, NotDisclosed, UnknownModel
 from node.api.ledger import Ledger
+from node.api.metrics import ServingMetrics
 from node.api.requests import Shape, parse_completion
 from node.api.streams import envelope_of, explain, streamed, whole
 from node.errors import HttpError
 from node.http.messages import Limits, Request, Response, Site
+from node.metrics import CONTENT_TYPE
 from runtime.hashing import hash_receipt
 from runtime.wire.blobs import encode_blob
 from runtime.wire.records import Model
@@ -50,6 +53,7 @@ class Api:
     ledger: Ledger
     log: AnswerLog
     callers: Callers
+    metrics: ServingMetrics
     server: bytes
     """The account that signs this server's receipts."""
 
@@ -60,6 +64,8 @@ class Api:
 
     async def handle(self, request: Request) -> Response:
         """Answer one request; every expected error is an answer in OpenAI's shape."""
+        if (request.method, request.path) == ("GET", "/metrics"):
+            return Response(self.metrics.text(), content_type=CONTENT_TYPE)
         return await answered(self._route, request)
 
     async def _route(self, request: Request) -> Response:

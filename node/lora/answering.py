@@ -17,6 +17,7 @@ from node.api.answering import explained
 from node.api.errors import InvalidRequest, Overloaded
 from node.api.keys import ApiKey
 from node.api.meter import Amounts, Meter
+from node.api.metrics import ServingMetrics, TokenClock
 from node.api.requests import LANE
 from node.api.responses import Delta, usage_of
 from node.api.streams import Piece
@@ -63,10 +64,11 @@ class PlainEnding:
 class PlainAnswering:
     """What the engine computes for callers."""
 
-    def __init__(self, engine: TextEngine, meter: Meter) -> None:
-        """Answer with `engine`, and count in `meter` what it took."""
+    def __init__(self, engine: TextEngine, meter: Meter, metrics: ServingMetrics) -> None:
+        """Answer with `engine`, and count in `meter` what it took, in `metrics` how long."""
         self._engine = engine
         self._meter = meter
+        self._metrics = metrics
         self._active_count = 0
         self._threads = trio.CapacityLimiter(ACTIVE_MAX)
 
@@ -79,6 +81,7 @@ class PlainAnswering:
             generation = await self._compute(partial(self._generation, wanted))
             prompt_tokens = len(generation.prompt_tokens)
             most = Amounts(prompt_tokens + generation.tokens_max)
+            clock = TokenClock(self._metrics)
             with self._meter.metered(key, most) as tally:
                 stream = await self._compute(partial(self._engine.stream, generation))
                 with closing(stream):
@@ -87,6 +90,7 @@ class PlainAnswering:
                     event = NOTHING_YET
                     while event.finish is None:
                         event = await self._compute(stream.__next__)
+                        clock.tick()
                         tally.taken = Amounts(prompt_tokens + event.output_tokens)
                         if event.text or event.stated:
                             yield Delta.of(event)

@@ -21,6 +21,7 @@ import trio
 from ml.serving.texts import TextEngine
 from node.api.answering import answered
 from node.api.callers import Callers
+from node.api.metrics import ServingMetrics
 from node.api.requests import Shape
 from node.api.streams import envelope_of, explain, streamed, whole
 from node.errors import HttpError
@@ -29,7 +30,6 @@ from node.lora.answering import PlainAnswering
 from node.lora.catalogue import Catalogue
 from node.lora.embeddings import embedding_answer, parse_embedding
 from node.lora.loading import parse_load, parse_unload
-from node.lora.metrics import metrics_text
 from node.lora.openapi import document
 from node.lora.requests import BASE, parse_plain
 from node.metrics import CONTENT_TYPE
@@ -49,7 +49,8 @@ class LoraApi:
         """Call the base model `base_name`, and answer `callers`."""
         self.callers = callers
         self._engine = engine
-        self._answering = PlainAnswering(engine, callers.meter)
+        self._serving_metrics = ServingMetrics(engine.engine.figures)
+        self._answering = PlainAnswering(engine, callers.meter, self._serving_metrics)
         self._catalogue = catalogue
         self._base_name = base_name
         self._routes: dict[tuple[str, str], Handler] = {
@@ -92,8 +93,7 @@ class LoraApi:
         return Response.from_json(document())
 
     async def _metrics(self, _request: Request) -> Response:
-        text = metrics_text(self._engine.engine.figures())
-        return Response(text, content_type=CONTENT_TYPE)
+        return Response(self._serving_metrics.text(), content_type=CONTENT_TYPE)
 
     async def _models(self, request: Request) -> Response:
         await self.callers.admit(request)

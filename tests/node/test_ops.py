@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ import pytest
 import typer
 from prometheus_client import CollectorRegistry, generate_latest
 
+from ml.serving.batch import BatchCounters
+from ml.serving.engine import EngineFigures
+from node.api.metrics import ServingMetrics
 from node.cli.main import app
 from node.p2p.metrics import NetworkMetrics
 from tests.node.conftest import RunningNode
@@ -25,6 +29,7 @@ RULES = ROOT / "ops" / "prometheus" / "rules.yml"
 DASHBOARD = ROOT / "ops" / "grafana" / "openledger.json"
 UNIT = ROOT / "ops" / "systemd" / "openledger.service"
 COMPOSE = ROOT / "ops" / "compose.yml"
+SERVING_DASHBOARD = ROOT / "ops" / "grafana" / "serving.json"
 ALARMS = ROOT / "docs" / "operate" / "alarms.md"
 _METRIC = re.compile(r"\bopenledger_[a-z0-9_]+")
 _SERIES = re.compile(r"_(total|bucket|sum|count|created)$")
@@ -56,6 +61,15 @@ def test_every_metric_is_on_the_dashboard(families: set[str]) -> None:
     ]
     seen = {_SERIES.sub("", name) for each in expressions for name in _METRIC.findall(each)}
     assert families - seen <= {"openledger_p2p_dropped"}
+
+
+def test_the_serving_dashboard_shows_every_metric_of_a_server() -> None:
+    """And names no other."""
+    figures = EngineFigures(0, 0, 0, 0, 0, {"memory": 0}, 0, asdict(BatchCounters()))
+    text = ServingMetrics(lambda: figures).text().decode()
+    served = {_SERIES.sub("", name) for name in re.findall(r"# TYPE (openledger_\w+)", text)}
+    shown = {_SERIES.sub("", name) for name in _METRIC.findall(SERVING_DASHBOARD.read_text())}
+    assert shown == served
 
 
 def test_every_alarm_is_explained() -> None:

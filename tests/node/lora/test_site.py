@@ -495,6 +495,8 @@ def test_metrics_say_what_the_engine_does(with_server):
         assert 'openledger_serving_adapters_found_total{tier="folder"} 1.0' in text
         assert 'openledger_serving_requests{state="running"} 0.0' in text
         assert "openledger_serving_answer_tokens_total 7.0" in text
+        assert "openledger_serving_first_token_seconds_count 1.0" in text
+        assert "openledger_serving_token_seconds_count 7.0" in text
 
     with_server(work)
 

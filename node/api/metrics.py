@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ml.serving.engine import EngineFigures
 
+_FIRST_TOKEN_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_TOKEN_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
 _TEXTS = {
     "steps": "Decoding passes.",
     "rows": "Rows of those passes, gaps included.",
@@ -21,12 +24,12 @@ _TEXTS = {
 
 
 class _Collector(Collector):
-    def __init__(self, figures: EngineFigures) -> None:
+    def __init__(self, figures: Callable[[], EngineFigures]) -> None:
         self._figures = figures
 
     def collect(self) -> Iterator[Metric]:
         """All metrics of one moment."""
-        figures = self._figures
+        figures = self._figures()
         requests = GaugeMetricFamily(
             "openledger_serving_requests", "Requests by state.", labels=["state"]
         )
@@ -58,8 +61,45 @@ class _Collector(Collector):
             yield CounterMetricFamily(f"openledger_serving_{name}", _TEXTS[name], value=count)
 
 
-def metrics_text(figures: EngineFigures) -> bytes:
-    """The figures as Prometheus reads them."""
-    registry = CollectorRegistry()
-    registry.register(_Collector(figures))
-    return generate_latest(registry)
+class ServingMetrics:
+    """The metrics of one server."""
+
+    def __init__(self, figures: Callable[[], EngineFigures]) -> None:
+        """Read the engine's `figures` whenever the metrics are asked for."""
+        self.registry = CollectorRegistry()
+        self.registry.register(_Collector(figures))
+        self.first_token_seconds = Histogram(
+            "openledger_serving_first_token_seconds",
+            "From a request that may be answered to its first token.",
+            buckets=_FIRST_TOKEN_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.token_seconds = Histogram(
+            "openledger_serving_token_seconds",
+            "From one token of an answer to the next.",
+            buckets=_TOKEN_BUCKETS_S,
+            registry=self.registry,
+        )
+
+    def text(self) -> bytes:
+        """All of them as Prometheus reads them."""
+        return generate_latest(self.registry)
+
+
+class TokenClock:
+    """The times between the tokens of one answer."""
+
+    def __init__(self, metrics: ServingMetrics) -> None:
+        """The answer may begin now."""
+        self._metrics = metrics
+        self._last_s = time.perf_counter()
+        self._has_begun = False
+
+    def tick(self) -> None:
+        """A token is there."""
+        now_s = time.perf_counter()
+        metric = (
+            self._metrics.token_seconds if self._has_begun else self._metrics.first_token_seconds
+        )
+        metric.observe(now_s - self._last_s)
+        self._last_s, self._has_begun = now_s, True
