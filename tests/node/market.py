@@ -18,26 +18,18 @@ from ml.manifest import manifest_of
 from ml.training.recipe import default_training_parameters
 from node.client import NodeClient
 from pallets.compute.pallet import Compute
-from pallets.datanets.pallet import Datanets
 from pallets.models.pallet import Models
-from pallets.submissions.pallet import Submissions
-from pallets.submissions.types import VersionRoots
-from runtime.merkle import list_root
 from runtime.types import OPEN
-from runtime.wire.blobs import encode_blob
-from runtime.wire.datanets import ALL_PURPOSES, DIALOGUE, Access, Curation, Offer, Terms
 from runtime.wire.records import (
     RowSource,
     training_order,
 )
-from runtime.wire.rows import Row, RowRecord, submission_commitment
 
 BASE_MODEL = Path(__file__).parents[2] / "genesis" / "models" / "openledger-nano"
 PATIENCE_S = 600.0
 """Ends a test that hangs; a process that has ended is noticed at once."""
 ROW_COUNT = 1_500
 STEPS, BATCH_ROWS = 4, 8
-WORDS = ["red", "green", "blue", "round", "square", "small", "large", "quick", "slow", "plain"]
 
 
 @dataclass
@@ -123,62 +115,6 @@ class Market:
 
 def people(name):
     return development_keypair(name)
-
-
-def rows():
-    return [
-        Row(f"What is thing {index}?", f"It is a {WORDS[index % 10]} thing number {index}.")
-        for index in range(ROW_COUNT)
-    ]
-
-
-def publish_rows(client):
-    """One contributor, no duplicates: the version is exactly what was submitted."""
-    curator, contributor = people("faucet"), people("builder")
-    create = Datanets.create.Call(
-        name="things",
-        description="Things.",
-        schema=DIALOGUE,
-        terms=Terms("CC0-1.0", ALL_PURPOSES, 1, Curation.OWNER, Access.PUBLIC, rows_min=0),
-    )
-    datanet = client.submit(create, curator).fields("Datanets", "Created")["datanet"]
-    contributed, salt = rows(), bytes(32)
-    root = list_root([row.hash() for row in contributed])
-    content = encode_blob([row.encode() for row in contributed])
-    commit = Submissions.commit.Call(
-        datanet=datanet,
-        commitment=submission_commitment(contributor.account, root, salt),
-        offer=Offer(ROW_COUNT, len(content), "CC0-1.0", "en", ALL_PURPOSES),
-        bond=OPEN,
-        sponsored=False,
-    )
-    number = client.submit(commit, contributor).fields("Submissions", "Committed")["submission"]
-    blob = client.put_content(content)
-    reveal = Submissions.reveal.Call(
-        datanet=datanet, submission=number, rows_root=root, salt=salt, blob=blob
-    )
-    client.submit(reveal, contributor)
-    records = [
-        RowRecord(row.hash(), contributor.account, number, index).encode()
-        for index, row in enumerate(contributed)
-    ]
-    verdicts = [b"\x00"] * ROW_COUNT
-    publish = Submissions.publish_version.Call(
-        datanet=datanet,
-        roots=VersionRoots(
-            rows_root=list_root(records),
-            records=client.put_content(encode_blob(records)),
-            verdicts_root=list_root(verdicts),
-            verdicts=client.put_content(encode_blob(verdicts)),
-            changes_root=list_root([]),
-            changes=client.put_content(encode_blob([])),
-        ),
-        row_count=ROW_COUNT,
-        reviewed_count=ROW_COUNT,
-        verdict_counts=((number, ROW_COUNT, 0, 0),),
-    )
-    client.submit(publish, curator)
-    return datanet
 
 
 def submit_job(client, datanet):

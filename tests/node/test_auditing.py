@@ -29,7 +29,8 @@ from runtime.types import OPEN, PPB
 from runtime.wire.blobs import decode_blob, encode_blob
 from runtime.wire.records import JobState
 from runtime.wire.transcripts import decode_leaf, leaf_result
-from tests.node.market import BASE_MODEL, Market, people, publish_rows, submit_job
+from tests.node.market import BASE_MODEL, ROW_COUNT, Market, people, submit_job
+from tests.node.published_rows import publish_rows
 
 WRONG_LEAF = 2
 BOND = 20_000 * OPEN
@@ -45,7 +46,7 @@ def market(tmp_path, start_node):
     node = start_node("court")
     with node.client() as client:
         market = Market(client, tmp_path, node.url)
-        submit_job(client, publish_rows(client))
+        submit_job(client, publish_rows(client, ROW_COUNT))
         yield market
         for child in market.children.values():
             child.kill()

@@ -35,13 +35,14 @@ from runtime.wire.verify import verify_inference
 from tests.node.market import (
     BASE_MODEL,
     BATCH_ROWS,
+    ROW_COUNT,
     STEPS,
     Market,
     free_port,
     people,
-    publish_rows,
     submit_job,
 )
+from tests.node.published_rows import publish_rows
 
 ESCROW = 10 * OPEN
 
@@ -53,7 +54,7 @@ def market(dev_node, tmp_path_factory):
     with dev_node.client() as client:
         market = Market(client, folder, dev_node.url)
         market.server_url = f"http://127.0.0.1:{free_port()}"
-        submit_job(client, publish_rows(client))
+        submit_job(client, publish_rows(client, ROW_COUNT))
         yield market
         for child in market.children.values():
             if child.process.poll() is None:
