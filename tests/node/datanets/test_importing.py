@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 
 import pyarrow as pa
 import pytest
@@ -87,10 +88,8 @@ def test_a_parser_that_runs_away_is_stopped(tmp_path, monkeypatch):
 def test_the_limits_are_set_before_the_file_is_opened(monkeypatch):
     """Memory, time and files have hard limits, and no file can be written."""
     limits = {}
-    monkeypatch.setattr(
-        table_child.resource, "setrlimit", lambda kind, most: limits.update({kind: most})
-    )
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, most: limits.update({kind: most}))
     table_child.limit()
-    assert limits[table_child.resource.RLIMIT_FSIZE] == (0, 0)
-    assert limits[table_child.resource.RLIMIT_AS] == (table_child.MEMORY_BYTES_MAX,) * 2
-    assert set(limits) >= {table_child.resource.RLIMIT_CPU, table_child.resource.RLIMIT_NOFILE}
+    assert limits[resource.RLIMIT_FSIZE] == (0, 0)
+    assert limits[resource.RLIMIT_AS] == (table_child.MEMORY_BYTES_MAX,) * 2
+    assert set(limits) >= {resource.RLIMIT_CPU, resource.RLIMIT_NOFILE}
