@@ -16,8 +16,9 @@ import torch
 
 EXPONENT_MIN = -100
 """Rows below 2**-100 share one grid, so that subnormal inputs never reach a product."""
-_EXPONENT_FIELD = 255
 _BIAS = 127
+_MANTISSA_BITS = 23
+_FIELD_MASK = 255 << _MANTISSA_BITS
 
 
 def absolute_maximum(values: torch.Tensor, dimensions: int | tuple[int, ...] = -1) -> torch.Tensor:
@@ -32,13 +33,7 @@ def absolute_maximum(values: torch.Tensor, dimensions: int | tuple[int, ...] = -
 
 def exponent_of(magnitudes: torch.Tensor) -> torch.Tensor:
     """int32 e with magnitude < 2**e, at least `EXPONENT_MIN`; 129 for what is not finite."""
-    field = (magnitudes.contiguous().view(torch.int32) >> 23) & _EXPONENT_FIELD
-    return (field - (_BIAS - 1)).clamp_(min=EXPONENT_MIN)
-
-
-def power_of_two(exponents: torch.Tensor) -> torch.Tensor:
-    """float32 2**e of int32 exponents in [-126, 127]; NaN for those of what is not finite."""
-    return ((exponents + _BIAS) << 23).view(torch.float32)
+    return (_fields(magnitudes) >> _MANTISSA_BITS) - (_BIAS - 1)
 
 
 def grid_scales(magnitudes: torch.Tensor, bits: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -47,10 +42,18 @@ def grid_scales(magnitudes: torch.Tensor, bits: int) -> tuple[torch.Tensor, torc
     `bits` is at most 24, so that both are normal numbers.  Where a magnitude is not finite, the way
     back is NaN.
     """
-    exponents = exponent_of(magnitudes)
-    unusable = exponents == _EXPONENT_FIELD - (_BIAS - 1)
-    back = power_of_two(exponents - bits)
-    return power_of_two(bits - exponents), back.masked_fill_(unusable, torch.nan)
+    # With e = field - 126, the fields of 2**(bits - e) and 2**(e - bits) are these.
+    fields = _fields(magnitudes)
+    forth = ((2 * _BIAS - 1 + bits) << _MANTISSA_BITS) - fields
+    back = fields + ((1 - bits) << _MANTISSA_BITS)
+    unusable = fields == _FIELD_MASK
+    return forth.view(torch.float32), back.view(torch.float32).masked_fill_(unusable, torch.nan)
+
+
+def _fields(magnitudes: torch.Tensor) -> torch.Tensor:
+    """The exponent's bits of float32 numbers, in place, with the clamp."""
+    fields = magnitudes.contiguous().view(torch.int32) & _FIELD_MASK
+    return fields.clamp_(min=(EXPONENT_MIN + _BIAS - 1) << _MANTISSA_BITS)
 
 
 def on_row_grid(values: torch.Tensor, bits: int) -> torch.Tensor:

@@ -104,9 +104,11 @@ class FrozenMatrix:
 
 def digits_of(integers: torch.Tensor) -> torch.Tensor:
     """int8 [2, ...]: integers of up to 13 bits as 128 * first + second, both in [-64, 64]."""
+    digits = torch.empty((2, *integers.shape), dtype=torch.int8)
     high = (integers * (1 / _BASE)).round_()
-    low = integers - high * _BASE
-    return torch.stack([high.to(torch.int8), low.to(torch.int8)])
+    digits[0] = high
+    digits[1] = high.mul_(-_BASE).add_(integers)
+    return digits
 
 
 def _digit_product(rows: Rows, digits: torch.Tensor) -> torch.Tensor:
