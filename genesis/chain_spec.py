@@ -248,6 +248,7 @@ def dev_spec() -> ChainSpec:
                 Panels.open_blocks: 10,
                 DatanetVotes.voting_blocks: 40,
                 Compute.reveal_blocks: 10_000,
+                Compute.certify_blocks: 10_000,
                 Compute.abort_blocks: 1_000,
                 Audits.audit_blocks: 10_000,
                 Disputes.clock_blocks: 1_000,

@@ -13,6 +13,7 @@ from genesis.chain_spec import ChainSpec, development_keypair
 from pallets.attribution.pallet import Attribution
 from pallets.compute.pallet import Compute
 from pallets.datanets.pallet import Datanets
+from pallets.disputes.pallet import Disputes
 from pallets.inference.pallet import Inference
 from pallets.models.pallet import Models
 from pallets.panels.pallet import Panels
@@ -70,6 +71,7 @@ S = TypeVar("S", bound=Stage)
 CURATOR = development_keypair("faucet")
 BUILDER = development_keypair("builder")
 WORKER = development_keypair("worker")
+VALIDATOR = development_keypair("validator")
 SERVER = development_keypair("server")
 USER = development_keypair("user")
 ALICE = development_keypair("alice")
@@ -295,13 +297,17 @@ def reveal_result(
 def worked(
     chain: S, job: int = 0, leaves: Sequence[bytes] | None = None, adapter: bytes = ADAPTER
 ) -> int:
-    """Have the worker claim, commit to and reveal a job; returns when it can be settled."""
+    """Have the worker claim, commit to and reveal a job, and the validator certify it.
+
+    Returns when it can be settled.
+    """
     leaves = transcript(adapter) if leaves is None else leaves
     chain.ok(WORKER, Compute.claim.Call(job=job))
     events = chain.ok(WORKER, commit_result(WORKER, job, leaves))
     drawn_at = events["Audits.Scheduled"].fields["drawn_at"]
-    events = chain.ok(WORKER, reveal_result(job, leaves, adapter), height=drawn_at)
-    deadline: int = events["Compute.Revealed"].fields["deadline"]
+    chain.ok(WORKER, reveal_result(job, leaves, adapter), height=drawn_at)
+    events = chain.ok(VALIDATOR, Disputes.certify.Call(work=job))
+    deadline: int = events["Compute.Certified"].fields["deadline"]
     return deadline
 
 

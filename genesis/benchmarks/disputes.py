@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from genesis.benchmark import Benchmark, Component, Scene
-from genesis.chain_spec import development_keypair
 from genesis.sandbox import Sandbox
 from genesis.scenes import (
     ALICE,
@@ -16,6 +15,7 @@ from genesis.scenes import (
     FEE,
     PARAMETERS,
     USER,
+    VALIDATOR,
     WORKER,
     commit_result,
     published,
@@ -30,7 +30,6 @@ from runtime.hashing import ZERO_HASH
 from runtime.wire.records import RowSource, training_order
 from runtime.wire.transcripts import open_step, split, whole_tree
 
-VALIDATOR = development_keypair("validator")
 _DEPTH = 8
 _DEPTH_MAX = 12
 """Openings up to here are measured; longer ones follow from their slope."""

@@ -28,8 +28,6 @@ PASSES = 4
 BATCH_ROWS = 50
 STEPS_DEFAULT_MAX = 60
 STEPS_DEFAULT_MIN = 12
-KEPT_STEPS_MAX = 256
-"""The most states that a run keeps: for 20,000 steps one every 142, and 32 for attribution."""
 
 
 def default_training_parameters(row_count: int) -> TrainingParameters:

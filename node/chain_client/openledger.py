@@ -2588,6 +2588,7 @@ class Compute(BasePallet, index=22):
     claim_blocks = Value[From1To4294967296](172800)
     commit_blocks = Value[From1To4294967296](172800)
     reveal_blocks = Value[From1To4294967296](7200)
+    certify_blocks = Value[From1To4294967296](7200)
     window_blocks = Value[From1To4294967296](7200)
     abort_blocks = Value[From1To4294967296](7200)
     next_job = Value[U32](0)
@@ -2623,16 +2624,16 @@ class Compute(BasePallet, index=22):
         blinded: Bytes32
 
     class Revealed(Event):
-        """The result is known, and can be challenged until the deadline."""
+        """The result is known, and can be challenged."""
 
         job: U32
         root: Bytes32
-        deadline: U64
 
     class Certified(Event):
-        """The validators hold what it takes to check the result."""
+        """The validators hold what it takes to check the result; the window has begun."""
 
         job: U32
+        deadline: U64
 
     class Settled(Event):
         """The worker was paid; `levy` went to the account that pays audits."""
@@ -2658,9 +2659,6 @@ class Compute(BasePallet, index=22):
 
     class UnknownJob(PalletError):
         """There is no such job."""
-
-    class UnknownBaseModel(PalletError):
-        """The base model is not registered."""
 
     class RowsNotUsable(PalletError):
         """A Datanet version has no rows, or does not permit this use by this account."""

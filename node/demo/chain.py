@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import httpx
@@ -11,6 +11,7 @@ import httpx
 from node.demo.processes import Processes
 from node.demo.settings import DemoSettings
 from node.demo.waiting import wait_for
+from node.localnet import LocalNode
 
 START_SECONDS_MAX = 120.0
 RESTART_SECONDS_MAX = 30.0
@@ -28,6 +29,20 @@ def start_worker(processes: Processes, settings: DemoSettings, node: str, server
         ["worker", "run", f"--node={node}", f"--server={server}", "--key=dev:worker"],
         [f"--work={settings.directory / 'work'}", *base_model],
     )
+
+
+def start_referees(
+    processes: Processes, settings: DemoSettings, nodes: Sequence[LocalNode]
+) -> None:
+    """Start a referee beside each validator; the worker talks to the first one's node."""
+    base_model = [] if settings.base_model is None else [f"--base-model={settings.base_model}"]
+    for node in nodes:
+        processes.start(
+            f"{node.name}-referee",
+            ["referee", "run", f"--key=dev:{node.name}", f"--node={node.url}"],
+            [f"--source={nodes[0].url}", f"--work={settings.directory / 'referees' / node.name}"],
+            base_model,
+        )
 
 
 def start_server(processes: Processes, settings: DemoSettings, node: str, port: int) -> str:

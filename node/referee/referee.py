@@ -18,7 +18,6 @@ import structlog
 from node.errors import CallFailed, NodeUnreachable
 from node.referee.gathering import GatheringClient
 from node.referee.holding import read_everything
-from node.referee.judging import Workshop, judge_step
 from node.workers.errors import JobRefused, StopRequested
 from pallets.disputes.pallet import Disputes
 from pallets.disputes.types import Dispute, Tally, Turn
@@ -108,6 +107,9 @@ class Referee:
 
     def _judge(self, number: int, dispute: Dispute) -> None:
         """Compute an opened step, and sign what comes out."""
+        # It loads torch, which a referee that only certifies does without.
+        from node.referee.judging import Workshop, judge_step
+
         if self._has_signed(self._client.read("Disputes", "tallies", number)):
             return
         opened = self._client.read("Disputes", "opened", number)

@@ -7,9 +7,8 @@ Whoever fetches a state checks it against the leaf of its step, to which the job
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
-from ml.training.recipe import KEPT_STEPS_MAX
-from ml.training.run_files import RunFiles
 from node.client import NodeClient
 from node.workers.errors import JobRefused
 from runtime.codec import codec_of
@@ -17,6 +16,7 @@ from runtime.errors import DecodeError
 from runtime.merkle import list_root
 from runtime.wire.blobs import decode_blob, encode_blob
 from runtime.wire.records import TrainingOutcome
+from runtime.wire.training_parameters import KEPT_STEPS_MAX
 from runtime.wire.transcripts import (
     STATE_PARTS_MAX,
     StateRecord,
@@ -25,6 +25,9 @@ from runtime.wire.transcripts import (
     state_parts,
     state_root,
 )
+
+if TYPE_CHECKING:  # it loads torch, which who only reads does without
+    from ml.training.run_files import RunFiles
 
 _REMEDY = "Do not rely on this job's states; its worker must answer for them."
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.traits import DatanetSource
+from runtime.traits import DatanetSource, ModelRegistry
 from runtime.wire.datanets import Access
 from runtime.wire.records import JobKind, JobOrder, RowSource
 from runtime.wire.training_parameters import ParameterFault, leaves_of, parameter_fault
@@ -13,8 +13,11 @@ LEAVES_MAX = 10_000_000
 _NAME_BYTES = 32
 
 
-def order_fault(order: JobOrder) -> ParameterFault | None:
+def order_fault(models: ModelRegistry, order: JobOrder) -> ParameterFault | None:
     """What is wrong with an order, or None for one that can be worked on."""
+    if not models.has_base_model(order.base_model):
+        problem = "Nobody has registered the base model."
+        return ParameterFault("base_model", problem, "Register it with Models.register_base.")
     if not order.sources:
         problem = "The job has no rows to read."
         return ParameterFault("sources", problem, "Name a Datanet version.")

@@ -6,20 +6,18 @@ A job's life (`JobState`), with the one deadline that counts in each state:
     CLAIMED    until `commit_blocks` after the claim its worker may commit to a blinded root
     COMMITTED  auditors may be drawn, who commit to their own blinded roots (`Auditing`); after
                them its worker has until `reveal_blocks` after they are due to reveal
-    REVEALED   for `window_blocks` the result is certified as available, confirmed by auditors,
-               and can be challenged; each dispute that the worker survives begins a new window
+    REVEALED   within `certify_blocks` validators certify that they hold what it takes to check
+               the result; then it can be challenged for `window_blocks`, and each dispute that the
+               worker survives begins a new window
     SETTLED    the worker is paid; a whole training job's adapter is registered
     REFUNDED   the owner has its fee back
     CONVICTED  the result was wrong or withheld: the owner is refunded, the worker's bond forfeited
 
 At a deadline's own height the first half of the sentence is over, and `settle` by anybody ends the
-job as its state says.  Who challenges, and how a dispute goes, is another pallet's matter
-(`CheckedWork`).
+job as its state says.  How a dispute goes is another pallet's matter (`CheckedWork`).
 
 Rules:
 
-- The order's fee, and what a panel is paid, are held at the owner's to the end: both ends are
-  exact.  The worker chooses nothing that decides the result.
 - A claim locks max(`bond_factor` fees, the value at risk) of the worker's bond.
 - A claim that comes to nothing, or a result that is not available, costs `lapse_ppb` of the fee.
 - A result that is blinded but not revealed in time is withheld: it costs the whole locked bond.
@@ -81,10 +79,8 @@ CLOCK_BLOCKS_MOST = 2**32
 FEE_MOST = 1_000_000 * OPEN
 _BLINDING_BYTES = 96
 _NODE_BYTES = 64
-_READING = Weight(reads=SOURCES_MAX * (6 + PANEL_MAX), writes=0)
-"""Of looking up every source for owner, worker or panel."""
-_USING = Weight(reads=3 * SOURCES_MAX, writes=2 * SOURCES_MAX)
-"""Of telling every source that it is used, or is no longer."""
+_SOURCES = Weight(reads=SOURCES_MAX * (9 + PANEL_MAX), writes=2 * SOURCES_MAX)
+"""Of looking up every source for all who need it, and telling it that it is used, or not."""
 
 Clock = Annotated[int, Between(1, CLOCK_BLOCKS_MOST)]
 
@@ -131,7 +127,10 @@ class Compute(Pallet, index=22):
         7_200,
         "From when its auditors are due, how long a worker has to reveal: an hour of half seconds.",
     )
-    window_blocks = Parameter[Clock](7_200, "How long a revealed result can be challenged.")
+    certify_blocks = Parameter[Clock](
+        7_200, "From when a result is revealed, how long validators have to certify it."
+    )
+    window_blocks = Parameter[Clock](7_200, "How long a certified result can be challenged.")
     abort_blocks = Parameter[Clock](
         7_200, "How long a worker has to commit to what it did before its job was aborted."
     )
@@ -171,16 +170,16 @@ class Compute(Pallet, index=22):
         blinded: Hash
 
     class Revealed(Event):
-        """The result is known, and can be challenged until the deadline."""
+        """The result is known, and can be challenged."""
 
         job: U32
         root: Hash
-        deadline: BlockNumber
 
     class Certified(Event):
-        """The validators hold what it takes to check the result."""
+        """The validators hold what it takes to check the result; the window has begun."""
 
         job: U32
+        deadline: BlockNumber
 
     class Settled(Event):
         """The worker was paid; `levy` went to the account that pays audits."""
@@ -211,12 +210,6 @@ class Compute(Pallet, index=22):
 
         remedy: ClassVar[str] = "Take the number from the event Compute.Submitted."
         job: U32
-
-    class UnknownBaseModel(Error):
-        """The base model is not registered."""
-
-        remedy: ClassVar[str] = "Register its manifest hash with Models.register_base."
-        base_model: Hash
 
     class RowsNotUsable(Error):
         """A Datanet version has no rows, or does not permit this use by this account."""
@@ -304,7 +297,7 @@ class Compute(Pallet, index=22):
 
     # Calls
 
-    @call(0, weight=weights.submit_job + _READING + _USING)
+    @call(0, weight=weights.submit_job + _SOURCES)
     def submit_job(
         self,
         owner: Signed,
@@ -339,7 +332,7 @@ class Compute(Pallet, index=22):
             self.datanets.begin_use(source.datanet, source.version, name_of_use(job))
         self.emit(self.Submitted(job=job, kind=order.kind, owner=owner, fee=fee))
 
-    @call(1, weight=weights.claim + _READING)
+    @call(1, weight=weights.claim + _SOURCES)
     def claim(self, worker: Signed, job: U32) -> None:
         """Take an open job: lock a part of the signer's bond, which must commit in time."""
         record = self._job(job, JobState.OPEN)
@@ -358,7 +351,7 @@ class Compute(Pallet, index=22):
         self.jobs[job] = replace(record, state=JobState.CLAIMED)
         self.emit(self.Claimed(job=job, worker=worker, deadline=deadline))
 
-    @call(2, weight=weights.abort + _USING)
+    @call(2, weight=weights.abort + _SOURCES)
     def abort(self, owner: Signed, job: U32) -> None:
         """Stop a job: at once while nobody has claimed it; later what is done is still paid."""
         record = self._job(job, JobState.OPEN, JobState.CLAIMED)
@@ -410,11 +403,11 @@ class Compute(Pallet, index=22):
         if problem := conclusion_fault(record, outcome, first, last):
             raise self.WrongResult(problem=problem)
         self.audits.note_revealed(job, outcome.transcript_root)
-        deadline = self.block.height + self.window_blocks.get()
-        self.jobs[job] = replace(record, state=JobState.REVEALED, result=outcome, deadline=deadline)
-        self.emit(self.Revealed(job=job, root=outcome.transcript_root, deadline=deadline))
+        record = replace(record, state=JobState.REVEALED, result=outcome)
+        self.emit(self.Revealed(job=job, root=outcome.transcript_root))
+        self._begin_window(job, record)
 
-    @call(5, weight=weights.settle + _USING)
+    @call(5, weight=weights.settle + _SOURCES)
     def settle(self, _origin: Signed, job: U32) -> None:
         """End a job whose deadline has passed, as its state says, whoever asks."""
         record = self._job(job, *UNFINISHED)
@@ -452,8 +445,7 @@ class Compute(Pallet, index=22):
 
     def uphold(self, work: int) -> None:
         """The dispute is over and the result stands: its window begins anew."""
-        deadline = self.block.height + self.window_blocks.get()
-        self.jobs[work] = replace(self.jobs[work], disputed=False, deadline=deadline)
+        self._begin_window(work, replace(self.jobs[work], disputed=False))
 
     def convict(self, work: int, receiver: bytes) -> int:
         """The result is wrong: what its worker forfeits goes to `receiver`; returns how much."""
@@ -469,19 +461,24 @@ class Compute(Pallet, index=22):
         return record.result.transcript_root
 
     def certify(self, work: int) -> None:
-        """The validators hold what it takes to check the result."""
-        self.jobs[work] = replace(self.jobs[work], certified=True)
-        self.emit(self.Certified(job=work))
+        """The validators hold what it takes to check the result: its window begins."""
+        deadline = self._begin_window(work, replace(self.jobs[work], certified=True))
+        self.emit(self.Certified(job=work, deadline=deadline))
+
+    def _begin_window(self, job: int, record: Job) -> int:
+        """Let a result be challenged, if it is certified or needs no certificate; until when."""
+        clock = self.window_blocks if record.certified or record.panel else self.certify_blocks
+        deadline = self.block.height + clock.get()
+        self.jobs[job] = replace(record, deadline=deadline)
+        return deadline
 
     # Helpers: what may be ordered
 
     def _check_order(self, owner: bytes, order: JobOrder) -> None:
-        fault = order_fault(order)
+        fault = order_fault(self.models, order)
         if fault is not None:
             problem = f"{fault.problem} {fault.remedy}"
             raise self.InvalidParameter(parameter=fault.parameter, problem=problem)
-        if not self.models.has_base_model(order.base_model):
-            raise self.UnknownBaseModel(base_model=order.base_model)
         self._require_usable(order, owner)
 
     def _check_panel(self, order: JobOrder, panel: Panel) -> None:
@@ -508,6 +505,9 @@ class Compute(Pallet, index=22):
         finding = Finding.STANDS
         if record.panel:
             finding = self.audits.panel_finding(job)
+        elif not record.certified:
+            self._refund(job, record, self._price(record))
+            return
         if finding is Finding.WRONG:
             self._convict(job, record, finding, self.account)
             self.currency.destroy(self.account, record.bond)
@@ -575,7 +575,7 @@ class Compute(Pallet, index=22):
     # Helpers
 
     def _price(self, record: Job) -> int:
-        """What a claim or an audit of the job costs that is not answered."""
+        """What a claim costs that is not answered."""
         return apply_ppb(record.fee, self.lapse_ppb.get())
 
     def _worker_of(self, job: int, record: Job) -> bytes:

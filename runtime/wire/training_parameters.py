@@ -27,6 +27,8 @@ RANKS = (8, 16, 32, 64)
 SOURCES_MAX = 8
 """The most Datanet versions that one job is trained on."""
 STEPS_MAX = 20_000
+KEPT_STEPS_MAX = 256
+"""The most states that a run keeps: for 20,000 steps one every 142, and 32 for attribution."""
 TEMPLATE_BYTES_MAX = 256
 PROMPT_FIELD = "{prompt}"
 COMPLETION_FIELD = "{completion}"

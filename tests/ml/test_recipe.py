@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from ml.errors import OrderInvalid
 from ml.training.recipe import (
-    KEPT_STEPS_MAX,
     attribution_steps,
     check_parameters,
     default_training_parameters,
@@ -20,7 +19,12 @@ from ml.training.recipe import (
     steps_of,
 )
 from runtime.codec import codec_of
-from runtime.wire.training_parameters import BOUNDS, Schedule, TrainingParameters
+from runtime.wire.training_parameters import (
+    BOUNDS,
+    KEPT_STEPS_MAX,
+    Schedule,
+    TrainingParameters,
+)
 
 DEFAULT = default_training_parameters(2_000)
 

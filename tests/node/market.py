@@ -97,6 +97,14 @@ class Market:
             *("--work", str(self.folder / "work"), "--server", self.server_url),
         )
 
+    def start_referee(self):
+        """The validator's, without whose certificate nothing is settled."""
+        return self.start(
+            "referee",
+            *("referee", "run", "--node", self.url, "--key", "dev:validator"),
+            *("--work", str(self.folder / "referee")),
+        )
+
     def start_server(self, port):
         return self.start(
             "server",

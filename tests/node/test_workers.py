@@ -64,6 +64,7 @@ def market(dev_node, tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(market):
     """The job trained by a worker that is killed in the middle of it, and started again."""
+    market.start_referee()
     worker = market.start_worker()
     progress = market.folder / "work" / "progress.json"
 

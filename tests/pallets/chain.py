@@ -42,6 +42,7 @@ PARAMETERS = {
     Submissions.answerable_blocks: 40,
     Submissions.byte_bond: 0,
     Compute.reveal_blocks: 15,
+    Compute.certify_blocks: 12,
     Compute.abort_blocks: 10,
     Audits.audit_blocks: 30,
     Disputes.clock_blocks: 20,

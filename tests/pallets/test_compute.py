@@ -18,6 +18,7 @@ from genesis.scenes import (
     PARAMETERS,
     ROOT,
     USER,
+    VALIDATOR,
     WORKER,
     commit_result,
     outcome,
@@ -30,6 +31,7 @@ from genesis.scenes import (
 )
 from pallets.compute.pallet import FEE as FEE_REASON
 from pallets.compute.pallet import Compute
+from pallets.disputes.pallet import Disputes
 from pallets.workers.pallet import BOND as BOND_REASON
 from pallets.workers.pallet import Workers
 from runtime.hashing import ZERO_HASH, hash_text
@@ -44,6 +46,7 @@ AUDITS = pallet_account("Audits")
 REGISTER = Workers.register.Call(bond=BOND)
 CLAIM = Compute.claim.Call(job=0)
 SETTLE = Compute.settle.Call(job=0)
+CERTIFY = Disputes.certify.Call(work=0)
 ABORT = Compute.abort.Call(job=0)
 START = 1_000_000 * OPEN
 
@@ -196,12 +199,24 @@ def test_a_fault_ends_a_job_that_is_paid_by_its_leaves():
     chain = committed(leaves)
     free = chain.free(WORKER.account)
     chain.ok(WORKER, reveal_result(leaves=leaves, fault=1, adapter=ZERO_HASH, **losses(leaves)))
+    chain.ok(VALIDATOR, CERTIFY)
     chain.ok(USER, SETTLE, height=job_of(chain).deadline)
     earned = FEE * 5 // 14
     assert chain.free(BUILDER.account) == START - earned
     assert chain.free(WORKER.account) == free + earned - earned // 20
     assert not chain.entries("Models", "models")
     assert job_of(chain).state is JobState.SETTLED
+
+
+def test_a_result_that_nobody_holds_is_not_paid():
+    """Without the validators' certificate the owner has everything back, and the worker pays."""
+    chain = committed()
+    chain.ok(WORKER, reveal_result())
+    chain.ok(USER, SETTLE, height=job_of(chain).deadline)
+    assert job_of(chain).state is JobState.REFUNDED
+    assert chain.free(BUILDER.account) == START
+    assert chain.held(WORKER.account, BOND_REASON) == BOND - FEE // 10
+    assert not chain.entries("Models", "models")
 
 
 def losses(leaves):
@@ -230,6 +245,7 @@ def test_what_was_done_before_an_abort_is_paid():
     chain.advance(2)
     free = chain.free(WORKER.account)
     chain.ok(WORKER, reveal_result(leaves=leaves, adapter=ZERO_HASH, **losses(leaves)))
+    chain.ok(VALIDATOR, CERTIFY)
     chain.ok(USER, SETTLE, height=job_of(chain).deadline)
     assert chain.free(BUILDER.account) == START - FEE // 2
     assert chain.free(WORKER.account) == free + FEE // 2 * 95 // 100
@@ -298,6 +314,7 @@ def test_other_kinds_of_jobs_are_checked_the_same_way():
     wrong = reveal_result(leaves=leaves, adapter=hash_text(b"other"), **figures)
     chain.fails(WORKER, wrong, "Compute.WrongResult")
     chain.ok(WORKER, reveal_result(leaves=leaves, adapter=report, **figures))
+    chain.ok(VALIDATOR, CERTIFY)
     chain.ok(USER, SETTLE, height=job_of(chain).deadline)
     assert job_of(chain).state is JobState.SETTLED
     assert not chain.entries("Models", "models")
@@ -306,7 +323,7 @@ def test_other_kinds_of_jobs_are_checked_the_same_way():
 @pytest.mark.parametrize(
     ("call", "error"),
     [
-        (submit_job(order=training_job(base_model=bytes(32))), "Compute.UnknownBaseModel"),
+        (submit_job(order=training_job(base_model=bytes(32))), "Compute.InvalidParameter"),
         (submit_job(order=training_job(sources=(RowSource(0, 2),))), "Datanets.UnknownVersion"),
         (submit_job(order=training_job(sources=(RowSource(1, 1),))), "Datanets.UnknownVersion"),
         (submit_job(order=training_job(sources=())), "Compute.InvalidParameter"),

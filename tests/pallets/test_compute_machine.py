@@ -42,6 +42,7 @@ CLOCKS = {
     "commit_blocks": 20,
     "audit_blocks": 20,
     "reveal_blocks": 20,
+    "certify_blocks": 20,
     "window_blocks": 20,
     "clock_blocks": 20,
     "judge_blocks": 20,

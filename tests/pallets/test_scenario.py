@@ -66,9 +66,10 @@ SPARE = {
     "Submissions.reveal": 7,
     "Submissions.publish_version": 8,
     "Workers.unbond": 2,
-    "Compute.submit_job": 146,
-    "Compute.claim": 116,
-    "Compute.settle": 60,
+    "Compute.submit_job": 160,
+    "Compute.claim": 160,
+    "Compute.settle": 160,
+    "Disputes.certify": 2,
 }
 """Entries that these calls take with panels, many sources and other workers, and not in this story."""
 START = 10**6 * OPEN
