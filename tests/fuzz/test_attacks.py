@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from ml.attribution import payout
+from pallets.balances.pallet import Balances
 from pallets.staking import shares as arithmetic
 from runtime.arithmetic import split_by_largest_remainder
 from runtime.types import PPB
@@ -18,7 +19,7 @@ from tests.fuzz import attacks
 from tests.fuzz.campaign import Finding
 
 PAGE = Path(__file__).parents[2] / "docs/reference/attacks.md"
-STRATEGIES = {"flash_stake": 12}
+STRATEGIES = {"flash_stake": 12, "borrow_votes": 12}
 """Of attacks that are played on a chain; of the others 300."""
 
 
@@ -91,6 +92,12 @@ def test_a_flash_of_stake_pays_when_it_earns_at_once(monkeypatch):
 
     monkeypatch.setattr(arithmetic, "settle", at_once)
     assert worth_it("flash_stake", 20)
+
+
+def test_borrowed_votes_count_when_locks_hold_nothing(monkeypatch):
+    """Whoever has voted would send the OPEN on, and vote again."""
+    monkeypatch.setattr(Balances, "set_lock", lambda *_arguments: None)
+    assert worth_it("borrow_votes", 40)
 
 
 def test_the_command_reports_the_largest_gains(monkeypatch, capsys):
