@@ -46,6 +46,8 @@ from runtime.testing import (
 )
 from runtime.types import OPEN
 from runtime.wire.records import PayoutLeaf
+from tests.fuzz.ballots import SHORT as SHORT_TERMS
+from tests.fuzz.ballots import voted, votes_add_up
 from tests.pallets.chain import spec
 
 KEYPAIRS = (ALICE, BOB, BUILDER, WORKER, SERVER, USER, CURATOR)
@@ -61,7 +63,7 @@ def genesis(_runtime: Runtime) -> Mapping[bytes, bytes]:
     """The state of a development chain: short windows, and the usual fees."""
     usual = (Fees.base_price, Fees.byte_price, Fees.unit_price)
     prices = {price.place.item: price.default for price in usual}
-    _, changes, _ = genesis_block(spec(**prices, **SHORT))
+    _, changes, _ = genesis_block(spec(**prices, **SHORT, **SHORT_TERMS))
     return {key: value for key, value in changes.items() if value is not None}
 
 
@@ -156,6 +158,6 @@ SETUP = Setup(
     compose=compose_runtime,
     genesis=genesis,
     keypairs=KEYPAIRS,
-    openings=(committed, published, trained, serving, settled, standing, punished),
-    checks=(balances_sum_to_issuance, issuance_never_rises, stakes_add_up),
+    openings=(committed, published, trained, serving, settled, standing, punished, voted),
+    checks=(balances_sum_to_issuance, issuance_never_rises, stakes_add_up, votes_add_up),
 )
