@@ -40,7 +40,12 @@ from runtime.wire.datanets import (
     Terms,
 )
 from runtime.wire.panels import score_commitment
-from runtime.wire.receipts import SumPath
+from runtime.wire.receipts import (
+    INFERENCE_RECEIPT_VERSION,
+    UNSIGNED,
+    InferenceReceipt,
+    SumPath,
+)
 from runtime.wire.records import JobOrder, PayoutLeaf, RowSource, TrainingOutcome, training_order
 from runtime.wire.rows import submission_commitment
 from runtime.wire.training_parameters import Schedule, TrainingParameters, leaves_of
@@ -329,6 +334,33 @@ def settle_batch(  # what the tests vary
         platform_fees=answers * PLATFORM_FEE if platform_fees is None else platform_fees,
         charges=tuple(sorted(charges)),
     )
+
+
+def unsigned_receipt(number: int = 0, **changed: Any) -> InferenceReceipt:
+    """What the server owes the user for an answer of 10 tokens, without its signature."""
+    arguments: dict[str, Any] = {
+        "version": INFERENCE_RECEIPT_VERSION,
+        "genesis_hash": ROOT,
+        "model": ADAPTER,
+        "base_model": BASE_MODEL,
+        "server": SERVER.account,
+        "user": USER.account,
+        "request": number,
+        "prompt_hash": ROOT,
+        "output_hash": ROOT,
+        "prompt_tokens": 0,
+        "output_tokens": 10,
+        "lane": "fast",
+        "temperature_ppb": 0,
+        "seed": 0,
+        "input_per_1000": 0,
+        "output_per_1000": 100 * PLATFORM_FEE,
+        "platform_fee": PLATFORM_FEE,
+        "fee": 2 * PLATFORM_FEE,
+        "height": 1,
+        "signature": UNSIGNED,
+    }
+    return InferenceReceipt(**arguments | changed)
 
 
 @dataclass

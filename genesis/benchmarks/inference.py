@@ -5,11 +5,25 @@ from __future__ import annotations
 from genesis.benchmark import Benchmark, Component, Scene
 from genesis.benchmarks.crowd import crowd, everybody
 from genesis.sandbox import Sandbox
-from genesis.scenes import ADAPTER, BUILDER, SERVER, USER, serving, settle_batch, trained
+from genesis.scenes import (
+    ADAPTER,
+    ALICE,
+    BUILDER,
+    PLATFORM_FEE,
+    SERVER,
+    USER,
+    serving,
+    settle_batch,
+    trained,
+    unsigned_receipt,
+)
 from pallets.inference.pallet import Inference
 from pallets.inference.types import CHARGES_MAX
 from pallets.models.pallet import Models
+from runtime.merkle import sum_path, sum_root
 from runtime.types import OPEN
+
+_DEPTH_MAX = 10
 
 
 def _deposit(sandbox: Sandbox) -> Scene:
@@ -57,6 +71,34 @@ def _settle_batch(sandbox: Sandbox, count: int) -> Scene:
     return Scene(SERVER, settle_batch(*((each.account, OPEN) for each in users), answers=count))
 
 
+def _leave(sandbox: Sandbox) -> Scene:
+    sandbox.ok(SERVER, Inference.register_server.Call())
+    return Scene(SERVER, Inference.leave.Call())
+
+
+def _show_fault(sandbox: Sandbox, depth: int) -> Scene:
+    """A receipt that nobody signed, in a batch of 2**depth answers."""
+    trained(sandbox)
+    sandbox.ok(BUILDER, Models.publish.Call(model=ADAPTER))
+    count = 2**depth
+    fee = 2 * PLATFORM_FEE
+    receipts = [
+        unsigned_receipt(number, genesis_hash=sandbox.genesis_hash) for number in range(count)
+    ]
+    pairs = [(each.encode(), each.fee) for each in receipts]
+    sandbox.ok(SERVER, Inference.register_server.Call())
+    sandbox.ok(USER, Inference.deposit.Call(amount=count * fee))
+    authorize = Inference.authorize.Call(server=SERVER.account, limit=count * fee)
+    sandbox.ok(USER, authorize)
+    root, fees = sum_root(pairs)
+    batch = settle_batch((USER.account, fees), answers=count, root=root)
+    sandbox.ok(SERVER, batch)
+    call = Inference.show_fault.Call(
+        model=ADAPTER, epoch=0, batch=0, receipt=receipts[0], amount=fee, path=sum_path(pairs, 0)
+    )
+    return Scene(ALICE, call)
+
+
 BENCHMARKS = (
     Benchmark(_deposit),
     Benchmark(_withdraw),
@@ -64,5 +106,7 @@ BENCHMARKS = (
     Benchmark(_revoke),
     Benchmark(_reclaim),
     Benchmark(_register_server),
+    Benchmark(_leave),
+    Benchmark(_show_fault, Component("path.siblings", 0, _DEPTH_MAX)),
     Benchmark(_settle_batch, Component("charges", 1, CHARGES_MAX)),
 )

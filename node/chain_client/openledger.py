@@ -781,6 +781,49 @@ class AnswerBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class InferenceReceipt:
+    """Part of what Inference stores or takes."""
+
+    version: U8
+    genesis_hash: Bytes32
+    model: Bytes32
+    base_model: Bytes32
+    server: Bytes32
+    user: Bytes32
+    request: U64
+    prompt_hash: Bytes32
+    output_hash: Bytes32
+    prompt_tokens: U32
+    output_tokens: U32
+    lane: TextUpTo64
+    temperature_ppb: U32
+    seed: U64
+    input_per_1000: U128
+    output_per_1000: U128
+    platform_fee: U128
+    fee: U128
+    height: U64
+    signature: Bytes64
+
+
+@dataclass(frozen=True, slots=True)
+class SumSibling:
+    """Part of what Inference and Attribution store or takes."""
+
+    hash: Bytes32
+    sum: U128
+
+
+@dataclass(frozen=True, slots=True)
+class SumPath:
+    """Part of what Inference and Attribution store or takes."""
+
+    index: U32
+    count: U32
+    siblings: Annotated[tuple[SumSibling, ...], Max(32)]
+
+
+@dataclass(frozen=True, slots=True)
 class Settlement:
     """Part of what Attribution stores or takes."""
 
@@ -794,23 +837,6 @@ class Settlement:
     method: TextUpTo64
     state: JobState
     deadline: U64
-
-
-@dataclass(frozen=True, slots=True)
-class SumSibling:
-    """Part of what Attribution stores or takes."""
-
-    hash: Bytes32
-    sum: U128
-
-
-@dataclass(frozen=True, slots=True)
-class SumPath:
-    """Part of what Attribution stores or takes."""
-
-    index: U32
-    count: U32
-    siblings: Annotated[tuple[SumSibling, ...], Max(32)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -2749,6 +2775,10 @@ class Inference(BasePallet, index=23):
     platform_fee: Final[U128] = 1000000000000000
 
     revocation_blocks = Value[U32](14400)
+    server_bond = Value[U128](100000000000000000000)
+    dispute_blocks = Value[U32](172800)
+    fault_penalty = Value[PositiveU128](10000000000000000000)
+    fault_reward_ppb = Value[UpTo1E9](100000000)
     unreserved = DefaultMap[Bytes32, U128](0)
     authorizations = DefaultMap[Bytes32, Bytes32, Authorization](
         Authorization(remaining=0, revoked_at=None)
@@ -2757,6 +2787,8 @@ class Inference(BasePallet, index=23):
     next_batch = DefaultMap[Bytes32, U32, U32](0)
     batches = Map[Bytes32, U32, U32, AnswerBatch]()
     settled_roots = Map[Bytes32, Bytes32, U64]()
+    last_settled = Map[Bytes32, U64]()
+    refunded = DefaultMap[Bytes32, U32, U32, U32, bool](False)
 
     class Deposited(Event):
         """A user's escrow went up."""
@@ -2795,6 +2827,23 @@ class Inference(BasePallet, index=23):
         """An account may settle batches."""
 
         server: Bytes32
+
+    class ServerLeft(Event):
+        """A server settles no more, and its bond is free."""
+
+        server: Bytes32
+        bond: U128
+
+    class AnswerRefunded(Event):
+        """A wrong receipt was shown; the user was paid out of the server's bond."""
+
+        server: Bytes32
+        user: Bytes32
+        refund: U128
+        reporter: Bytes32
+        reward: U128
+        treasury: U128
+        fault: TextUpTo64
 
     class BatchSettled(Event):
         """Users paid for a batch of answers, and the fees were divided."""
@@ -2838,6 +2887,24 @@ class Inference(BasePallet, index=23):
 
     class AlreadyRegistered(PalletError):
         """The account is a registered server already."""
+
+    class BondTooLow(PalletError):
+        """The server's bond is lower than it must be."""
+
+    class StillAnswerable(PalletError):
+        """What the server settled last may still be shown to be wrong."""
+
+    class UnknownBatch(PalletError):
+        """There is no such batch."""
+
+    class TooLate(PalletError):
+        """The time to show that a receipt of this batch is wrong is over."""
+
+    class WrongPath(PalletError):
+        """The path does not prove this receipt and amount in the batch."""
+
+    class NothingWrong(PalletError):
+        """The receipt is what it should be, or was refunded before."""
 
     class NotPublic(PalletError):
         """A private model answers its owner and whom it was granted, and another is charged."""
@@ -2883,7 +2950,7 @@ class Inference(BasePallet, index=23):
 
     @call(5)
     def register_server(self) -> None:
-        """Register the signer as a server, whom users can then authorise."""
+        """Register the signer as a server, whom users can then authorise, or refill its bond."""
 
     @call(6)
     def settle_batch(
@@ -2900,6 +2967,25 @@ class Inference(BasePallet, index=23):
 
         `receipts_root` is the Merkle-sum root of the receipts, whose sum is `fees`; `receipts` the
         content hash of the blob that lists them.
+        """
+
+    @call(7)
+    def leave(self) -> None:
+        """Be no server any more, once nothing that the signer settled can be shown to be wrong."""
+
+    @call(8)
+    def show_fault(
+        self,
+        model: Bytes32,
+        epoch: U32,
+        batch: U32,
+        receipt: InferenceReceipt,
+        amount: U128,
+        path: SumPath,
+    ) -> None:
+        """Show that a settled receipt is wrong by itself: the user is paid out of the bond.
+
+        `amount` is what the receipt is summed up with under the batch's root.
         """
 
 

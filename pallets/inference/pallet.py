@@ -11,6 +11,10 @@ and it comes back only `revocation_blocks` after `revoke`, time in which the ser
 has answered.  So a server that checks `authorizations` before it answers is always paid, and a
 user never loses more than was authorised, whatever the server's receipts say.
 
+A server has a *bond*.  A receipt that it settled and that is wrong by itself, by its own numbers or
+its signature, is refunded to the user out of the bond, whoever shows it within `dispute_blocks`;
+the showing is rewarded, and a server whose bond is too low settles nothing before it adds to it.
+
 A batch is divided to the last unit: platform fees to the treasury, net fees among the model's
 owner, stakers, server and contributors by largest remainder.
 """
@@ -18,16 +22,19 @@ owner, stakers, server and contributors by largest remainder.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pallets.inference import weights
+from pallets.inference.faults import fault_of
 from pallets.inference.types import Authorization, Charges
 from pallets.pots import STAKERS, TREASURY
 from runtime import (
     OPEN,
+    PPB,
     U32,
     AccountId,
     Amount,
+    Between,
     BlockNumber,
     Const,
     Error,
@@ -38,15 +45,24 @@ from runtime import (
     Pallet,
     Parameter,
     Positive,
+    ShortText,
     Signed,
     call,
 )
-from runtime.arithmetic import split_by_largest_remainder
+from runtime.arithmetic import apply_ppb, split_by_largest_remainder
+from runtime.errors import InvalidProof
+from runtime.merkle import verify_sum
 from runtime.traits import ContributorPool, Currency, ModelRegistry
+from runtime.wire.receipts import InferenceReceipt, SumPath
 from runtime.wire.records import AnswerBatch, Model
 
 ESCROW = "Inference.escrow"
 """Why a user's balance is held."""
+BOND = "Inference.bond"
+"""Why a server's balance is held."""
+_NODE_BYTES = 96
+_LEAF_AND_ROOT_BYTES = 640
+"""Hashed for each sibling of a path, and for its ends and the receipt's signature, at most."""
 
 
 class Inference(Pallet, index=23):
@@ -65,12 +81,28 @@ class Inference(Pallet, index=23):
     revocation_blocks = Parameter[U32](
         14_400, "From `revoke` to the first block that may reclaim: two hours of half seconds."
     )
+    server_bond = Parameter[Amount](
+        100 * OPEN, "What a server has at stake for the receipts that it settles."
+    )
+    dispute_blocks = Parameter[U32](
+        172_800, "How long a settled receipt can be shown to be wrong: a day of half seconds."
+    )
+    fault_penalty = Parameter[Positive[Amount]](
+        10 * OPEN, "What a wrong receipt costs its server, the refund included."
+    )
+    fault_reward_ppb = Parameter[Annotated[int, Between(0, PPB)]](
+        100_000_000, "Which part of a penalty, less the refund, is for showing it, in billionths."
+    )
     unreserved = Map[AccountId, Amount](0)
     authorizations = Map[tuple[AccountId, AccountId], Authorization](Authorization())
     servers = Map[AccountId, BlockNumber]()
     next_batch = Map[tuple[Hash, U32], U32](0)
     batches = Map[tuple[Hash, U32, U32], AnswerBatch]()
     settled_roots = Map[tuple[AccountId, Hash], BlockNumber]()
+    last_settled = Map[AccountId, BlockNumber]()
+    """When a server last settled: its bond answers for that."""
+    refunded = Map[tuple[Hash, U32, U32, U32], bool](False)
+    """The receipts that were wrong, by model, epoch, batch and place."""
 
     # Events
 
@@ -111,6 +143,23 @@ class Inference(Pallet, index=23):
         """An account may settle batches."""
 
         server: AccountId
+
+    class ServerLeft(Event):
+        """A server settles no more, and its bond is free."""
+
+        server: AccountId
+        bond: Amount
+
+    class AnswerRefunded(Event):
+        """A wrong receipt was shown; the user was paid out of the server's bond."""
+
+        server: AccountId
+        user: AccountId
+        refund: Amount
+        reporter: AccountId
+        reward: Amount
+        treasury: Amount
+        fault: ShortText
 
     class BatchSettled(Event):
         """Users paid for a batch of answers, and the fees were divided."""
@@ -182,6 +231,43 @@ class Inference(Pallet, index=23):
 
         remedy: ClassVar[str] = "Settle batches."
         server: AccountId
+
+    class BondTooLow(Error):
+        """The server's bond is lower than it must be."""
+
+        remedy: ClassVar[str] = "Add what is missing with Inference.register_server."
+        bond: Amount
+        least: Amount
+
+    class StillAnswerable(Error):
+        """What the server settled last may still be shown to be wrong."""
+
+        remedy: ClassVar[str] = "Settle nothing more, and send it again from the height named."
+        earliest: BlockNumber
+
+    class UnknownBatch(Error):
+        """There is no such batch."""
+
+        remedy: ClassVar[str] = "Take model, epoch and batch from Inference.BatchSettled."
+        batch: U32
+
+    class TooLate(Error):
+        """The time to show that a receipt of this batch is wrong is over."""
+
+        remedy: ClassVar[str] = "Check receipts when their batches are settled."
+        settled_at: BlockNumber
+
+    class WrongPath(Error):
+        """The path does not prove this receipt and amount in the batch."""
+
+        remedy: ClassVar[str] = "Take the receipt, its fee and the path from the receipts blob."
+        leaf: U32
+
+    class NothingWrong(Error):
+        """The receipt is what it should be, or was refunded before."""
+
+        remedy: ClassVar[str] = "Show receipts that `openledger receipt verify` refuses."
+        leaf: U32
 
     class NotPublic(Error):
         """A private model answers its owner and whom it was granted, and another is charged."""
@@ -283,9 +369,11 @@ class Inference(Pallet, index=23):
 
     @call(5, weight=weights.register_server)
     def register_server(self, server: Signed) -> None:
-        """Register the signer as a server, whom users can then authorise."""
-        if server in self.servers:
+        """Register the signer as a server, whom users can then authorise, or refill its bond."""
+        missing = self.server_bond.get() - self.currency.held(server, BOND)
+        if server in self.servers and missing <= 0:
             raise self.AlreadyRegistered(server=server)
+        self.currency.hold(server, max(0, missing), BOND)
         self.servers[server] = self.block.height
         self.emit(self.ServerRegistered(server=server))
 
@@ -307,7 +395,9 @@ class Inference(Pallet, index=23):
         content hash of the blob that lists them.
         """
         self._require_server(server)
+        self._require_bond(server)
         self._require_new(server, receipts_root)
+        self.last_settled[server] = self.block.height
         record = self.models.model(model)
         self._check_fees(answer_count, fees, platform_fees)
         self._check_charges(model, record, charges, fees)
@@ -338,6 +428,48 @@ class Inference(Pallet, index=23):
             )
         )
 
+    @call(7, weight=weights.leave)
+    def leave(self, server: Signed) -> None:
+        """Be no server any more, once nothing that the signer settled can be shown to be wrong."""
+        self._require_server(server)
+        earliest = (self.last_settled.get(server) or 0) + self.dispute_blocks.get()
+        if server in self.last_settled and self.block.height < earliest:
+            raise self.StillAnswerable(earliest=earliest)
+        del self.servers[server]
+        bond = self.currency.held(server, BOND)
+        self.currency.release(server, bond, BOND)
+        self.emit(self.ServerLeft(server=server, bond=bond))
+
+    @call(8, weight=weights.show_fault)
+    def show_fault(
+        self,
+        reporter: Signed,
+        model: Hash,
+        epoch: U32,
+        batch: U32,
+        receipt: InferenceReceipt,
+        amount: Amount,
+        path: SumPath,
+    ) -> None:
+        """Show that a settled receipt is wrong by itself: the user is paid out of the bond.
+
+        `amount` is what the receipt is summed up with under the batch's root.
+        """
+        record = self.batches.get((model, epoch, batch))
+        if record is None:
+            raise self.UnknownBatch(batch=batch)
+        if self.block.height >= record.settled_at + self.dispute_blocks.get():
+            raise self.TooLate(settled_at=record.settled_at)
+        self._check_path(record, receipt, amount, path)
+        fault = fault_of(
+            receipt, self.genesis_hash, model, record.server, amount, self.platform_fee,
+            record.settled_at,
+        )  # fmt: skip
+        if fault is None or self.refunded[model, epoch, batch, path.index]:
+            raise self.NothingWrong(leaf=path.index)
+        self.refunded[model, epoch, batch, path.index] = True
+        self._punish(record.server, receipt.user, reporter, amount, fault)
+
     # Helpers
 
     def current_epoch(self, height: int) -> int:
@@ -355,6 +487,33 @@ class Inference(Pallet, index=23):
     def _require_server(self, server: bytes) -> None:
         if server not in self.servers:
             raise self.UnknownServer(server=server)
+
+    def _require_bond(self, server: bytes) -> None:
+        bond, least = self.currency.held(server, BOND), self.server_bond.get()
+        if bond < least:
+            raise self.BondTooLow(bond=bond, least=least)
+
+    def _check_path(
+        self, record: AnswerBatch, receipt: InferenceReceipt, amount: int, path: SumPath
+    ) -> None:
+        siblings = len(path.siblings)
+        self.note_hashes(siblings + 3, siblings * _NODE_BYTES + _LEAF_AND_ROOT_BYTES)
+        try:
+            verify_sum(record.receipts_root, record.fees, receipt.encode(), amount, path)
+        except InvalidProof as error:
+            raise self.WrongPath(leaf=path.index) from error
+
+    def _punish(
+        self, server: bytes, user: bytes, reporter: bytes, charged: int, fault: str
+    ) -> None:
+        """Divide the penalty: the user first, then who showed the fault, then the treasury."""
+        penalty = min(self.fault_penalty.get(), self.currency.held(server, BOND))
+        refund = min(charged, penalty)
+        reward = apply_ppb(penalty - refund, self.fault_reward_ppb.get())
+        treasury = penalty - refund - reward
+        for receiver, amount in ((user, refund), (reporter, reward), (TREASURY, treasury)):
+            self.currency.move_held(server, amount, BOND, receiver)
+        self.emit(self.AnswerRefunded(server, user, refund, reporter, reward, treasury, fault))
 
     def _require_new(self, server: bytes, receipts_root: bytes) -> None:
         """Refuse a batch that was settled before: a server may not know if its call got through."""

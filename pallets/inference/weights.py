@@ -3,17 +3,20 @@
 date     2026-11-21
 cpu      AMD EPYC
 python   3.11.7
-samples  30 at each of up to 5 sizes, each the fastest of 3 runs
+samples  4 at each of up to 5 sizes, each the fastest of 3 runs
 
-call             per           reads  writes  hashes  bytes   time      +-
-deposit          call              3       3       0      0  14900     375
-withdraw         call              3       3       0      0  15000     351
-authorize        call              3       2       0      0  12200     236
-revoke           call              2       1       0      0  11300     255
-reclaim          call              3       2       0      0  11200     257
-register_server  call              1       1       0      0   2510  68.200
-settle_batch     call             13      11       0      0  71500    4030
-                 len(charges)      3       3       0      0  27800     595
+call             per                 reads  writes  hashes  bytes    time     +-
+deposit          call                    3       3       0      0   20500   1050
+withdraw         call                    3       3       0      0   20100    871
+authorize        call                    3       2       0      0   14000    465
+revoke           call                    2       1       0      0   12900    530
+reclaim          call                    3       2       0      0   13700    651
+register_server  call                    4       3       0      0   21700    826
+settle_batch     call                   15      12       0      0   79700  31800
+                 len(charges)            3       3       0      0   34300   5030
+leave            call                    5       3       0      0   24500    655
+show_fault       call                   10       6       3    762  128000   1960
+                 len(path.siblings)      0       0       1     96    1330    338
 
 Times are in nanoseconds, +- is their standard error.
 """
@@ -21,6 +24,7 @@ Times are in nanoseconds, +- is their standard error.
 from __future__ import annotations
 
 from collections.abc import Sized
+from typing import Any
 
 from runtime import Weight
 
@@ -29,42 +33,42 @@ deposit = Weight(
     writes=3,
     hashes=0,
     bytes=0,
-    time_ns=14_900,
+    time_ns=20_500,
 )
 withdraw = Weight(
     reads=3,
     writes=3,
     hashes=0,
     bytes=0,
-    time_ns=15_000,
+    time_ns=20_100,
 )
 authorize = Weight(
     reads=3,
     writes=2,
     hashes=0,
     bytes=0,
-    time_ns=12_200,
+    time_ns=14_000,
 )
 revoke = Weight(
     reads=2,
     writes=1,
     hashes=0,
     bytes=0,
-    time_ns=11_300,
+    time_ns=12_900,
 )
 reclaim = Weight(
     reads=3,
     writes=2,
     hashes=0,
     bytes=0,
-    time_ns=11_200,
+    time_ns=13_700,
 )
 register_server = Weight(
-    reads=1,
-    writes=1,
+    reads=4,
+    writes=3,
     hashes=0,
     bytes=0,
-    time_ns=2_510,
+    time_ns=21_700,
 )
 
 
@@ -79,9 +83,36 @@ def settle_batch(
 ) -> Weight:
     """The weight of `settle_batch` by its arguments."""
     return Weight(
-        reads=13 + 3 * len(charges),
-        writes=11 + 3 * len(charges),
+        reads=15 + 3 * len(charges),
+        writes=12 + 3 * len(charges),
         hashes=0,
         bytes=0,
-        time_ns=71_500 + 27_800 * len(charges),
+        time_ns=79_700 + 34_300 * len(charges),
+    )
+
+
+leave = Weight(
+    reads=5,
+    writes=3,
+    hashes=0,
+    bytes=0,
+    time_ns=24_500,
+)
+
+
+def show_fault(
+    _model: object,
+    _epoch: object,
+    _batch: object,
+    _receipt: object,
+    _amount: object,
+    path: Any,
+) -> Weight:
+    """The weight of `show_fault` by its arguments."""
+    return Weight(
+        reads=10,
+        writes=6,
+        hashes=3 + len(path.siblings),
+        bytes=762 + 96 * len(path.siblings),
+        time_ns=128_000 + 1_330 * len(path.siblings),
     )

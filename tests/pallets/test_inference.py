@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,13 +21,15 @@ from genesis.scenes import (
     serving,
     settle_batch,
     trained,
+    unsigned_receipt,
 )
 from pallets.balances.pallet import Balances
-from pallets.inference.pallet import ESCROW, Inference
+from pallets.inference.pallet import BOND, ESCROW, Inference
 from pallets.inference.types import CHARGES_MAX, Authorization
 from pallets.pots import STAKERS, TREASURY
 from runtime.hashing import hash_text
 from runtime.keys import pallet_account
+from runtime.merkle import sum_path, sum_root
 from runtime.types import OPEN
 from tests.pallets.chain import Chain, key_of
 
@@ -243,3 +246,106 @@ def test_fees_are_divided_without_a_remainder(charges, answers):
     for (account, amount), who in zip(fees, people, strict=False):
         assert chain.held(account, ESCROW) == LIMIT - amount
         assert account == who.account
+
+
+def settled(*receipts, chain=None):
+    """A chain whose server settled these receipts, charged at what the tree sums them up with."""
+    chain = chain or serving(Chain(), LIMIT)
+    pairs = [(receipt.encode(), amount) for receipt, amount in receipts]
+    root, fees = sum_root(pairs)
+    chain.ok(SERVER, settle_batch((USER.account, fees), answers=len(receipts), root=root))
+    return chain, pairs
+
+
+def signed(chain, number=0, **changed):
+    """A receipt of this chain, signed by its server."""
+    receipt = unsigned_receipt(number, **{"genesis_hash": chain.genesis_hash} | changed)
+    return replace(receipt, signature=SERVER.sign(receipt.signing_payload()))
+
+
+def show(receipt, amount, pairs, index=0, batch=0):
+    return Inference.show_fault.Call(
+        model=ADAPTER,
+        epoch=0,
+        batch=batch,
+        receipt=receipt,
+        amount=amount,
+        path=sum_path(pairs, index),
+    )
+
+
+FEE = 2 * PLATFORM_FEE
+
+
+@pytest.mark.parametrize(
+    ("changed", "charged", "fault"),
+    [
+        ({"version": 2}, FEE, "another version"),
+        ({"genesis_hash": hash_text(b"elsewhere")}, FEE, "another chain"),
+        ({"model": hash_text(b"model")}, FEE, "another model"),
+        ({"server": ALICE.account}, FEE, "another server"),
+        ({}, FEE + 1, "a fee that is not its tokens' price"),
+        ({"fee": FEE + 1}, FEE + 1, "a fee that is not its tokens' price"),
+        ({"output_tokens": 9}, FEE, "a fee that is not its tokens' price"),
+        (
+            {"platform_fee": PLATFORM_FEE - 1, "fee": FEE - 1},
+            FEE - 1,
+            "another platform fee",
+        ),
+        ({"height": 10_000}, FEE, "a height after its settlement"),
+    ],
+)
+def test_a_wrong_receipt_is_refunded(changed, charged, fault):
+    """The user has its fee back, and the rest of the penalty goes to reporter and treasury."""
+    chain = serving(Chain(), LIMIT)
+    receipt = signed(chain, **changed)
+    _, pairs = settled((receipt, charged), (signed(chain, 1), FEE), chain=chain)
+    before = [chain.free(account) for account in (USER.account, ALICE.account, TREASURY)]
+    events = chain.ok(ALICE, show(receipt, charged, pairs))
+    after = [chain.free(account) for account in (USER.account, ALICE.account, TREASURY)]
+    user, reporter, treasury = (new - old for new, old in zip(after, before, strict=True))
+    assert events["Inference.AnswerRefunded"].fields["fault"] == fault
+    assert (user, user + reporter + treasury) == (charged, 10 * OPEN)
+    assert reporter == (10 * OPEN - charged) // 10
+    assert chain.held(SERVER.account, BOND) == 90 * OPEN
+    chain.fails(ALICE, show(receipt, charged, pairs), "Inference.NothingWrong")
+
+
+def test_a_receipt_that_nobody_signed_is_wrong():
+    """Also one with the signature of another receipt."""
+    chain = serving(Chain(), LIMIT)
+    receipt = replace(signed(chain), signature=signed(chain, 1).signature)
+    _, pairs = settled((receipt, FEE), chain=chain)
+    chain.ok(ALICE, show(receipt, FEE, pairs))
+
+
+def test_honest_receipts_cost_their_server_nothing():
+    """What is right, or is not in the batch, is no fault; nor is what is shown too late."""
+    chain = serving(Chain(), LIMIT)
+    right, wrong = signed(chain), signed(chain, 1, output_tokens=9)
+    _, pairs = settled((right, FEE), (wrong, FEE), chain=chain)
+    chain.fails(ALICE, show(right, FEE, pairs), "Inference.NothingWrong")
+    chain.fails(ALICE, show(wrong, FEE + 1, pairs, 1), "Inference.WrongPath")
+    chain.fails(ALICE, show(wrong, FEE, pairs, 0), "Inference.WrongPath")
+    chain.fails(ALICE, show(wrong, FEE, pairs, 1, batch=1), "Inference.UnknownBatch")
+    chain.execute(height=chain.height + Inference.dispute_blocks.default)
+    chain.fails(ALICE, show(wrong, FEE, pairs, 1), "Inference.TooLate")
+    assert chain.held(SERVER.account, BOND) == 100 * OPEN
+
+
+def test_a_server_refills_its_bond_before_it_settles_again():
+    """And leaves with what is left of it when nothing can be shown against it any more."""
+    chain = serving(Chain(), LIMIT)
+    wrong = signed(chain, output_tokens=9)
+    _, pairs = settled((wrong, FEE), chain=chain)
+    chain.ok(ALICE, show(wrong, FEE, pairs))
+    batch = settle_batch((USER.account, FEE), root=hash_text(b"next"))
+    chain.fails(SERVER, batch, "Inference.BondTooLow")
+    chain.ok(SERVER, Inference.register_server.Call())
+    chain.ok(SERVER, batch)
+    leave = Inference.leave.Call()
+    chain.fails(SERVER, leave, "Inference.StillAnswerable")
+    late = chain.height + Inference.dispute_blocks.default
+    chain.ok(SERVER, leave, height=late)
+    assert chain.held(SERVER.account, BOND) == 0
+    chain.fails(SERVER, leave, "Inference.UnknownServer")

@@ -72,6 +72,7 @@ SPARE = {
     "Disputes.certify": 2,
 }
 """Entries that these calls take with panels, many sources and other workers, and not in this story."""
+SERVER_BOND = 100 * OPEN
 START = 10**6 * OPEN
 START_CURATOR = 10**7 * OPEN
 PLACES = ("Datanets", "Compute", "Workers", "Audits", "Models", "Inference", "Attribution")
@@ -270,7 +271,7 @@ def test_every_unit_is_accounted_for():
         NEWCOMER.account: earned[NEWCOMER.account],
         BUILDER.account: START - 100 * OPEN + owner,
         WORKER.account: START + 95 * OPEN,
-        SERVER.account: START + worker,
+        SERVER.account: START + worker - SERVER_BOND,
         USER.account: START - fees,
         STAKERS: stakers,
         TREASURY: 5 * PLATFORM_FEE + BOND_PER_ROW,
@@ -280,7 +281,9 @@ def test_every_unit_is_accounted_for():
     }
     assert {account: chain.free(account) for account in expected} == expected
     assert chain.held(CURATOR.account, "Datanets.sponsor") == 1_000 - BOND_PER_ROW
-    assert sum(expected.values()) + 1_000 - BOND_PER_ROW == START_CURATOR + 6 * START
+    assert chain.held(SERVER.account, "Inference.bond") == SERVER_BOND
+    held = SERVER_BOND + 1_000 - BOND_PER_ROW
+    assert sum(expected.values()) + held == START_CURATOR + 6 * START
 
 
 def test_the_same_blocks_give_the_same_state():
