@@ -14,6 +14,7 @@ from node.cli import (
     admin,
     client,
     config,
+    datanet,
     db,
     demo,
     genesis,
@@ -73,6 +74,7 @@ app.add_typer(client.app, name="client")
 app.add_typer(serve.app, name="serve")
 app.add_typer(referee.app, name="referee")
 app.add_typer(worker.app, name="worker")
+app.add_typer(datanet.app, name="datanet")
 app.add_typer(job.app, name="job")
 app.command("demo")(demo.demo)
 app.command("studio")(studio.studio)

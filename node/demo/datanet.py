@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from ml.data.review import Submission, SubmissionCounts, review
+from ml.data.review import SubmissionCounts
 from node.client import NodeClient
+from node.datanets.curating import draft_version
+from node.datanets.curating import publish as publish_draft
 from node.demo.corpus import Contribution, Corpus, CorpusError
 from node.demo.people import People
 from node.demo.stages import Bar
 from pallets.balances.pallet import Balances
 from pallets.datanets.pallet import Datanets
 from pallets.submissions.pallet import Submissions
-from pallets.submissions.types import VersionRoots
 from pallets.utility.pallet import BATCH_CALLS_MAX, Utility
 from runtime.keys import Keypair
 from runtime.merkle import list_root
@@ -25,7 +26,6 @@ from runtime.wire.datanets import (
     Access,
     Curation,
     Offer,
-    RowChange,
     Terms,
 )
 from runtime.wire.rows import RowRecord, submission_commitment
@@ -166,46 +166,12 @@ def publish(
     client: NodeClient, people: People, datanet: int, submitted: tuple[Submitted, ...]
 ) -> Published:
     """The curator runs the published validator and publishes what it accepts."""
-    submissions = [
-        Submission(
-            item.submission,
-            people.contributors[item.contribution.name].account,
-            item.contribution.rows,
-        )
-        for item in submitted
-    ]
-    with client.reading() as pallets:
-        seed = pallets.datanets.datanet(datanet).minhash_seed
-    result = review(submissions, seed)
-    require_enough(len(result.records), len(result.verdicts))
-    encoded = [record.encode() for record in result.records]
-    verdicts = [verdict.encode() for verdict in result.verdicts]
-    changes = [_joined(record, client.height()).encode() for record in result.records]
-    call = Submissions.publish_version.Call(
-        datanet=datanet,
-        roots=VersionRoots(
-            rows_root=result.rows_root(),
-            records=client.put_content(encode_blob(encoded)),
-            verdicts_root=result.verdicts_root(),
-            verdicts=client.put_content(encode_blob(verdicts)),
-            changes_root=list_root(changes),
-            changes=client.put_content(encode_blob(changes)),
-        ),
-        row_count=len(encoded),
-        reviewed_count=len(result.verdicts),
-        verdict_counts=tuple(
-            (count.submission, count.accepted, count.duplicate, count.rejected)
-            for count in result.counts()
-        ),
-    )
-    published = client.submit(call, people.curator).fields("Datanets", "VersionPublished")
+    draft = draft_version(client, datanet)
+    require_enough(len(draft.records), len(draft.verdicts))
+    version = publish_draft(client, people.curator, datanet, draft)
     names = {item.submission: item.contribution.name for item in submitted}
-    counts = {names[count.submission]: count for count in result.counts()}
-    return Published(datanet, int(published["version"]), result.records, counts)
-
-
-def _joined(record: RowRecord, height: int) -> RowChange:
-    return RowChange(record.row_hash, record.submission, record.index, True, height, "accepted")
+    counts = {names[count.submission]: count for count in draft.counts}
+    return Published(datanet, version, draft.records, counts)
 
 
 def require_enough(accepted: int, submitted: int) -> None:
