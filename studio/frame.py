@@ -134,7 +134,16 @@ def _head(studio: Studio, drawer: ui.left_drawer, dark: ui.dark_mode) -> None:
         ui.button(icon="menu", on_click=drawer.toggle).props(
             'flat round dense color=grey-7 aria-label="Menu"'
         ).classes("lt-md")
-        html(tag("a", LOGO, tag("span", "OpenLedger"), href="/", class_="brand"))
+        html(
+            tag(
+                "a",
+                LOGO,
+                tag("span", "OpenLedger"),
+                href="/",
+                class_="brand",
+                aria_label="OpenLedger",
+            )
+        )
         field = (
             ui.input(placeholder="Search")
             .props('dense borderless aria-label="Search by anything" type=search')

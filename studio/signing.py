@@ -70,6 +70,8 @@ async def _fill(
             button = ui.button("Sign and send", icon="draw").props("unelevated")
             button.set_enabled(rehearsal is not None)
 
+    client = ui.context.client
+
     async def send() -> None:
         button.props("loading")
         try:
@@ -80,9 +82,11 @@ async def _fill(
         finally:
             button.props(remove="loading")
         dialog.close()
-        ui.notify(f"In block {inclusion.height:,}.", type="positive")
-        if done is not None and (waiting := done(inclusion)) is not None:
-            await waiting
+        # The dialog and this handler's place in it are gone now; the page is still there.
+        with client:
+            ui.notify(f"In block {inclusion.height:,}.", type="positive")
+            if done is not None and (waiting := done(inclusion)) is not None:
+                await waiting
 
     button.on_click(send)
 

@@ -8,6 +8,8 @@ from typing import Any
 from markupsafe import Markup
 from nicegui import ui
 
+from runtime.wire.records import PayoutLeaf
+from studio.chain import attribution
 from studio.chain.tables import EventRow
 from studio.context import Studio
 from studio.frame import html, notice, page
@@ -22,6 +24,7 @@ from studio.parts.tags import link, tag
 SLOW_S = 3.0
 MINUTES_CHARTED = 60
 ROWS_SHOWN = 8
+EPOCHS_SHOWN = 2
 ACTIVITY = (
     "Datanets.Created",
     "Submissions.Revealed",
@@ -68,16 +71,16 @@ def _reload_when_ready(studio: Studio) -> None:
 
 async def _tiles(studio: Studio) -> Markup:
     state = studio.chain.state
-    current, models, datanets, paid, batches, health = await asyncio.gather(
+    current, models, datanets, settled, batches, health = await asyncio.gather(
         state.read("Session", "current"),
         state.read("Models", "next_index"),
         state.read("Datanets", "next_datanet"),
-        state.entries("Attribution", "paid"),
+        state.entries("Attribution", "settlements"),
         state.entries("Inference", "batches"),
         studio.chain.socket.call("system_health"),
     )
     answers = sum(each.value.answer_count for each in batches)
-    paid_out = sum(each.value for each in paid)
+    earned = sum(each.value.pool for each in settled if each.value.state.name == "SETTLED")
     validators = len(current.validators) if current else 0
     return tiles(
         ("Final block", link(values.number(studio.chain.height), "/blocks"), _age(studio)),
@@ -85,7 +88,7 @@ async def _tiles(studio: Studio) -> Markup:
         ("Datanets", link(values.number(datanets or 0), "/datanets"), "shared data sets"),
         ("Models", link(values.number(models or 0), "/models"), "adapters with lineage"),
         ("Answers settled", values.number(answers), "paid, with receipts"),
-        ("Paid to contributors", values.amount(paid_out, 4), "by measured influence"),
+        ("Earned by contributors", values.amount(earned, 4), "by measured influence"),
     )
 
 
@@ -133,28 +136,32 @@ def _said(fields: Fields, event: EventRow) -> Markup:
 
 
 async def _earners(studio: Studio) -> Markup:
-    events = await asyncio.to_thread(
-        studio.chain.index.events, 0, ROWS_SHOWN, "Attribution.Claimed"
-    )
-    rows = [
-        (
-            studio.account(event.fields["owner"]),
-            values.amount(event.fields["amount"]),
-            values.digest(event.fields["model"], f"/models/{event.fields['model']}"),
-            values.when(event.time_ms),
-        )
-        for event in events
-    ]
+    """Who earned most in the newest settled epochs, claimed or not."""
+    found = await attribution.settlements(studio.chain.state)
+    settled = [each for each in found if each.value.state.name == "SETTLED"][:EPOCHS_SHOWN]
+    rows = []
+    for each in settled:
+        leaves = await studio.contents.items(each.value.payouts, PayoutLeaf)
+        best = sorted(leaves, key=lambda leaf: -leaf.amount)[: ROWS_SHOWN // len(settled)]
+        href = f"/attribution/{each.key[0].hex()}/{each.key[1]}"
+        rows += [
+            (
+                studio.account(leaf.owner.hex()),
+                values.amount(leaf.amount),
+                values.share(leaf.amount, each.value.pool),
+                link(f"epoch {each.key[1]}", href),
+            )
+            for leaf in best
+        ]
     empty = tag(
         "div",
         tag("strong", "Nobody was paid yet."),
         "When answers are settled and attributed, those whose rows moved them are paid.",
     )
+    heads = columns("Contributor", "OPEN#", "Of the pool#", "Why")
     return card(
-        "Latest payouts",
-        table(
-            columns("Contributor", "OPEN#", "Model", "When"), rows, caption="Payouts", empty=empty
-        ),
+        "Latest earnings",
+        table(heads, rows, caption="Earnings", empty=empty),
         note=link("Attribution", "/attribution"),
     )
 

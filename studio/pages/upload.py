@@ -29,6 +29,11 @@ from studio.uploads import Preview, Upload
 
 REFUSED_SHOWN = 50
 ROWS_SHOWN = 5
+DROP_HEAD = (
+    '<div class="drop"><label>Choose a file<q-uploader-add-trigger /></label>'
+    "<span>or drop it here</span></div>"
+)
+"""The head of the area for files, with a name for its field; Vue's markup."""
 RECORD_BYTES = 512
 """What the pallet counts for a submission beside its blob."""
 LANGUAGE = "en"
@@ -84,13 +89,13 @@ async def _wizard(studio: Studio, number: int, record: Any) -> None:
     with ui.element("section").classes("card"):
         html(tag("header", tag("h2", "1. The file")))
         drop = ui.upload(
-            label="Drop a file here, or choose one with +",
             auto_upload=True,
             max_files=1,
             max_file_size=uploads.FILE_BYTES_MAX,
             on_rejected=lambda: ui.notify("It is larger than 64 MiB.", type="negative"),
         ).props('flat bordered accept=".csv,.jsonl,.parquet"')
         drop.classes("full-width")
+        drop.add_slot("header", DROP_HEAD)
     mapping = ui.element("section").classes("card")
     result = ui.element("div").classes("stack")
     mapping.set_visibility(False)

@@ -1,5 +1,6 @@
 // Kept current in the page: ages of things; and what the server need not hear of: copying.
 (() => {
+  document.documentElement.lang = "en";
   const units = [[60, "s"], [60, "min"], [24, "h"], [365, "d"]];
   const span = (seconds) => {
     let value = seconds;
