@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_the_page_runs(datanet, tmp_path, monkeypatch):
     Path("rows.csv").write_text("\n".join(lines))
     commands = [line for block in BLOCK.findall(PAGE.read_text()) for line in block.splitlines()]
     said = [datanet(*shlex.split(command)[1:]) for command in commands]
-    by_name = {}
+    by_name: dict[str, list[Any]] = {}
     for command, answer in zip(commands, said, strict=True):
         by_name.setdefault(shlex.split(command)[2], []).append(answer)
     assert by_name["create"] == [{"datanet": 0}]
