@@ -127,7 +127,7 @@ def test_a_verifier_that_does_not_look_at_the_root_is_found(monkeypatch):
 
 def test_a_verifier_that_forgets_the_count_is_found(monkeypatch):
     """A path of another count shows a leaf at another place."""
-    monkeypatch.setattr("runtime.merkle._bind_list", lambda _count, node: node)
+    monkeypatch.setattr("runtime.merkle.bind_list", lambda _count, node: node)
     with pytest.raises(Finding, match="not in the list"):
         campaign("proofs", proofs.make(), inputs=50_000, seed=1)
 
