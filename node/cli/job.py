@@ -158,7 +158,7 @@ def bundle(
 
     with NodeClient(node) as client:
         outcome = jobs.bundle(client, number, base_model, output)
-    _print({"file": output, "transcript_root": outcome.transcript_root}, as_json=as_json)
+    _print({"file": str(output), "transcript_root": outcome.transcript_root}, as_json=as_json)
 
 
 @app.command()

@@ -13,6 +13,7 @@ import structlog
 
 from node.errors import CallFailed
 from node.workers.computed import compute
+from node.workers.errors import JobRefused
 from node.workers.workplace import Workplace
 from pallets.audits.pallet import Audits
 from pallets.audits.types import Audit, AuditPlan
@@ -39,20 +40,22 @@ def own_audits(place: Workplace) -> list[tuple[int, AuditPlan, Audit]]:
 
 def advance_audit(place: Workplace, number: int, plan: AuditPlan, audit: Audit) -> None:
     """Do what is to be done for an audit now; raises `JobRefused` for one that cannot be done."""
-    account, salt = place.keypair.account, place.salt(number)
+    account, salt, job = place.keypair.account, place.salt(number), place.read_job(number)
+    if job.aborted:
+        message = f"The owner of job {number} ended it, and only its worker knows after which step."
+        raise JobRefused(message, remedy="Nothing can be done: its root cannot be foreseen.")
     if audit.blinded is None:
         if plan.root is None and place.client.height() < plan.due:
-            outcome = compute(place, number, place.read_job(number), "auditing")
+            outcome = compute(place, number, job, "auditing")
             blinded = blinded_root(outcome.transcript_root, account, salt)
             _submit(place, number, Audits.commit.Call(job=number, blinded=blinded))
         return
-    outcome = compute(place, number, place.read_job(number), "auditing")
+    outcome = compute(place, number, job, "auditing")
     root = outcome.transcript_root
     if plan.root is None:
         return
     if audit.root is None:
         _submit(place, number, Audits.reveal.Call(job=number, root=root, salt=salt))
-    job = place.read_job(number)
     if root != plan.root and job.state is JobState.REVEALED and not job.disputed:
         _submit(place, number, Disputes.challenge.Call(work=number))
 

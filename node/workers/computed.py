@@ -77,7 +77,7 @@ def _watcher(
         place.show(Progress(stage, job=number, done=min(done, steps), total=steps, loss=loss))
         if time.monotonic() - looked_at >= LOOK_INTERVAL_S:
             looked_at = time.monotonic()
-            if place.read_job(number).aborted:
+            if stage == "training" and place.read_job(number).aborted:
                 (folder / ABORT_FILE).touch()
             answer_disputes(place)
 

@@ -35,11 +35,16 @@ NICENESS = 5
 def main() -> int:
     """Confine this process, compute, and leave the result in the folder."""
     task, folder, base_model = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    os.nice(NICENESS)
+    os.nice(max(0, NICENESS - os.nice(0)))
     os.environ |= {"TMPDIR": str(folder), "HOME": str(folder), "HF_HUB_OFFLINE": "1"}
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    # A hub's folder holds links into its store.
+    files = [path.resolve() for path in base_model.iterdir()] if base_model.is_dir() else []
     missing = confine(
-        writable=folder, readable=(base_model,), packages=(ml, runtime), memory_bytes=memory_bytes
+        writable=folder,
+        readable=(base_model, *files),
+        packages=(ml, runtime),
+        memory_bytes=memory_bytes,
     )
     if missing:
         sys.stderr.write(f"This process is not wholly confined: no {', '.join(missing)}.\n")

@@ -80,7 +80,8 @@ def run_replay(folder: Path, base_model: Path, step: int, watch: Callable[[], No
 
 def _run(task: str, folder: Path, base_model: Path, watch: Callable[[], None]) -> None:
     (folder / ERROR_FILE).unlink(missing_ok=True)
-    command = (sys.executable, "-m", "node.workers.confined", task, str(folder), str(base_model))
+    places = (str(folder.resolve()), str(base_model.resolve()))
+    command = (sys.executable, "-m", "node.workers.confined", task, *places)
     with (folder / LOG_FILE).open("wb") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=_cleaned()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+from dataclasses import replace
 
 import httpx
 import openai
 import pytest
 
 from ml.manifest import manifest_of
+from ml.training.bundle import INPUTS_FILE, extract_bundle, write_bundle
 from node.api.disclosure import answers_target, sign_request
 from node.api.keys import ApiKeys
 from node.errors import InUse
@@ -135,6 +137,42 @@ def test_the_adapter_is_in_the_content_store(trained):
     assert b"adapter_model.safetensors" in manifest
     transcript = trained.client.get_content(trained.job().result.transcript)
     assert list_root(decode_blob(transcript, STEPS + 2)) == trained.job().result.transcript_root
+
+
+def test_anybody_runs_the_job_again_from_one_file(trained, openledger, tmp_path):
+    """`job bundle` and `job verify` find the committed root; of a lie, the leaf; exit codes say it."""
+    result, path = trained.job().result, tmp_path / "job.zip"
+    node = ("--node", trained.url, "--json")
+    written = openledger("job", "bundle", "0", "--output", str(path), *node)
+    assert json.loads(written.stdout)["transcript_root"] == result.transcript_root.hex()
+    found = openledger("job", "verify", str(path), "--json")
+    assert found.returncode == 0
+    assert json.loads(found.stdout)["transcript_root"] == result.transcript_root.hex()
+    lie = replace(result, adapter=bytes(32))
+    transcript = trained.client.get_content(result.transcript)
+    extract_bundle(path, tmp_path / "open")
+    inputs = (tmp_path / "open" / INPUTS_FILE).read_bytes()
+    write_bundle(path, inputs, lie, transcript, BASE_MODEL)
+    assert openledger("job", "verify", str(path), "--json").returncode == 1
+
+
+def test_an_owner_sees_price_and_progress_and_a_worker_its_jobs(trained, openledger, tmp_path):
+    """`job quote`, `submit` and `watch`, `worker status` and `jobs` say what the chain says."""
+    node = ("--node", trained.url, "--json")
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(openledger("job", "recipe", "--rows", str(ROW_COUNT)).stdout + "rank = 12")
+    ordered = ("--datanet", "0:1", "--recipe-file", str(recipe))
+    assert "rank" in openledger("job", "submit", *ordered, "--key", "dev:builder", *node).stderr
+    recipe.write_text("epochs = 1")
+    quoted = json.loads(openledger("job", "quote", *ordered, *node).stdout)
+    assert (quoted["row_count"], quoted["steps"]) == (ROW_COUNT, ROW_COUNT // 50)
+    watched = openledger("job", "watch", "0", *node)
+    assert json.loads(watched.stdout)["state"] == JobState.SETTLED.name
+    key = ("--key", "dev:worker")
+    status = openledger("worker", "status", "--work", str(trained.folder / "work"), *key, *node)
+    assert json.loads(status.stdout)["clean_jobs"] == 1
+    (job,) = json.loads(openledger("worker", "jobs", *key, *node).stdout)
+    assert (job["job"], job["role"], job["state"]) == (0, "worker", JobState.SETTLED.name)
 
 
 def test_models_are_listed_with_their_base(serving):
