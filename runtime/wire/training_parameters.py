@@ -52,14 +52,6 @@ class Schedule(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingSource:
-    """A Datanet version that a job is trained on."""
-
-    datanet: U32
-    version: U32
-
-
-@dataclass(frozen=True, slots=True)
 class TrainingParameters:
     """What a builder chooses for a training job; integers, so that every node reads the same."""
 

@@ -139,26 +139,6 @@ class StateRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkOpening:
-    """One chunk of a state with its place under the state root."""
-
-    chunk: Annotated[bytes, Max(STATE_CHUNK_BYTES)]
-    path: ListPath
-
-
-def open_chunk(state: bytes, index: int) -> ChunkOpening:
-    """Open chunk `index` of a state; raises `InvalidLeaves` for an index outside it."""
-    chunks = state_chunks(state)
-    path = list_path(chunks, index)
-    return ChunkOpening(chunks[index], path)
-
-
-def verify_chunk(root: bytes, opening: ChunkOpening) -> None:
-    """Raise `InvalidProof` unless the chunk is at its place under the state root."""
-    verify_list(root, opening.chunk, opening.path)
-
-
-@dataclass(frozen=True, slots=True)
 class Subtree:
     """A node of a transcript's tree: it covers the leaves from `index * 2**level` on."""
 

@@ -22,13 +22,11 @@ from runtime.wire.transcripts import (
     dispute_rounds,
     first_difference,
     leaf_result,
-    open_chunk,
     open_step,
     parts_of,
     split,
     state_chunks,
     state_root,
-    verify_chunk,
     verify_step,
     whole_tree,
 )
@@ -144,17 +142,14 @@ def test_a_step_is_opened_at_its_own_place_only(count, data):
 
 
 @settings(deadline=None, max_examples=20)
-@given(size=st.integers(0, 5 * STATE_CHUNK_BYTES), data=st.data())
-def test_a_chunk_of_a_state_is_opened_alone(size, data):
-    """Chunks put together are the state; each verifies under the root at its place alone."""
+@given(size=st.integers(1, 5 * STATE_CHUNK_BYTES), data=st.data())
+def test_every_byte_of_a_state_is_committed_to(size, data):
+    """Chunks put together are the state; changing any byte, or the length, changes the root."""
     state = bytes(number % 251 for number in range(size))
-    chunks = state_chunks(state)
-    assert b"".join(chunks) == state
-    if chunks:
-        opening = open_chunk(state, data.draw(st.integers(0, len(chunks) - 1)))
-        verify_chunk(state_root(state), opening)
-        with pytest.raises(InvalidProof):
-            verify_chunk(state_root(state), replace(opening, chunk=opening.chunk + b"\0"))
+    assert b"".join(state_chunks(state)) == state
+    place = data.draw(st.integers(0, size - 1))
+    changed = state[:place] + bytes([state[place] ^ 1]) + state[place + 1 :]
+    assert len({state_root(state), state_root(changed), state_root(state + b"\0")}) == 3
 
 
 def test_every_field_of_a_leaf_is_committed_to():
