@@ -40,17 +40,24 @@ def advance_job(place: Workplace, number: int) -> bool:
         if not _claim(place, number, job):
             return True
         job, is_mine = place.read_job(number), True
-    if is_mine and job.state is JobState.CLAIMED:
-        _compute_and_commit(place, number, job)
-    elif is_mine and job.state is JobState.COMMITTED:
-        _reveal(place, number)
-    elif is_mine and _may_be_settled(place, job):
-        place.client.submit(Compute.settle.Call(job=number), place.keypair)
-        _log.info("job settled", job=number)
-    if place.read_job(number).state in UNFINISHED:
+    if is_mine:
+        _advance_own(place, number, job)
+        job = place.read_job(number)
+    if job.state in UNFINISHED:
         return True
     _forget(place, number)
     return False
+
+
+def _advance_own(place: Workplace, number: int, job: Job) -> None:
+    """Take the next step of a job that this worker has claimed."""
+    if job.state is JobState.CLAIMED:
+        _compute_and_commit(place, number, job)
+    elif job.state is JobState.COMMITTED:
+        _reveal(place, number)
+    elif _may_be_settled(place, job):
+        place.client.submit(Compute.settle.Call(job=number), place.keypair)
+        _log.info("job settled", job=number)
 
 
 def _may_be_settled(place: Workplace, job: Job) -> bool:

@@ -160,7 +160,8 @@ def test_an_owner_sees_price_and_progress_and_a_worker_its_jobs(trained, openled
     """`job quote`, `submit` and `watch`, `worker status` and `jobs` say what the chain says."""
     node = ("--node", trained.url, "--json")
     recipe = tmp_path / "recipe.toml"
-    recipe.write_text(openledger("job", "recipe", "--rows", str(ROW_COUNT)).stdout + "rank = 12")
+    default = openledger("job", "recipe", "--rows", str(ROW_COUNT)).stdout
+    recipe.write_text(default.replace("rank = 8", "rank = 12"))
     ordered = ("--datanet", "0:1", "--recipe-file", str(recipe))
     assert "rank" in openledger("job", "submit", *ordered, "--key", "dev:builder", *node).stderr
     recipe.write_text("epochs = 1")
