@@ -79,8 +79,8 @@ class Referee:
             for number in range(self._client.read("Compute", "next_job")):
                 if number not in self._done:
                     self._attempt(number, partial(self._certify, number))
-        except NodeUnreachable as error:
-            _log.warning("waiting for the node", error=error.message)
+        except OpenLedgerError as error:
+            _log.warning("waiting for the node", error=error.message, remedy=error.remedy)
 
     def _attempt(self, number: int, work: partial[None]) -> None:
         if time.monotonic() < self._paused_until.get(number, 0.0):
