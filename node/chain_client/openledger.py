@@ -61,9 +61,9 @@ U8 = Annotated[int, Between(0, 255)]
 UpTo1E12 = Annotated[int, Between(0, 10**12)]
 UpTo1E15 = Annotated[int, Between(0, 10**15)]
 UpTo1E18 = Annotated[int, Between(0, 10**18)]
+UpTo1E22 = Annotated[int, Between(0, 10**22)]
 UpTo1E23 = Annotated[int, Between(0, 10**23)]
 UpTo1E24 = Annotated[int, Between(0, 10**24)]
-UpTo1E25 = Annotated[int, Between(0, 10**25)]
 UpTo1E8 = Annotated[int, Between(0, 10**8)]
 UpTo1E9 = Annotated[int, Between(0, 10**9)]
 UpTo268435456 = Annotated[int, Between(0, 2**28)]
@@ -1803,8 +1803,8 @@ class Scheduler(BasePallet, index=8):
 class Preimage(BasePallet, index=9):
     """Calls by their hashes."""
 
-    deposit_base = Value[UpTo1E24](10000000000000000000)
-    deposit_per_byte = Value[UpTo1E24](10000000000000000)
+    deposit_base = Value[UpTo1E22](10000000000000000000)
+    deposit_per_byte = Value[UpTo1E18](10000000000000000)
     calls = Map[Bytes32, CallUpTo32768]()
     statuses = DefaultMap[Bytes32, Status](Status(owner=None, deposit=0, requests=0))
 
@@ -1916,7 +1916,7 @@ class Governance(BasePallet, index=10):
             support=Curve(start_ppb=200000000, end_ppb=20000000, reached_ppb=500000000),
         ),
     )
-    submission_deposit = Value[UpTo1E25](10000000000000000000000)
+    submission_deposit = Value[UpTo1E23](10000000000000000000000)
     undecided_blocks = Value[PositiveU32](2419200)
     inactive = Value[Annotated[tuple[Bytes32, ...], Max(24)]](())
     next_referendum = Value[U32](0)

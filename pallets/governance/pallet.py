@@ -74,7 +74,8 @@ SUBMISSION = "Governance.submission"
 DECISION = "Governance.decision"
 ALARMS_PER_BLOCK_MAX = 16
 """The most referenda that one block looks at; later ones follow in the next."""
-DEPOSIT_MOST = 10_000_000 * OPEN
+DEPOSIT_MOST = 100_000 * OPEN
+"""A submission never costs so much that nobody can undo what was decided."""
 
 
 Canceller = Annotated[None, Track("canceller")]
@@ -129,7 +130,9 @@ class Governance(Pallet, index=10):
         guarded=True,
     )
     submission_deposit = Parameter[Annotated[Amount, Between(0, DEPOSIT_MOST)]](
-        10_000 * OPEN, "What submitting a referendum holds until it is over, in 10**-18 OPEN."
+        10_000 * OPEN,
+        "What submitting a referendum holds until it is over, in 10**-18 OPEN.",
+        guarded=True,
     )
     undecided_blocks = Parameter[Positive[U32]](
         2 * tracks.BLOCKS_PER_WEEK, "How long a referendum waits for its decision deposit."

@@ -40,7 +40,9 @@ from runtime.traits import Currency
 
 DEPOSIT = "Preimage.deposit"
 """Why the balance of somebody who noted a preimage is held."""
-DEPOSIT_MOST = 1_000_000 * OPEN
+DEPOSIT_BASE_MOST = 10_000 * OPEN
+DEPOSIT_PER_BYTE_MOST = OPEN
+"""So proposals can always be noted, whatever was decided before."""
 
 
 class Preimage(Pallet, index=9):
@@ -52,10 +54,10 @@ class Preimage(Pallet, index=9):
 
     # Storage, parameters first
 
-    deposit_base = Parameter[Annotated[Amount, Between(0, DEPOSIT_MOST)]](
+    deposit_base = Parameter[Annotated[Amount, Between(0, DEPOSIT_BASE_MOST)]](
         10 * OPEN, "What noting a preimage holds, in 10**-18 OPEN, whatever its length."
     )
-    deposit_per_byte = Parameter[Annotated[Amount, Between(0, DEPOSIT_MOST)]](
+    deposit_per_byte = Parameter[Annotated[Amount, Between(0, DEPOSIT_PER_BYTE_MOST)]](
         OPEN // 100, "What noting a preimage holds for each of its bytes, in 10**-18 OPEN."
     )
     calls = Map[Hash, PreimageCall]()

@@ -92,6 +92,34 @@ NUMBERS = {
             "show_fault",
         ],
     ),
+    "Disputes": (
+        31,
+        [
+            "name_referee",
+            "certify",
+            "challenge",
+            "challenge_step",
+            "split",
+            "pick",
+            "open_step",
+            "judge",
+            "time_out",
+        ],
+    ),
+    "Inference": (
+        23,
+        [
+            "deposit",
+            "withdraw",
+            "authorize",
+            "revoke",
+            "reclaim",
+            "register_server",
+            "settle_batch",
+            "leave",
+            "show_fault",
+        ],
+    ),
     "Attribution": (24, ["commit", "settle", "claim", "sweep"]),
 }
 """The numbers of pallets on the wire, and their calls in the order of theirs."""
