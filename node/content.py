@@ -80,6 +80,22 @@ class ContentStore:
             raise ContentDamaged(message, remedy=remedy)
         return data
 
+    def erase(self, content_hash: bytes) -> bool:
+        """Delete a blob for good; returns whether it was here.  Raises `ContentError`."""
+        path = self._path(content_hash)
+        with self._lock:
+            try:
+                size_bytes = path.stat().st_size
+                path.unlink()
+                sync_directory(path.parent)
+            except FileNotFoundError:
+                return False
+            except OSError as error:
+                message = f"The content {content_hash.hex()} cannot be erased: {error.strerror}."
+                raise ContentError(message, remedy=f"Delete {path} by hand.") from error
+            self._used_bytes -= size_bytes
+        return True
+
     def _path(self, content_hash: bytes) -> Path:
         if len(content_hash) != HASH_BYTES:
             message = f"A content hash has {HASH_BYTES} bytes, not {len(content_hash)}."

@@ -23,6 +23,7 @@ from node.consensus.start import NodeKeys, open_driver
 from node.consensus.state_sync import needs_state, sync_state
 from node.consensus.sync import BlockSync
 from node.content import ContentStore
+from node.datanets.erasing import erase_withdrawn
 from node.errors import ConfigError
 from node.http.server import bound_port, open_listeners
 from node.lifetime import cause_of, raise_file_limit, stop_on_signal
@@ -118,6 +119,7 @@ async def _serve(
                 chain, mempool, admission, content, network, metrics, directory, account
             )
             nursery.start_soon(driver.run)
+            nursery.start_soon(erase_withdrawn, chain, content, directory.content)
             if config.snapshot_blocks:
                 nursery.start_soon(
                     keep_snapshots, chain, directory.snapshots, config.snapshot_blocks

@@ -228,11 +228,11 @@ class SubmissionLedger(Protocol):
         Raises `Submissions.NoSuchRows`.
         """
 
-    def set_blob(self, datanet: int, submission: int, blob: bytes | None) -> None:
-        """Name the blob that has what is left of the rows."""
+    def set_blob(self, datanet: int, submission: int, blob: bytes | None) -> bool:
+        """Name the blob that has what is left; returns whether nobody names the old one now."""
 
     def open_report(self, datanet: int, submission: int) -> None:
-        """Keep the bond until `close_report`; raises `WrongState`, `TooLate`, `TooManyReports`."""
+        """Keep the bond until `close_report`; raises `WrongState`, `TooLate`."""
 
     def close_report(self, datanet: int, submission: int) -> None:
         """The bond may be settled as far as this report goes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from genesis.benchmark import Benchmark, Component, Scene
 from genesis.sandbox import Sandbox
-from genesis.scenes import ALICE, BLOB, BOB, CURATOR, commit, create, publish, reveal
+from genesis.scenes import ALICE, BOB, CURATOR, ROOT, commit, create, publish, reveal
 from pallets.data_rights.pallet import DataRights
 from pallets.data_rights.types import SEALED_KEY_BYTES_MAX
 from runtime.hashing import hash_text
@@ -65,7 +65,7 @@ def _erase(sandbox: Sandbox) -> Scene:
 def _erase_row(sandbox: Sandbox) -> Scene:
     scene = _withdraw_row(sandbox, 2)
     sandbox.ok(ALICE, scene.call)
-    return Scene(CURATOR, DataRights.erase.Call(datanet=0, submission=0, redacted=BLOB))
+    return Scene(CURATOR, DataRights.erase.Call(datanet=0, submission=0, redacted=ROOT))
 
 
 def _request_access(sandbox: Sandbox) -> Scene:

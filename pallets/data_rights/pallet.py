@@ -13,6 +13,8 @@ Why it is safe:
   can keep a Datanet out of training by withdrawing row after row.
 - Nothing that a payment or a dispute depends on is erased under it, and nobody can put an erasure
   off for ever: uses that begin after the withdrawal do not count (`Datanets`).
+- A blob is deleted only when no submission of any Datanet names it: nobody can have another's rows
+  deleted by contributing a copy of them elsewhere and withdrawing it.
 - The chain sees sealed boxes only.  Whoever had a key can keep what it read; revoking ends access
   to what comes later.
 """
@@ -83,11 +85,12 @@ class DataRights(Pallet, index=28):
         replacement: U32 | None
 
     class Erased(Event):
-        """Nodes delete the content; `redacted` is the blob with what is left, without the rows."""
+        """Nodes delete the blob if nobody else names it; `redacted` is what is left of it."""
 
         datanet: U32
         submission: U32
         blob: Hash
+        is_last: bool
         redacted: Hash | None
 
     class AccessRequested(Event):
@@ -250,7 +253,7 @@ class DataRights(Pallet, index=28):
         blob = self.submissions.submission(datanet, submission).blob
         if blob is None:
             raise self.NothingWithdrawn(submission=submission)
-        self.submissions.set_blob(datanet, submission, redacted)
+        is_last = self.submissions.set_blob(datanet, submission, redacted)
         self.withdrawals[datanet, submission] = Withdrawal(
             rows=withdrawal.rows,
             is_whole=withdrawal.is_whole,
@@ -258,7 +261,15 @@ class DataRights(Pallet, index=28):
             withdrawn_at=withdrawal.withdrawn_at,
             is_erased=True,
         )
-        self.emit(self.Erased(datanet=datanet, submission=submission, blob=blob, redacted=redacted))
+        self.emit(
+            self.Erased(
+                datanet=datanet,
+                submission=submission,
+                blob=blob,
+                is_last=is_last,
+                redacted=redacted,
+            )
+        )
 
     @call(3, weight=weights.request_access)
     def request_access(

@@ -3,17 +3,17 @@
 date     2026-11-21
 cpu      AMD EPYC
 python   3.11.7
-samples  20 at each of up to 5 sizes, each the fastest of 3 runs
+samples  10 at each of up to 5 sizes, each the fastest of 3 runs
 
-call            per                 reads  writes  hashes  bytes   time      +-
-withdraw        call                   13       7       0      0  64600     447
-withdraw_row    call                   16       8       2    256  86200     334
-                len(path.siblings)      0       0       1     65    489  46.400
-erase           call                    6       3       0      0  55500     276
-request_access  call                    1       0       0      0  13000     149
-set_member      call                    2       1       0      0  17500     191
-share_key       call                    5       3       0      0  50400     320
-remove_key      call                    3       3       0      0  24700     275
+call            per                 reads  writes  hashes  bytes   time    +-
+withdraw        call                   13       7       0      0  69700   980
+withdraw_row    call                   16       8       2    256  96100  1210
+                len(path.siblings)      0       0       1     65  6.040   166
+erase           call                    8       5       0      0  62000   685
+request_access  call                    1       0       0      0  14600   365
+set_member      call                    2       1       0      0  20200   710
+share_key       call                    5       3       0      0  55900  1020
+remove_key      call                    3       3       0      0  27300   537
 
 Times are in nanoseconds, +- is their standard error.
 """
@@ -29,7 +29,7 @@ withdraw = Weight(
     writes=7,
     hashes=0,
     bytes=0,
-    time_ns=64_600,
+    time_ns=69_700,
 )
 
 
@@ -45,42 +45,42 @@ def withdraw_row(
         writes=8,
         hashes=2 + len(path.siblings),
         bytes=256 + 65 * len(path.siblings),
-        time_ns=86_200 + 489 * len(path.siblings),
+        time_ns=96_100 + (6_040 * len(path.siblings)) // 1_000,
     )
 
 
 erase = Weight(
-    reads=6,
-    writes=3,
+    reads=8,
+    writes=5,
     hashes=0,
     bytes=0,
-    time_ns=55_500,
+    time_ns=62_000,
 )
 request_access = Weight(
     reads=1,
     writes=0,
     hashes=0,
     bytes=0,
-    time_ns=13_000,
+    time_ns=14_600,
 )
 set_member = Weight(
     reads=2,
     writes=1,
     hashes=0,
     bytes=0,
-    time_ns=17_500,
+    time_ns=20_200,
 )
 share_key = Weight(
     reads=5,
     writes=3,
     hashes=0,
     bytes=0,
-    time_ns=50_400,
+    time_ns=55_900,
 )
 remove_key = Weight(
     reads=3,
     writes=3,
     hashes=0,
     bytes=0,
-    time_ns=24_700,
+    time_ns=27_300,
 )

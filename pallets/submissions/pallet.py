@@ -15,13 +15,11 @@ Why it is safe:
   what expires leaves no trace.  Every bond has an end: `settle`, or `expire` when it is overdue.
 - Nothing is taken before it could be appealed: a rejection costs its bond only when the window for
   reports and appeals (pallet `Reports`) is over.
-- A sponsor pays for one submission of an account, exactly the least bond, out of the budget that it
-  set aside, and loses it for rejected rows only: whoever makes many accounts can tie the budget up
-  for a while, and cost it the review of what they reveal, and no more.
+- A sponsor pays for one submission of an account, exactly the least bond, and loses it for rejected
+  rows only: whoever makes many accounts can tie its budget up for a while, and no more.
 - Where a panel curates, the owner's counts must agree with the panel's score.
 
-What the chain cannot see is whether the curator's root holds the accepted rows; anybody can
-recompute it from the revealed blobs and the published validator.
+Whether the curator's root holds the accepted rows, anybody can recompute from blobs and validator.
 """
 
 from __future__ import annotations
@@ -67,9 +65,7 @@ from runtime.wire.rows import submission_commitment
 BOND = "Submissions.bond"
 """Why a contributor's balance is held."""
 RECORD_BYTES = 512
-"""What a submission's own records take on chain, at most."""
-REPORTS_MAX = 8
-"""Reports on one submission that are open at once."""
+"""On chain, at most."""
 _hash_case = hasher(b"submission case")
 _NUMBER_BYTES = 4
 
@@ -105,6 +101,8 @@ class Submissions(Pallet, index=25):
     submissions = Map[tuple[U32, U32], Submission]()
     commitments = Map[tuple[U32, AccountId, Hash], U32]()
     """The number of a commitment that is not revealed yet."""
+    blobs = Map[Hash, U32](0)
+    """How many submissions of all Datanets name a blob."""
     leaving = Map[U32, U32](0)
     """How many rows leave a Datanet with its next version."""
 
@@ -194,7 +192,7 @@ class Submissions(Pallet, index=25):
     class WrongState(Error):
         """The submission is past the point where this could be done, or not there yet."""
 
-        remedy: ClassVar[str] = "Read Submissions.submissions: each step is done once and in order."
+        remedy: ClassVar[str] = "Each step is done once and in order; panels close cases first."
         submission: U32
         state: SubmissionState
 
@@ -233,12 +231,6 @@ class Submissions(Pallet, index=25):
         remedy: ClassVar[str] = "Give each row one verdict; count rows as the chain and panel do."
         counted: Amount
         expected: Amount
-
-    class Undecided(Error):
-        """The panel has not decided on the submission yet."""
-
-        remedy: ClassVar[str] = "Wait until the case is closed: `Panels.close`."
-        submission: U32
 
     class StillReported(Error):
         """The bond answers for reports that are open."""
@@ -326,6 +318,7 @@ class Submissions(Pallet, index=25):
         if submission_commitment(contributor, rows_root, salt) != record.commitment:
             raise self.WrongCommitment(submission=submission)
         del self.commitments[datanet, contributor, record.commitment]
+        self.blobs[blob] += 1
         record = replace(record, rows_root=rows_root, blob=blob, state=SubmissionState.REVEALED)
         if self.datanets.terms_of(datanet).curation is Curation.PANEL:
             record = self._open_case(datanet, submission, record)
@@ -394,9 +387,8 @@ class Submissions(Pallet, index=25):
     def expire(self, _origin: Signed, datanet: U32, submission: U32) -> None:
         """End an overdue submission, whoever asks; nothing of it is kept.
 
-        What was not revealed in time loses its bond to the treasury; what was not reviewed in time
-        gets it back.  A sponsor's bond comes back either way: it deters nobody, and review cost
-        nothing yet.
+        What was not revealed in time loses its bond to the treasury, what was not reviewed in time
+        does not; nor does a sponsor's bond, which deters nobody.
         """
         record = self.submission(datanet, submission)
         latest = self._reveal_deadline(record)
@@ -408,8 +400,10 @@ class Submissions(Pallet, index=25):
             forfeited = 0 if record.sponsored else record.bond
         if self.block.height <= latest:
             raise self.TooEarly(earliest=latest + 1)
-        if record.state is SubmissionState.COMMITTED:
+        if record.blob is None:
             del self.commitments[datanet, record.contributor, record.commitment]
+        else:
+            self._drop(record.blob)
         self._pay_out(datanet, record, forfeited)
         del self.submissions[datanet, submission]
         self.emit(self.Expired(datanet=datanet, submission=submission, forfeited=forfeited))
@@ -458,23 +452,27 @@ class Submissions(Pallet, index=25):
         self.datanets.change_rows(datanet, record.contributor, -count)
         return self.datanets.retire(datanet, record.version)
 
-    def set_blob(self, datanet: int, submission: int, blob: bytes | None) -> None:
-        """Name the blob that has what is left of the rows."""
+    def set_blob(self, datanet: int, submission: int, blob: bytes | None) -> bool:
+        """Name the blob that has what is left; returns whether nobody names the old one now."""
         record = self.submission(datanet, submission)
         self.submissions[datanet, submission] = replace(record, blob=blob)
+        if blob is not None:
+            self.blobs[blob] += 1
+        return record.blob is not None and self._drop(record.blob)
 
     def open_report(self, datanet: int, submission: int) -> None:
         """Keep the bond until `close_report`."""
         record = self._in_state(datanet, submission, SubmissionState.REVIEWED)
         if self.block.height >= record.answerable_until:
             raise self.TooLate(latest=record.answerable_until - 1)
-        if record.open_reports >= REPORTS_MAX:
-            raise self.StillReported(open_reports=record.open_reports)
-        self._change_reports(datanet, submission, record, 1)
+        count = record.open_reports + 1
+        self.submissions[datanet, submission] = replace(record, open_reports=count)
 
     def close_report(self, datanet: int, submission: int) -> None:
         """The bond may be settled as far as this report goes."""
-        self._change_reports(datanet, submission, self.submission(datanet, submission), -1)
+        record = self.submission(datanet, submission)
+        count = record.open_reports - 1
+        self.submissions[datanet, submission] = replace(record, open_reports=count)
 
     def slash(self, datanet: int, submission: int, amount: int, receiver: bytes) -> None:
         """Pay a part of the bond to somebody else; no more than there is."""
@@ -485,8 +483,8 @@ class Submissions(Pallet, index=25):
     def pardon(self, datanet: int, submission: int, rows: int) -> None:
         """So many rejected rows cost nothing after all."""
         record = self.submission(datanet, submission)
-        rejected = max(0, record.rejected - rows)
-        self.submissions[datanet, submission] = replace(record, rejected=rejected)
+        left = max(0, record.rejected - rows)
+        self.submissions[datanet, submission] = replace(record, rejected=left)
 
     # Helpers
 
@@ -542,7 +540,7 @@ class Submissions(Pallet, index=25):
     def _require_panel(self, submission: int, case: int, record: Submission, usable: int) -> None:
         """The share of rows that is not rejected is what the panel scored, if it could."""
         if not self.panels.is_closed(case):
-            raise self.Undecided(submission=submission)
+            raise self.WrongState(submission=submission, state=record.state)
         score = self.panels.score_of(case)
         if score is None:
             return
@@ -573,11 +571,14 @@ class Submissions(Pallet, index=25):
         """The last height at which the submission may be revealed."""
         return record.committed_at + self.reveal_blocks.get()
 
-    def _change_reports(
-        self, datanet: int, submission: int, record: Submission, change: int
-    ) -> None:
-        count = record.open_reports + change
-        self.submissions[datanet, submission] = replace(record, open_reports=count)
+    def _drop(self, blob: bytes) -> bool:
+        """One submission less names a blob; returns whether it was the last."""
+        count = self.blobs[blob] - 1
+        if count:
+            self.blobs[blob] = count
+        else:
+            del self.blobs[blob]
+        return not count
 
     def _bonded(self, datanet: int, record: Submission) -> tuple[bytes, str]:
         """Whose balance holds the bond, and for what reason."""

@@ -12,7 +12,6 @@ from typing import Annotated
 
 from runtime.codec import codec_of
 from runtime.types import (
-    U8,
     U32,
     AccountId,
     Amount,
@@ -176,7 +175,7 @@ class Submission:
     rejected: U32 = 0
     answerable_until: BlockNumber = 0
     """From then on the bond can be settled."""
-    open_reports: U8 = 0
+    open_reports: U32 = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from node.client import NodeClient
+
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "contribute" / "datanets.md"
 BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 ROWS = [
@@ -31,7 +33,14 @@ def datanet(start_node, openledger):
         assert done.returncode == 0, (words, done.stderr)
         return json.loads(done.stdout)
 
+    run.url = node.url
     return run
+
+
+def node_has(url, blob):
+    """Whether the node still has a content."""
+    with NodeClient(url) as client:
+        return client.call("content_has", [blob])[0]
 
 
 def test_the_page_runs(datanet, tmp_path, monkeypatch):
@@ -52,6 +61,12 @@ def test_the_page_runs(datanet, tmp_path, monkeypatch):
     assert (imported["rows"], imported["left_out"]) == (3, 2)
     assert [each["version"] for each in by_name["review"]] == [None, 1, 2]
     assert by_name["versions"][0][0]["joined"] == 3
+    blob = imported["blob"]
+    for _ in range(100):  # each look waits for a block
+        datanet("tx", "System", "remark", "--data", "00")
+        if not node_has(datanet.url, blob):
+            break
+    assert not node_has(datanet.url, blob)
     first, second = by_name["diff"]
     assert [each["joined"] for each in first] == [True] * 3
     assert [(each["index"], each["joined"], each["reason"]) for each in second] == [
