@@ -878,7 +878,7 @@ class Submission:
     accepted: U32
     rejected: U32
     answerable_until: U64
-    open_reports: U8
+    open_reports: U32
 
 
 @dataclass(frozen=True, slots=True)
@@ -3119,6 +3119,7 @@ class Submissions(BasePallet, index=25):
     next_submission = DefaultMap[U32, U32](0)
     submissions = Map[U32, U32, Submission]()
     commitments = Map[U32, Bytes32, Bytes32, U32]()
+    blobs = DefaultMap[Bytes32, U32](0)
     leaving = DefaultMap[U32, U32](0)
 
     class Committed(Event):
@@ -3203,9 +3204,6 @@ class Submissions(BasePallet, index=25):
     class WrongCounts(PalletError):
         """The counts do not add up, or are not what the panel scored."""
 
-    class Undecided(PalletError):
-        """The panel has not decided on the submission yet."""
-
     class StillReported(PalletError):
         """The bond answers for reports that are open."""
 
@@ -3242,9 +3240,8 @@ class Submissions(BasePallet, index=25):
     def expire(self, datanet: U32, submission: U32) -> None:
         """End an overdue submission, whoever asks; nothing of it is kept.
 
-        What was not revealed in time loses its bond to the treasury; what was not reviewed in time
-        gets it back.  A sponsor's bond comes back either way: it deters nobody, and review cost
-        nothing yet.
+        What was not revealed in time loses its bond to the treasury, what was not reviewed in time
+        does not; nor does a sponsor's bond, which deters nobody.
         """
 
     @call(4)
@@ -3483,11 +3480,12 @@ class DataRights(BasePallet, index=28):
         replacement: U32 | None
 
     class Erased(Event):
-        """Nodes delete the content; `redacted` is the blob with what is left, without the rows."""
+        """Nodes delete the blob if nobody else names it; `redacted` is what is left of it."""
 
         datanet: U32
         submission: U32
         blob: Bytes32
+        is_last: bool
         redacted: Bytes32 | None
 
     class AccessRequested(Event):
