@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from node.demo.chain import LOCALHOST, start_server, start_worker, wait_until_up
+from node.demo.lesson import lesson_spec
 from node.demo.processes import Processes
 from node.demo.settings import DemoSettings
-from node.demo.validators import demo_spec
 from node.localnet import plan
 from node.ports import free_port
 from studio.settings import Settings
@@ -27,7 +27,7 @@ def development(port: int, directory: Path = DIRECTORY) -> Iterator[Settings]:
     demo = DemoSettings(directory, None, "", "", "", base_model=None, port=None, full=False)
     (directory / "work").mkdir(parents=True, exist_ok=True)
     with Processes(directory / "logs") as processes:
-        nodes = plan(directory / "network", demo_spec())
+        nodes = plan(directory / "network", lesson_spec())
         for node in nodes:
             processes.start(node.name, node.arguments)
         for node in nodes:

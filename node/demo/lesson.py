@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from genesis.chain_spec import ChainSpec
 from genesis.embedded_model import EMBEDDED_MODEL
 from node.client import NodeClient
 from node.demo import datanet, model
@@ -22,8 +24,11 @@ from node.demo.datanet import Published
 from node.demo.model import ESCROW
 from node.demo.people import People, people_of
 from node.demo.stages import Bar
+from node.demo.validators import demo_spec
 from node.files import write_atomically
 from node.payout_receipts import fetch
+from pallets.governance.pallet import Governance
+from pallets.governance.tracks import PARAMETERS_TERMS
 from pallets.inference.pallet import Inference
 from pallets.models.pallet import Models
 from runtime.errors import OpenLedgerError
@@ -31,6 +36,20 @@ from runtime.wire.rows import RowRecord
 
 STEPS = ("data", "train")
 PATIENCE_S = 30.0
+
+
+def lesson_spec() -> ChainSpec:
+    """The demo's chain, on which a referendum about a parameter is over in a minute."""
+    spec = demo_spec()
+    terms = replace(
+        PARAMETERS_TERMS,
+        prepare_blocks=2,
+        decision_blocks=60,
+        confirm_blocks=10,
+        enactment_blocks=2,
+    )
+    quick = {Governance.parameters_terms: terms}
+    return replace(spec, parameters=spec.parameters.choosing(quick))
 
 
 class FileBar(Bar):

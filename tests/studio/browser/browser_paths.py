@@ -124,6 +124,36 @@ def test_a_key_is_made_unlocked_and_locked_without_reaching_the_page(
     assert "correct horse" not in page.content()
 
 
+def test_a_referendum_goes_from_proposal_to_enactment(studio: RunningStudio, page: Page):
+    """A parameter is proposed, tried on a fork, voted for, and changed by the chain itself."""
+    act_as(page, studio.url, "dev:faucet")
+    page.goto(f"{studio.url}/governance/new")
+    page.get_by_label("Call", exact=True).fill("System.set_parameter")
+    page.get_by_role("option", name="System.set_parameter").click()
+    page.get_by_label("Pallet").fill("Attribution")
+    page.get_by_label("Name").fill("rows_min")
+    page.get_by_label("Value").fill("07")
+    page.get_by_role("button", name="Try it on a fork").click()
+    expect(page.get_by_text("Attribution.rows_min").first).to_be_visible()
+    page.get_by_label("Blocks from the approval to the call").fill("2")
+    page.get_by_role("button", name="Preview and sign").click()
+    expect(page.get_by_text("Sign Preimage.note")).to_be_visible()
+    sign(page)
+    expect(page.get_by_text("Sign Governance.submit")).to_be_visible()
+    sign(page)
+    page.get_by_role("link", name="#0", exact=True).click()
+    page.get_by_role("button", name="Place the decision deposit").click()
+    sign(page)
+    expect(page.get_by_text("In block").last).to_be_visible()
+    page.get_by_label("OPEN to vote with").fill("5000000OPEN")
+    page.get_by_role("button", name="Preview and vote").click()
+    expect(page.get_by_text("Sign Voting.vote")).to_be_visible()
+    sign(page)
+    expect(page.get_by_text("approved")).to_be_visible(timeout=LESSON_TIMEOUT_MS)
+    page.goto(f"{studio.url}/pallets/Attribution/rows_min")
+    expect(page.get_by_text("7", exact=True)).to_be_visible()
+
+
 def connections(pid: int, port: int) -> int:
     """How many TCP connections a process has to a port of this machine."""
     sockets = {
