@@ -38,7 +38,9 @@ async def sign(studio: Studio, filled: FilledCall, done: Done | None = None) -> 
     """Show the dialog for a call; `done` hears of the block that it entered."""
     session = studio.session()
     key = studio.wallet.chosen(session)
-    with ui.dialog() as dialog, ui.card().classes("dialog").props("flat"):
+    # On the page itself, and not inside the dialog that asked for it, which may close.
+    client = ui.context.client
+    with client, ui.dialog() as dialog, ui.card().classes("dialog").props("flat"):
         html(tag("h2", f"Sign {filled.definition}"))
         if key is None:
             text = "There is no key on this machine yet."
@@ -46,7 +48,8 @@ async def sign(studio: Studio, filled: FilledCall, done: Done | None = None) -> 
         else:
             body = ui.element("div").classes("stack")
             await _fill(studio, filled, key, body, dialog, done)
-    dialog.on_value_change(lambda event: None if event.value else dialog.delete())
+    # Not before it has faded out: its backdrop would stay.
+    dialog.on("hide", dialog.delete)
     dialog.open()
 
 

@@ -78,7 +78,8 @@ async def _new(studio: Studio) -> None:
 
         async def go_on() -> None:
             call = _create_call(studio, name.value, description.value, licence.value, bond.value)
-            await sign(studio, call, lambda _done: dialog.close())
+            dialog.close()
+            await sign(studio, call)
 
         with ui.row().classes("justify-end q-gutter-sm full-width"):
             ui.button("Cancel", on_click=dialog.close).props("flat")

@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parents[3]
 START_TIMEOUT_S = 180
 LESSON_TIMEOUT_MS = 900_000
 """Training takes long on a busy machine of two cores."""
+expect.set_options(timeout=60_000)
 FLAGS = (
     "--headless",
     "--no-sandbox",
