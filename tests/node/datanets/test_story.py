@@ -24,16 +24,20 @@ ROWS = [
 
 
 @pytest.fixture
-def datanet(start_node, openledger):
+def url(start_node):
     """A node of its own: the page's Datanet is the first."""
-    node = start_node()
+    return start_node().url
+
+
+@pytest.fixture
+def datanet(url, openledger):
+    """What a command on the node answers."""
 
     def run(*words):
-        done = openledger(*words, "--node", node.url, "--json")
+        done = openledger(*words, "--node", url, "--json")
         assert done.returncode == 0, (words, done.stderr)
         return json.loads(done.stdout)
 
-    run.url = node.url
     return run
 
 
@@ -43,7 +47,7 @@ def node_has(url, blob):
         return client.call("content_has", [blob])[0]
 
 
-def test_the_page_runs(datanet, tmp_path, monkeypatch):
+def test_the_page_runs(datanet, url, tmp_path, monkeypatch):
     """From the table to the tombstone; what each command says is what happened."""
     monkeypatch.chdir(tmp_path)
     lines = ["question,answer", *(f'"{prompt}","{answer}"' for prompt, answer in ROWS)]
@@ -64,9 +68,9 @@ def test_the_page_runs(datanet, tmp_path, monkeypatch):
     blob = imported["blob"]
     for _ in range(100):  # each look waits for a block
         datanet("tx", "System", "remark", "--data", "00")
-        if not node_has(datanet.url, blob):
+        if not node_has(url, blob):
             break
-    assert not node_has(datanet.url, blob)
+    assert not node_has(url, blob)
     first, second = by_name["diff"]
     assert [each["joined"] for each in first] == [True] * 3
     assert [(each["index"], each["joined"], each["reason"]) for each in second] == [
