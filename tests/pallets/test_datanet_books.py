@@ -51,15 +51,15 @@ SHORT = {
 
 def explained(chain):
     """What the records say is held, by account and reason."""
-    found = Counter()
+    found: Counter[tuple[bytes, str]] = Counter()
     with chain.reading() as pallets:
         owner = pallets.datanets.datanet(0).owner
         found[owner, SPONSOR] += pallets.datanets.sponsor_budgets[0]
         for number in range(pallets.submissions.next_submission[0]):
             record = pallets.submissions.submissions.get((0, number))
             if record is not None and record.state is not SubmissionState.SETTLED:
-                who = (owner, SPONSOR) if record.sponsored else (record.contributor, BOND)
-                found[who] += record.bond
+                place = (owner, SPONSOR) if record.sponsored else (record.contributor, BOND)
+                found[place] += record.bond
         for panelist in pallets.panels.panelists.get():
             found[panelist.account, STAKE] += panelist.stake
         for number in range(pallets.reports.next_report.get()):
