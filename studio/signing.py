@@ -68,11 +68,6 @@ async def _fill(
         password = None
         if not key.is_unlocked:
             password = ui.input(f"Password of {key.name}", password=True).props("outlined dense")
-        with ui.row().classes("justify-end q-gutter-sm full-width"):
-            ui.button("Cancel", on_click=dialog.close).props("flat")
-            button = ui.button("Sign and send", icon="draw").props("unelevated")
-            button.set_enabled(rehearsal is not None)
-
     client = ui.context.client
 
     async def send() -> None:
@@ -91,7 +86,10 @@ async def _fill(
             if done is not None and (waiting := done(inclusion)) is not None:
                 await waiting
 
-    button.on_click(send)
+    with body, ui.row().classes("justify-end q-gutter-sm full-width"):
+        ui.button("Cancel", on_click=dialog.close).props("flat")
+        button = ui.button("Sign and send", icon="draw", on_click=send).props("unelevated")
+        button.set_enabled(rehearsal is not None)
 
 
 def _signer(
