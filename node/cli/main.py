@@ -12,6 +12,7 @@ import typer
 
 from node.cli import (
     admin,
+    chat,
     client,
     config,
     datanet,
@@ -23,6 +24,7 @@ from node.cli import (
     keys,
     light,
     localnet,
+    model,
     node,
     pallet,
     query,
@@ -72,6 +74,8 @@ app.add_typer(pallet.app, name="pallet")
 app.add_typer(receipt.app, name="receipt")
 app.add_typer(client.app, name="client")
 app.add_typer(serve.app, name="serve")
+app.add_typer(model.app, name="model")
+app.command("chat")(chat.chat)
 app.add_typer(referee.app, name="referee")
 app.add_typer(worker.app, name="worker")
 app.add_typer(datanet.app, name="datanet")

@@ -280,6 +280,42 @@ def test_bad_requests_are_openai_errors_and_hurt_nobody(serving):
     assert client.chat.completions.create(model=model, messages=question(), max_tokens=1)
 
 
+def test_a_chat_in_the_terminal_shows_price_and_sources(serving, openledger):
+    """Answers come in pieces, and end in what they took, their receipt, and where they are from."""
+    options = (serving.model.hex(), "--api", serving.server_url, "--node", serving.client.url)
+    asked = ("--prompt", question()[0]["content"], "--max-tokens", "8")
+    key = ("--api-key", serving.api_key)
+    shown = openledger("chat", *options, *asked, *key).stdout
+    answer = json.loads(openledger("chat", *options, *asked, *key, "--json").stdout)
+    assert answer["answer"] in shown
+    assert answer["receipt"][:16] not in shown  # each answer has its own
+    assert "OPEN, receipt" in shown
+    assert "trained on Datanet 0" in shown
+    assert answer["fee"] > 0
+    refused = openledger("chat", *options, *asked, "--api-key", "ol-wrong")
+    assert refused.returncode == 2
+    assert "not one of this server's" in refused.stderr
+
+
+# peft 0.21 asks transformers 5.23 for a property that version 6 renames.
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
+def test_a_model_is_exported_with_its_lineage(serving, openledger, tmp_path):
+    """The adapter's files are what the chain has, the card says from what, the merge is whole."""
+    options = ("--output", str(tmp_path / "out"), "--merged", "--node", serving.client.url)
+    exported = openledger("model", "export", serving.model.hex(), *options, "--json")
+    assert exported.returncode == 0, exported.stderr
+    assert "Datanet 0" in json.loads(exported.stdout)["trained_on"][0]
+    assert manifest_of(tmp_path / "out" / "adapter").hash() == serving.model
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert all(part in card for part in (serving.model.hex(), "training job", "validation loss"))
+    assert (tmp_path / "out" / "merged" / "model.safetensors").exists()
+    unknown = openledger(
+        "model", "export", "00" * 32, *options[:1], str(tmp_path / "no"), *options[3:]
+    )
+    assert "knows no model" in unknown.stderr
+    assert not (tmp_path / "no").exists()
+
+
 def test_nobody_is_answered_beyond_what_was_authorised(serving):
     """An account that authorised nothing is refused as OpenAI refuses an exhausted quota."""
     key = ApiKeys(serving.folder / "serve" / "api-keys.json").add(people("faucet").account, "poor")

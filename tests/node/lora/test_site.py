@@ -13,6 +13,7 @@ import httpx
 import openai
 import pytest
 import trio
+from safetensors.torch import load_file, save_file
 
 from ml.serving.texts import TextEngine
 from node.api.callers import Callers
@@ -241,6 +242,10 @@ def test_bad_adapters_fail_while_others_stream(with_server, store):
         ("torn", lambda folder: truncate(folder / "adapter_model.safetensors")),
         ("bare", lambda folder: (folder / "adapter_model.safetensors").unlink()),
         ("odd", lambda folder: (folder / "adapter_config.json").write_text("[]")),
+        ("pickled", lambda folder: weights_of(folder).rename(folder / "adapter_model.bin")),
+        ("endless", fill_with_nan),
+        ("wide", lambda folder: configure(folder, r=128)),
+        ("foreign", lambda folder: configure(folder, base_model_name_or_path="openledger:00")),
     ):
         damage(shutil.copytree(store / "red", store / name))
 
@@ -261,13 +266,44 @@ def test_bad_adapters_fail_while_others_stream(with_server, store):
                 ask(client, name)
             return error.value.status_code
 
+        gone = shutil.copytree(store / "red", store / "gone")
+        assert ask(client, "gone") == alone["red"]
         with ThreadPoolExecutor(40) as pool:
             streams = [pool.submit(stream, index) for index in range(32)]
-            failures = [pool.submit(fail, name) for name in ("torn", "bare", "odd", "none")]
+            names = ("torn", "bare", "odd", "pickled", "endless", "wide", "foreign", "none", "gone")
+            shutil.rmtree(gone)
+            failures = [pool.submit(fail, name) for name in names]
+            bodies = [
+                json.dumps({"model": "red", "messages": QUESTION, "mood": "good"}).encode(),
+                json.dumps({"model": "red", "prompt": "word " * 50_000}).encode(),
+                b'{"model": "red", "prompt": "\xff"}',
+                b'{"model": ',
+            ]
+            refused = [pool.submit(post, url, body) for body in bodies]
             assert all(each.result() for each in streams)
-            assert [each.result() for each in failures] == [503, 503, 503, 404]
+            assert [each.result() for each in failures] == [503] * 7 + [404] * 2
+            assert [each.result() for each in refused] == [400] * 4
 
     with_server(work)
+
+
+def post(url, body):
+    return httpx.post(f"{url}/v1/completions", content=body).status_code
+
+
+def weights_of(folder):
+    return folder / "adapter_model.safetensors"
+
+
+def fill_with_nan(folder):
+    tensors = load_file(weights_of(folder))
+    first = next(iter(tensors))
+    save_file(tensors | {first: tensors[first] * float("nan")}, weights_of(folder))
+
+
+def configure(folder, **fields):
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
 
 
 def truncate(path):
