@@ -13,7 +13,6 @@ import structlog
 
 from node.errors import CallFailed
 from node.workers.computed import compute
-from node.workers.errors import JobRefused
 from node.workers.workplace import Workplace
 from pallets.audits.pallet import Audits
 from pallets.audits.types import Audit, AuditPlan
@@ -41,9 +40,6 @@ def own_audits(place: Workplace) -> list[tuple[int, AuditPlan, Audit]]:
 def advance_audit(place: Workplace, number: int, plan: AuditPlan, audit: Audit) -> None:
     """Do what is to be done for an audit now; raises `JobRefused` for one that cannot be done."""
     account, salt, job = place.keypair.account, place.salt(number), place.read_job(number)
-    if job.aborted:
-        message = f"The owner of job {number} ended it, and only its worker knows after which step."
-        raise JobRefused(message, remedy="Nothing can be done: its root cannot be foreseen.")
     if audit.blinded is None:
         if plan.root is None and place.client.height() < plan.due:
             outcome = compute(place, number, job, "auditing")

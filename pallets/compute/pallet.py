@@ -16,14 +16,9 @@ A job's life (`JobState`), with the one deadline that counts in each state:
 At a deadline's own height the first half of the sentence is over, and `settle` by anybody ends the
 job as its state says.  How a dispute goes is another pallet's matter (`CheckedWork`).
 
-Rules:
-
-- A claim locks max(`bond_factor` fees, the value at risk) of the worker's bond.
-- A claim that comes to nothing, or a result that is not available, costs `lapse_ppb` of the fee.
-- A result that is blinded but not revealed in time is withheld: it costs the whole locked bond.
-- A transcript that ends early, with a fault or after the owner's `abort`, is paid by its leaves.
-- Over private rows nobody but a panel can check, so its majority decides, and disputes are not
-  possible: the job's record says by its panel what its result is worth.
+What each end costs whom is in README.md.  A transcript that ends early, with a fault or after the
+owner's `abort`, is paid by its leaves; where an aborted one stops only its worker can know, so that
+no auditor is drawn for it.  Over private rows nobody but a panel can check: its majority decides.
 """
 
 from __future__ import annotations
@@ -75,14 +70,13 @@ from runtime.wire.transcripts import LeafOpening, blinded_root
 
 FEE = "Compute.fee"
 """Why a job owner's balance is held."""
-CLOCK_BLOCKS_MOST = 2**32
 FEE_MOST = 1_000_000 * OPEN
 _BLINDING_BYTES = 96
 _NODE_BYTES = 64
 _SOURCES = Weight(reads=SOURCES_MAX * (9 + PANEL_MAX), writes=2 * SOURCES_MAX)
 """Of looking up every source for all who need it, and telling it that it is used, or not."""
 
-Clock = Annotated[int, Between(1, CLOCK_BLOCKS_MOST)]
+Clock = Annotated[int, Between(1, 2**32)]
 
 
 class Compute(Pallet, index=22):
@@ -360,6 +354,8 @@ class Compute(Pallet, index=22):
         if record.state is JobState.OPEN:
             self._refund(job, record, price=0)
             return
+        if record.panel:
+            raise self.WrongState(job=job, state=record.state)
         deadline = min(record.deadline, self.block.height + self.abort_blocks.get())
         self.jobs[job] = replace(record, aborted=True, deadline=deadline)
         self.emit(self.Aborted(job=job, deadline=deadline))
@@ -371,7 +367,9 @@ class Compute(Pallet, index=22):
         if record.worker != worker:
             raise self.NotYours(job=job)
         self._require_before(record.deadline)
-        due = self.audits.schedule(job, worker, record.fee, record.panel)
+        due = self.block.height
+        if not record.aborted:
+            due = self.audits.schedule(job, worker, record.fee, record.panel)
         record = replace(record, blinded=blinded, deadline=due + self.reveal_blocks.get())
         self.jobs[job] = replace(record, state=JobState.COMMITTED)
         self.emit(self.Committed(job=job, worker=worker, blinded=blinded))
@@ -402,7 +400,8 @@ class Compute(Pallet, index=22):
         self.note_hashes(siblings + 4, _NODE_BYTES * (siblings + 2) + leaves_bytes)
         if problem := conclusion_fault(record, outcome, first, last):
             raise self.WrongResult(problem=problem)
-        self.audits.note_revealed(job, outcome.transcript_root)
+        if not record.aborted:
+            self.audits.note_revealed(job, outcome.transcript_root)
         record = replace(record, state=JobState.REVEALED, result=outcome)
         self.emit(self.Revealed(job=job, root=outcome.transcript_root))
         self._begin_window(job, record)

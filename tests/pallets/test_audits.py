@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genesis.scenes import ALICE, BOB, BUILDER, FEE, SALT, USER, WORKER, reveal_result, submit_job
+from genesis.scenes import (
+    ALICE,
+    BOB,
+    BUILDER,
+    FEE,
+    SALT,
+    USER,
+    WORKER,
+    commit_result,
+    reveal_result,
+    submit_job,
+)
 from pallets.audits.drawing import audit_rate, is_audited, seats_to_try
 from pallets.audits.pallet import Audits
 from pallets.audits.types import DRAWS_MAX
@@ -215,14 +226,44 @@ def test_a_panel_that_does_not_agree_decides_nothing():
     assert market.wealth() == before
 
 
-def panelled(leaves=HONEST):
-    """A committed result that four named workers judge."""
+def test_nobody_audits_what_was_aborted():
+    """Only the worker knows at which leaf it stopped; an auditor would be held to a guess."""
+    market = Market(**ALWAYS)
+    market.bond_auditors()
+    market.ok(BUILDER, submit_job(FEE))
+    market.ok(WORKER, Compute.claim.Call(job=0))
+    market.ok(BUILDER, Compute.abort.Call(job=0))
+    market.ok(WORKER, commit_result(leaves=HONEST))
+    market.advance(2)
+    assert not market.entries("Audits", "plans")
+    market.ok(WORKER, reveal_result())
+    market.certify()
+    end(market)
+    assert market.job.state is JobState.SETTLED
+
+
+def test_a_job_with_a_panel_is_not_aborted_once_it_is_claimed():
+    """Its members compute it whole, and would find that whoever stopped early is wrong."""
+    market, panel = with_panel()
+    market.ok(BUILDER, submit_job(FEE, panel=tuple(each.account for each in panel)))
+    market.ok(WORKER, Compute.claim.Call(job=0))
+    market.fails(BUILDER, Compute.abort.Call(job=0), "Compute.WrongState")
+
+
+def with_panel():
+    """Four bonded workers, in order."""
     market = Market()
     members = sorted((key_of(f"member {n}") for n in range(4)), key=lambda each: each.account)
     for member in members:
         market.ok(USER, Balances.transfer.Call(receiver=member.account, amount=20_000 * OPEN))
         market.ok(member, Workers.register.Call(bond=10_000 * OPEN))
     market.people = (*market.people, *members)
+    return market, members
+
+
+def panelled(leaves=HONEST):
+    """A committed result that four named workers judge."""
+    market, members = with_panel()
     market.committed(leaves, panel=tuple(each.account for each in members))
     return market, members
 
