@@ -148,6 +148,7 @@ def test_a_referendum_goes_from_proposal_to_enactment(studio: RunningStudio, pag
     page.get_by_label("OPEN to vote with").fill("5000000OPEN")
     page.get_by_role("button", name="Preview and vote").click()
     expect(page.get_by_text("Sign Voting.vote")).to_be_visible()
+    expect(page.get_by_role("dialog").last).to_contain_text("5,000,000 OPEN")
     sign(page)
     expect(page.get_by_text("approved")).to_be_visible(timeout=LESSON_TIMEOUT_MS)
     page.goto(f"{studio.url}/pallets/Attribution/rows_min")
