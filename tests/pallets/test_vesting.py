@@ -43,7 +43,9 @@ def test_nothing_is_free_before_the_cliff_and_then_a_part_a_block() -> None:
     chain.ok(CAROL, Balances.transfer.Call(receiver=BOB.account, amount=AMOUNT // 2))
     chain.ok(BOB, Vesting.claim.Call(account=CAROL.account), height=40)
     assert spendable(chain) == AMOUNT - AMOUNT // 2
-    assert not chain.entries("Vesting", "schedules") | chain.entries("Balances", "locks")
+    with chain.reading() as pallets:
+        assert CAROL.account not in pallets.vesting.schedules
+        assert CAROL.account not in pallets.balances.locks
     chain.fails(CAROL, Vesting.vest.Call(), "Vesting.NotVesting")
 
 
