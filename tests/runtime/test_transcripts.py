@@ -8,12 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runtime.codec import codec_of
 from runtime.errors import InvalidProof
 from runtime.hashing import hash_list_leaf
 from runtime.merkle import list_root
 from runtime.wire.transcripts import (
     ROUND_NODES_MAX,
     STATE_CHUNK_BYTES,
+    STATE_PART_BYTES,
+    StateRecord,
     Subtree,
     TranscriptLeaf,
     blinded_root,
@@ -26,6 +29,7 @@ from runtime.wire.transcripts import (
     parts_of,
     split,
     state_chunks,
+    state_parts,
     state_root,
     verify_step,
     whole_tree,
@@ -150,6 +154,15 @@ def test_every_byte_of_a_state_is_committed_to(size, data):
     place = data.draw(st.integers(0, size - 1))
     changed = state[:place] + bytes([state[place] ^ 1]) + state[place + 1 :]
     assert len({state_root(state), state_root(changed), state_root(state + b"\0")}) == 3
+
+
+def test_a_kept_state_is_the_list_of_its_parts():
+    """Each part is one that a content store takes; together they are the state."""
+    state = bytes(STATE_PART_BYTES) + b"rest"
+    assert [len(part) for part in state_parts(state)] == [STATE_PART_BYTES, 4]
+    assert b"".join(state_parts(state)) == state
+    record = StateRecord(step=3, state=bytes(32))
+    assert codec_of(StateRecord).decode(record.encode()) == record
 
 
 def test_every_field_of_a_leaf_is_committed_to():
