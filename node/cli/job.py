@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,6 +47,7 @@ def job() -> None:
 @app.command()
 def recipe(
     rows: Annotated[int, typer.Option(help="How many rows are trained on.", min=1)] = 1_000,
+    as_json: JsonFlag = False,
 ) -> None:
     """Print the default recipe, to be changed and given to `quote` and `submit`.
 
@@ -54,7 +56,11 @@ def recipe(
     from ml.training.recipe import default_training_parameters
     from node.workers.recipes import render_recipe
 
-    sys.stdout.write(render_recipe(default_training_parameters(rows)))
+    text = render_recipe(default_training_parameters(rows))
+    if as_json:
+        print_json(tomllib.loads(text))
+    else:
+        sys.stdout.write(text)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from genesis.embedded_model import EMBEDDED_MODEL
 from node.cli.key_choice import KeyOption, PasswordFile, choose_key
-from node.cli.output import DEFAULT_NODE_URL, NodeUrl
+from node.cli.output import DEFAULT_NODE_URL, JsonFlag, NodeUrl, print_json
 from node.cli.processes import stop_on_signals
 
 app = typer.Typer(no_args_is_help=True, help="Referee disputes beside a validator's node.")
@@ -38,6 +39,7 @@ def run(
     password_file: PasswordFile = None,
     once: Annotated[bool, typer.Option(help="Look at everything once, then stop.")] = False,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    as_json: JsonFlag = False,
 ) -> None:
     """Certify the results whose data are here, and judge opened steps; until stopped.
 
@@ -55,5 +57,8 @@ def run(
     keypair = choose_key(key, password_file)
     bench = Bench(work, base_models_of(tuple(base_model or [EMBEDDED_MODEL])))
     work.mkdir(parents=True, exist_ok=True)
+    if as_json:
+        print_json({"account": keypair.account, "work": str(work), "node": node})
+        sys.stdout.flush()
     with GatheringClient(node, source or ()) as client:
         Referee(client, keypair, bench, stop).run(once=once)
