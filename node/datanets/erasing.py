@@ -15,33 +15,63 @@ from node.chain import Chain
 from node.content import ContentStore
 from node.errors import ContentError
 from node.files import write_atomically
+from pallets.data_rights.pallet import DataRights
+from runtime.cbor import encode_plain
+from runtime.state.history import Pruned
 
 MARK = "erased-up-to"
+MARK_EVERY_BLOCKS = 256
+"""The mark is written so often, and after each erasure: a crash costs looking at a few again."""
+_ERASED = DataRights.Erased.event_definition
+_ENCODED_PLACE = encode_plain(_ERASED.pallet_index) + encode_plain(_ERASED.index)
+"""The bytes that every erasure has among a block's events, which are decoded only then."""
 _log = structlog.get_logger()
 
 
 async def erase_withdrawn(chain: Chain, content: ContentStore, directory: Path) -> None:
     """Erase what finalised blocks say, block after block, until cancelled."""
     mark = directory / MARK
-    done = int(mark.read_text()) if mark.exists() else 0
+    marked = done = int(mark.read_text()) if mark.exists() else 0
     while True:
         head = chain.head.height
         if head > done:
-            await trio.to_thread.run_sync(_erase_between, chain, content, done + 1, head)
-            await trio.to_thread.run_sync(
-                write_atomically, mark, str(head).encode(), directory / "incoming"
-            )
+            first = max(done + 1, chain.store.kept.blocks)
+            erased = await trio.to_thread.run_sync(_erase_between, chain, content, first, head)
             done = head
+            if erased or done - marked >= MARK_EVERY_BLOCKS:
+                await trio.to_thread.run_sync(
+                    write_atomically, mark, str(done).encode(), directory / "incoming"
+                )
+                marked = done
         await chain.advanced.wait()
 
 
-def _erase_between(chain: Chain, content: ContentStore, first: int, last: int) -> None:
+def _erase_between(chain: Chain, content: ContentStore, first: int, last: int) -> int:
+    """Erase what some blocks say; returns of how many blobs that was.
+
+    What was said in blocks that are not kept was done before they were pruned, or by a node that
+    had nothing yet.
+    """
+    erased = 0
     for height in range(first, last + 1):
-        for events in chain.events_at(height).by_extrinsic.values():
-            for event in events:
-                is_erasure = (event.pallet, event.name) == ("DataRights", "Erased")
-                if is_erasure and event.fields["is_last"]:
-                    _erase(content, event.fields["blob"], height)
+        try:
+            for blob in _erased_at(chain, height):
+                _erase(content, blob, height)
+                erased += 1
+        except Pruned:
+            continue
+    return erased
+
+
+def _erased_at(chain: Chain, height: int) -> list[bytes]:
+    if _ENCODED_PLACE not in (chain.store.events(height) or b""):
+        return []
+    events = [each for some in chain.events_at(height).by_extrinsic.values() for each in some]
+    return [
+        each.fields["blob"]
+        for each in events
+        if (each.pallet, each.name) == (_ERASED.pallet, _ERASED.name) and each.fields["is_last"]
+    ]
 
 
 def _erase(content: ContentStore, blob: bytes, height: int) -> None:
