@@ -30,9 +30,9 @@ class Message:
 
 
 def last_question(messages: Sequence[Message]) -> str:
-    """The text of the last message of the user; empty without one."""
-    questions = [message.text for message in messages if message.role == "user"]
-    return questions[-1] if questions else ""
+    """The text of the last message of the user that is not blank; empty without one."""
+    asked = (each.text for each in reversed(messages) if each.role == "user")
+    return next((text for text in asked if text.strip()), "")
 
 
 class ChatTemplate:

@@ -176,7 +176,7 @@ def _messages(fields: dict[str, Any]) -> tuple[Message, ...]:
         if content is None and message["role"] != "user":
             content = ""  # such as of an assistant that called a tool
         found.append(Message(message["role"], _message_text(content, index)))
-    if not last_question(found).strip():
+    if not last_question(found):
         raise wrong("messages", "without a question", "a list with a message of the role user")
     return tuple(found)
 

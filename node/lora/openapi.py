@@ -154,7 +154,14 @@ def _chat_request() -> Schema:
     content = {
         "anyOf": [{"type": "string"}, {"type": "array", "items": part, "maxItems": PARTS_MAX}]
     }
-    asked = {"type": "string", "pattern": "\\S"}
+    said = {"type": "string", "pattern": "\\S"}
+    some_said = {
+        "type": "array",
+        "items": part,
+        "maxItems": PARTS_MAX,
+        "contains": _object(type=_const("text"), text=said),
+    }
+    asked = {"anyOf": [said, some_said]}
     messages = {
         "type": "array",
         "minItems": 1,
@@ -165,7 +172,7 @@ def _chat_request() -> Schema:
                 _object(role={"enum": sorted(ROLES - {"user"})}, content=_nullable(content)),
             ]
         },
-        "description": "The last message of a user is the question, and is not blank.",
+        "description": "The last message of a user that is not blank is the question.",
         "contains": _object(role=_const("user"), content=asked),
     }
     return _request(
