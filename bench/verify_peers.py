@@ -17,8 +17,9 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging
 
 from ml.exact.adapter import Adapter
+from ml.exact.loss import IGNORED
 from ml.exact.optimiser import BETA_MEAN, BETA_SQUARE, StepSettings
-from ml.training.encode import IGNORED, EncodedRow, pad
+from ml.training.encode import EncodedRow, pad
 
 PART_ROWS = 25
 """How many rows go through the peer at once."""

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from genesis.standard_library import Half, documentation_rows
 from ml.exact.adapter import Adapter, AdapterLayout, AdapterShape
+from ml.exact.loss import IGNORED
 from ml.exact.model import ExactModel
 from ml.exact.optimiser import StepSettings
 from ml.exact.shape import MODULES
-from ml.training.encode import IGNORED, EncodedRow, encode_rows, load_tokenizer
+from ml.training.encode import EncodedRow, encode_rows, load_tokenizer
 from runtime.wire.rows import Row
 
 NANO = Path(__file__).resolve().parent.parent / "genesis" / "models" / "openledger-nano"

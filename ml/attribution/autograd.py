@@ -8,14 +8,14 @@ The loss of a row is the mean of -log p over the tokens of its completion, in na
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 from ml.errors import ModelUnusable
 from ml.exact.adapter import AdapterShape
-from ml.training.encode import IGNORED, EncodedRow, pad
+from ml.exact.loss import IGNORED
 
 
 class AdaptedModel:
@@ -75,12 +75,6 @@ def row_losses(hidden: torch.Tensor, labels: torch.Tensor, head: torch.nn.Module
     losses = torch.nn.functional.cross_entropy(head(hidden[taken]), labels[taken], reduction="none")
     sums = torch.zeros(len(labels), dtype=losses.dtype).index_add(0, rows, losses)
     return sums / taken.sum(dim=1)
-
-
-def batch_losses(model: AdaptedModel, rows: Sequence[EncodedRow]) -> torch.Tensor:
-    """Return the losses [rows] of one padded batch, with their graph."""
-    ids, labels = pad(rows)
-    return row_losses(model.hidden(model.embedding(ids)), labels, model.head)
 
 
 def _peft_name(name: str) -> str:

@@ -25,8 +25,7 @@ from __future__ import annotations
 import re
 import string
 import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runtime.wire.rows import Row
@@ -89,23 +88,16 @@ def words(text: str) -> frozenset[str]:
     return frozenset(word for word in stripped if word)
 
 
-def rarity_weights(fingerprints: Iterable[Fingerprint]) -> Mapping[str, int]:
-    """Weigh each question word by log2 of one over the share of rows that use it, at least 1."""
-    counts: Counter[str] = Counter()
-    total = 0
-    for fingerprint in fingerprints:
-        counts.update(fingerprint.question_words)
-        total += 1
-    return {word: (total // count).bit_length() for word, count in counts.items()}
-
-
 def is_duplicate_text(one: Fingerprint, other: Fingerprint) -> bool:
     """Whether two rows of plain text, which have no question, are one contribution."""
     return _overlaps(one.answer, other.answer, TEXT_OVERLAP_PERCENT)
 
 
 def is_duplicate(one: Fingerprint, other: Fingerprint, weights: Mapping[str, int]) -> bool:
-    """Whether two rows are one contribution, by the rules above; symmetric, in integers."""
+    """Whether two rows are one contribution, by the rules above; symmetric, in integers.
+
+    `weights` are those of `ml.data.questions.QuestionTable`.
+    """
     if one.answer_text == other.answer_text and _overlaps(
         one.question, other.question, EQUAL_ANSWER_QUESTION_OVERLAP_PERCENT
     ):

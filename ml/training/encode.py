@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from ml.errors import ModelUnusable, OrderInvalid
+from ml.exact.loss import IGNORED
 from runtime.wire.rows import Row
 from runtime.wire.training_parameters import template_parts
 
@@ -27,8 +28,6 @@ ASSISTANT_TOKEN = "<|assistant|>"  # noqa: S105 # likewise
 PLAIN_TEMPLATE = "{prompt}\n{completion}"
 TEXT_TOKENS_MIN = 8
 """The room that a template must leave for the texts of a row."""
-IGNORED = -100
-"""The label of a position that no loss is taken at."""
 
 
 @dataclass(frozen=True, slots=True)

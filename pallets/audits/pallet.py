@@ -59,12 +59,11 @@ from runtime import (
 from runtime.arithmetic import apply_ppb
 from runtime.traits import Currency, WorkerRegistry
 from runtime.wire.records import PANEL_MAX, Finding, Panel
-from runtime.wire.transcripts import blinded_root
+from runtime.wire.transcripts import BLINDING_BYTES, blinded_root
 
 DRAW_DELAY_BLOCKS = 2
 """From a commitment to the first beacon that nobody knew when it was made."""
 CLOCK_BLOCKS_MOST = 2**32
-_BLINDING_BYTES = 96
 Share = Annotated[int, Between(0, PPB)]
 
 
@@ -212,7 +211,7 @@ class Audits(Pallet, index=32):
             raise self.DoneAlready(job=job)
         if plan.root is None or audit.blinded is None:
             raise self.TooEarly(job=job)
-        self.note_hashes(1, _BLINDING_BYTES)
+        self.note_hashes(1, BLINDING_BYTES)
         if blinded_root(root, auditor, salt) != audit.blinded:
             raise self.WrongBlinding(blinded=audit.blinded)
         self._put(job, plan, replace(audit, root=root))

@@ -66,12 +66,11 @@ from runtime.wire.records import (
     TrainingOutcome,
 )
 from runtime.wire.training_parameters import SOURCES_MAX
-from runtime.wire.transcripts import LeafOpening, blinded_root
+from runtime.wire.transcripts import BLINDING_BYTES, LeafOpening, blinded_root
 
 FEE = "Compute.fee"
 """Why a job owner's balance is held."""
 FEE_MOST = 1_000_000 * OPEN
-_BLINDING_BYTES = 96
 _NODE_BYTES = 64
 _SOURCES = Weight(reads=SOURCES_MAX * (9 + PANEL_MAX), writes=2 * SOURCES_MAX)
 """Of looking up every source for all who need it, and telling it that it is used, or not."""
@@ -392,7 +391,7 @@ class Compute(Pallet, index=22):
         if record.worker != worker:
             raise self.NotYours(job=job)
         self._require_before(record.deadline)
-        self.note_hashes(1, _BLINDING_BYTES)
+        self.note_hashes(1, BLINDING_BYTES)
         if blinded_root(outcome.transcript_root, worker, salt) != record.blinded:
             raise self.WrongBlinding(blinded=record.blinded or ZERO_HASH)
         siblings = len(first.path.siblings) + len(last.path.siblings)

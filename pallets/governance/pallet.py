@@ -82,6 +82,11 @@ Canceller = Annotated[None, Track("canceller")]
 Killer = Annotated[None, Track("killer")]
 
 
+def _terms(default: TrackTerms, documentation: str) -> Parameter[TrackTerms]:
+    """How a track decides: what decides about all else is for the root track to change."""
+    return Parameter[TrackTerms](default, documentation, check=tracks.terms_problem, guarded=True)
+
+
 class Governance(Pallet, index=10):
     """Referenda on tracks, which carry any call."""
 
@@ -93,41 +98,20 @@ class Governance(Pallet, index=10):
 
     # Storage, parameters first
 
-    root_terms = Parameter[TrackTerms](
-        tracks.ROOT_TERMS,
-        "How referenda on any call are decided.",
-        check=tracks.terms_problem,
-        guarded=True,
+    root_terms = _terms(tracks.ROOT_TERMS, "How referenda on any call are decided.")
+    parameters_terms = _terms(tracks.PARAMETERS_TERMS, "How referenda on parameters are decided.")
+    small_spender_terms = _terms(
+        tracks.SMALL_SPENDER_TERMS, "How referenda on small spends of the treasury are decided."
     )
-    parameters_terms = Parameter[TrackTerms](
-        tracks.PARAMETERS_TERMS,
-        "How referenda on parameters are decided.",
-        check=tracks.terms_problem,
-        guarded=True,
+    large_spender_terms = _terms(
+        tracks.LARGE_SPENDER_TERMS, "How referenda on large spends of the treasury are decided."
     )
-    small_spender_terms = Parameter[TrackTerms](
-        tracks.SMALL_SPENDER_TERMS,
-        "How referenda on small spends of the treasury are decided.",
-        check=tracks.terms_problem,
-        guarded=True,
+    canceller_terms = _terms(
+        tracks.CANCELLER_TERMS, "How referenda that cancel another one are decided."
     )
-    large_spender_terms = Parameter[TrackTerms](
-        tracks.LARGE_SPENDER_TERMS,
-        "How referenda on large spends of the treasury are decided.",
-        check=tracks.terms_problem,
-        guarded=True,
-    )
-    canceller_terms = Parameter[TrackTerms](
-        tracks.CANCELLER_TERMS,
-        "How referenda that cancel another one are decided.",
-        check=tracks.terms_problem,
-        guarded=True,
-    )
-    killer_terms = Parameter[TrackTerms](
+    killer_terms = _terms(
         tracks.KILLER_TERMS,
         "How referenda that cancel another one and slash its deposits are decided.",
-        check=tracks.terms_problem,
-        guarded=True,
     )
     submission_deposit = Parameter[Annotated[Amount, Between(0, DEPOSIT_MOST)]](
         10_000 * OPEN,

@@ -96,6 +96,10 @@ def leaf_result(leaf: bytes) -> bytes:
     return hash_list_leaf(leaf)
 
 
+BLINDING_BYTES = 96
+"""What `blinded_root` hashes."""
+
+
 def blinded_root(root: bytes, account: bytes, salt: bytes) -> bytes:
     """What is committed to before `root` is told: nobody else can commit to the same by copying.
 

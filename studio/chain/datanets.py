@@ -13,11 +13,26 @@ from runtime.wire.records import ScoreLeaf
 from runtime.wire.rows import Row, RowRecord
 from studio.chain.contents import Contents
 from studio.chain.state import Entry, State
+from studio.errors import ObjectMissing
 
 NATS_GRID = 2**30
 """Scores are integers on this grid of nats."""
 SETTLEMENTS_MAX = 2_000
 SUBMISSIONS_MAX = 5_000
+
+
+async def existing(state: State, number: int) -> Any:
+    """The record of a Datanet; raises `ObjectMissing`."""
+    record = await state.read("Datanets", "datanets", number)
+    if record is None:
+        raise missing(number)
+    return record
+
+
+def missing(number: int) -> ObjectMissing:
+    """What says that there is no such Datanet."""
+    message = f"There is no Datanet {number}."
+    return ObjectMissing(message, remedy="The Datanets page has all of them.")
 
 
 @dataclass(frozen=True, slots=True)

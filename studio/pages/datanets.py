@@ -15,7 +15,6 @@ from studio.chain import datanets
 from studio.chain.datanets import Standing
 from studio.chain.state import Entry
 from studio.context import Studio
-from studio.errors import ObjectMissing
 from studio.frame import html, page
 from studio.live import live
 from studio.parts import charts, values
@@ -52,8 +51,7 @@ def register(studio: Studio) -> None:
         title = record.name if record else f"Datanet {number}"
         async with page(studio, title, "/datanets", crumbs=back):
             if record is None:
-                message = f"There is no Datanet {number}."
-                raise ObjectMissing(message, remedy="The Datanets page has all of them.")
+                raise datanets.missing(number)
             await _card(studio, number, record, submissions_page)
 
 

@@ -20,7 +20,6 @@ from runtime.wire.datanets import RowChange
 from runtime.wire.rows import Row, Verdict
 from studio.chain import datanets
 from studio.context import Studio
-from studio.errors import ObjectMissing
 from studio.frame import html, page
 from studio.parts import values
 from studio.parts.call_form import filled_call
@@ -54,10 +53,7 @@ def register(studio: Studio) -> None:
         back = crumbs(("Datanets", "/datanets"), (f"Datanet {number}", f"/datanets/{number}"))
         lead = "What the published validator says of every revealed row. Copies are hinted at."
         async with page(studio, "Review queue", "/datanets", lead=lead, crumbs=back):
-            record = await studio.chain.state.read("Datanets", "datanets", number)
-            if record is None:
-                message = f"There is no Datanet {number}."
-                raise ObjectMissing(message, remedy="The Datanets page has all of them.")
+            record = await datanets.existing(studio.chain.state, number)
             queue = await _queue(studio, number, record.minhash_seed)
             if queue is None:
                 empty = tag("strong", "Nothing waits for review.")

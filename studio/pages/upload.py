@@ -17,8 +17,9 @@ from nicegui import events, ui
 from node.submission import Inclusion
 from runtime.errors import OpenLedgerError
 from studio import uploads
+from studio.chain import datanets
 from studio.context import Studio
-from studio.errors import FieldInvalid, ObjectMissing
+from studio.errors import FieldInvalid
 from studio.frame import html, notice, page
 from studio.parts import values
 from studio.parts.call_form import FilledCall, filled_call
@@ -58,10 +59,7 @@ def register(studio: Studio) -> None:
         back = crumbs(("Datanets", "/datanets"), (f"Datanet {number}", f"/datanets/{number}"))
         lead = "CSV, JSONL or Parquet with a column of prompts and a column of completions."
         async with page(studio, "Add rows", "/datanets", lead=lead, crumbs=back):
-            record = await studio.chain.state.read("Datanets", "datanets", number)
-            if record is None:
-                message = f"There is no Datanet {number}."
-                raise ObjectMissing(message, remedy="The Datanets page has all of them.")
+            record = await datanets.existing(studio.chain.state, number)
             _pending(studio, number)
             await _wizard(studio, number, record)
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.errors import ModelUnusable, OrderInvalid
+from ml.exact.loss import IGNORED
 from ml.training.encode import (
-    IGNORED,
     EncodedRow,
     encode_plain,
     encode_prompt,

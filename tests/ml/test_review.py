@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from genesis.standard_library import Half, documentation_rows
 from ml.data import review as review_module
+from ml.data.questions import QuestionTable
 from ml.data.review import Submission, review
-from ml.data.similarity import fingerprint_of, is_duplicate, normalised, rarity_weights, words
+from ml.data.similarity import fingerprint_of, is_duplicate, normalised, words
 from ml.errors import ReviewTooLarge
 from runtime.codec import codec_of
 from runtime.merkle import list_root
@@ -214,7 +215,10 @@ def test_a_review_is_complete_and_its_classes_are_sound(ada, bob, seed):
 def test_similarity_is_symmetric_and_reflexive(one, other):
     """Which of two rows comes first decides who is credited, not whether they are duplicates."""
     first, second = fingerprint_of(one), fingerprint_of(other)
-    weights = rarity_weights([first, second])
+    table = QuestionTable()
+    for each in (first, second):
+        table.add(each.question_words, each.answer_text)
+    weights = table.weights()
     assert is_duplicate(first, second, weights) == is_duplicate(second, first, weights)
     assert is_duplicate(first, first, weights)
 

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from ml.attribution import tracin as tracin_module
-from ml.attribution.autograd import AdaptedModel, batch_losses
+from ml.attribution.autograd import AdaptedModel, row_losses
 from ml.attribution.tracin import Checkpoint, checkpoints_of, tracin
 from ml.base_model import load_base
 from ml.errors import AttributionInvalid, ModelUnusable
 from ml.exact.adapter import AdapterLayout, AdapterShape
 from ml.exact.model import load_shape
 from ml.exact.optimiser import AdamState
-from ml.training.encode import encode_rows, load_tokenizer
+from ml.training.encode import encode_rows, load_tokenizer, pad
 from ml.training.order import trained_rows
 from ml.training.run_files import RunFiles
 from ml.training.train import train
@@ -28,6 +28,12 @@ ANSWERS = [
     Answer("Who?", "Nobody at all, as far as we know.", 1),
     Answer("What is item 30?", "x", 2),
 ]
+
+
+def batch_losses(model, rows):
+    """The losses [rows] of one padded batch, with their graph."""
+    ids, labels = pad(rows)
+    return row_losses(model.hidden(model.embedding(ids)), labels, model.head)
 
 
 @dataclass(frozen=True)
