@@ -27,8 +27,9 @@ from dataclasses import replace
 from typing import Annotated, ClassVar
 
 from pallets.compute import weights
+from pallets.compute.endings import Ending, convicted, ending_of, makes_adapter, refunded
 from pallets.compute.orders import has_private_rows, name_of_use, order_fault, unusable_source
-from pallets.compute.results import conclusion_fault, is_whole
+from pallets.compute.results import conclusion_fault
 from runtime import (
     OPEN,
     PPB,
@@ -51,7 +52,6 @@ from runtime import (
     Weight,
     call,
 )
-from runtime.arithmetic import apply_ppb
 from runtime.hashing import ZERO_HASH
 from runtime.traits import Auditing, Currency, DatanetSource, ModelRegistry, WorkerRegistry
 from runtime.wire.records import (
@@ -351,7 +351,7 @@ class Compute(Pallet, index=22):
         if owner != record.owner:
             raise self.NotYours(job=job)
         if record.state is JobState.OPEN:
-            self._refund(job, record, price=0)
+            self._end(job, record, refunded(), self.account)
             return
         if record.panel:
             raise self.WrongState(job=job, state=record.state)
@@ -412,15 +412,12 @@ class Compute(Pallet, index=22):
         if record.disputed:
             raise self.InDispute(job=job)
         self._require_from(record.deadline)
-        if record.state is JobState.OPEN:
-            self._refund(job, record, price=0)
-        elif record.state is JobState.CLAIMED:
-            self._refund(job, record, 0 if record.aborted else self._price(record))
-        elif record.result is None:
-            self._convict(job, record, Finding.OPEN, self.account)
-            self.currency.destroy(self.account, record.bond)
-        else:
-            self._end_window(job, record, record.result)
+        has_verdict = record.panel and record.result is not None
+        finding = self.audits.panel_finding(job) if has_verdict else Finding.STANDS
+        ending = ending_of(record, finding, self.lapse_ppb.get(), self.levy_ppb.get())
+        self._end(job, record, ending, self.account)
+        if ending.forfeited:
+            self.currency.destroy(self.account, ending.forfeited)
 
     # Helpers: `CheckedWork` for other pallets
 
@@ -448,7 +445,7 @@ class Compute(Pallet, index=22):
     def convict(self, work: int, receiver: bytes) -> int:
         """The result is wrong: what its worker forfeits goes to `receiver`; returns how much."""
         record = self.jobs[work]
-        self._convict(work, record, Finding.WRONG, receiver)
+        self._end(work, record, convicted(record, Finding.WRONG), receiver)
         return record.bond
 
     def uncertified_root(self, work: int) -> bytes:
@@ -498,88 +495,61 @@ class Compute(Pallet, index=22):
 
     # Helpers: how jobs end
 
-    def _end_window(self, job: int, record: Job, result: TrainingOutcome) -> None:
-        """End a job whose result nobody disputes any more."""
-        finding = Finding.STANDS
-        if record.panel:
-            finding = self.audits.panel_finding(job)
-        elif not record.certified:
-            self._refund(job, record, self._price(record))
-            return
-        if finding is Finding.WRONG:
-            self._convict(job, record, finding, self.account)
-            self.currency.destroy(self.account, record.bond)
-        elif finding is Finding.OPEN:
-            self._refund(job, record, price=0)
-        else:
-            self._pay(job, record, result)
-
-    def _pay(self, job: int, record: Job, result: TrainingOutcome) -> None:
-        """Pay the worker for the leaves there are, and register the adapter of a whole run."""
-        worker = self._worker_of(job, record)
-        earned = record.fee * result.leaf_count // record.order.leaf_count
-        levy = apply_ppb(earned, self.levy_ppb.get())
-        self.currency.move_held(record.owner, levy, FEE, self.audits.levy_account())
-        self.currency.move_held(record.owner, earned - levy, FEE, worker)
-        self.workers.note_clean(worker)
-        if record.order.kind is JobKind.TRAIN and is_whole(record, result):
-            order, rows = record.order, record.order.sources[0]
-            self.models.register_adapter(
-                result.adapter, record.owner, order.base_model, job, rows.datanet, rows.version
-            )
-        self._end(job, record, JobState.SETTLED, Finding.STANDS, spent=earned)
-        self.emit(self.Settled(job=job, worker=worker, paid=earned - levy, levy=levy))
-
-    def _refund(self, job: int, record: Job, price: int) -> None:
-        """End a job that came to nothing; the worker, if there is one, pays the price."""
-        if record.worker is not None and price:
-            self.workers.forfeit(record.worker, price, self.account)
-            self.currency.destroy(self.account, price)
-        self._end(job, record, JobState.REFUNDED, Finding.OPEN, forfeited=price)
-        self.emit(self.Refunded(job=job, owner=record.owner, price=price))
-
-    def _convict(self, job: int, record: Job, finding: Finding, receiver: bytes) -> None:
-        """End a job whose result is wrong or withheld; what was locked for it is forfeited."""
-        worker = self._worker_of(job, record)
-        self.workers.forfeit(worker, record.bond, receiver)
-        self.workers.note_convicted(worker)
-        self._end(job, record, JobState.CONVICTED, finding, forfeited=record.bond)
-        self.emit(self.Convicted(job=job, worker=worker, bond=record.bond))
-
-    def _end(
-        self,
-        job: int,
-        record: Job,
-        state: JobState,
-        finding: Finding,
-        *,
-        forfeited: int = 0,
-        spent: int = 0,
-    ) -> None:
-        """Let go of all that is held or locked for a job: `spent` of its fee is paid already."""
+    def _end(self, job: int, record: Job, ending: Ending, receiver: bytes) -> None:
+        """End a job; what its worker forfeits goes to `receiver`."""
         if record.worker is not None:
-            self.claims[record.worker] -= 1
-            self.workers.unlock(record.worker, record.bond - forfeited)
-        if record.panel and finding is not Finding.OPEN:
-            self.currency.move_held(record.owner, record.panel_pay, FEE, self.audits.levy_account())
-            spent += record.panel_pay
+            self._let_go(record.worker, record, ending, receiver)
+        self._divide_fee(record, ending)
         if record.blinded is not None:
-            self.audits.close(job, finding)
-        self.currency.release(record.owner, record.fee + record.panel_pay - spent, FEE)
+            self.audits.close(job, ending.finding)
         for source in record.order.sources:
             self.datanets.end_use(source.datanet, name_of_use(job))
-        self.jobs[job] = replace(record, state=state, disputed=False)
+        if record.result is not None and makes_adapter(record, ending):
+            order, rows = record.order, record.order.sources[0]
+            self.models.register_adapter(
+                record.result.adapter,
+                record.owner,
+                order.base_model,
+                job,
+                rows.datanet,
+                rows.version,
+            )
+        self.jobs[job] = replace(record, state=ending.state, disputed=False)
+        self._tell(job, record, ending)
+
+    def _let_go(self, worker: bytes, record: Job, ending: Ending, receiver: bytes) -> None:
+        """Forfeit and unlock what was locked for a job, and remember how the worker did."""
+        self.claims[worker] -= 1
+        if ending.forfeited:
+            self.workers.forfeit(worker, ending.forfeited, receiver)
+        self.workers.unlock(worker, record.bond - ending.forfeited)
+        if ending.state is JobState.SETTLED:
+            self.workers.note_clean(worker)
+        elif ending.state is JobState.CONVICTED:
+            self.workers.note_convicted(worker)
+
+    def _divide_fee(self, record: Job, ending: Ending) -> None:
+        """Pay worker, auditors and panel of what is held, and give the rest back."""
+        owner = record.owner
+        audit_pay = ending.levy
+        if ending.finding is not Finding.OPEN:
+            audit_pay += record.panel_pay
+        self.currency.move_held(owner, audit_pay, FEE, self.audits.levy_account())
+        self.currency.move_held(owner, ending.paid, FEE, record.worker or owner)
+        rest = record.fee + record.panel_pay - audit_pay - ending.paid
+        self.currency.release(owner, rest, FEE)
+
+    def _tell(self, job: int, record: Job, ending: Ending) -> None:
+        """Emit how a job ended."""
+        worker = record.worker
+        if worker is None or ending.state is JobState.REFUNDED:
+            self.emit(self.Refunded(job=job, owner=record.owner, price=ending.forfeited))
+        elif ending.state is JobState.CONVICTED:
+            self.emit(self.Convicted(job=job, worker=worker, bond=ending.forfeited))
+        else:
+            self.emit(self.Settled(job=job, worker=worker, paid=ending.paid, levy=ending.levy))
 
     # Helpers
-
-    def _price(self, record: Job) -> int:
-        """What a claim costs that is not answered."""
-        return apply_ppb(record.fee, self.lapse_ppb.get())
-
-    def _worker_of(self, job: int, record: Job) -> bytes:
-        if record.worker is None:
-            raise self.WrongState(job=job, state=record.state)
-        return record.worker
 
     def _job(self, job: int, *states: JobState) -> Job:
         record = self.jobs.get(job)
