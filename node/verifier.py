@@ -4,8 +4,11 @@ The node decodes what arrives, sends what must be verified in chunks, and goes o
 until the answer comes.  What arrives while the process is busy waits and goes together, so that a
 burst costs few messages; how much waits is limited by who asks: an HTTP server's open requests.
 
-    request = count (4 bytes), then account (32), signature (64), payload length (4), payload
+    request = count, the payloads' lengths (4 bytes each), and of each account, payload, signature
     answer  = one byte for each: 1 where the signature holds
+
+A request is made by joining what is there: the node's threads share one interpreter, and what one
+of them does the others wait for.
 
 The process ends when its input does: when the node stops, or is killed.
 """
@@ -13,11 +16,13 @@ The process ends when its input does: when the node stops, or is killed.
 from __future__ import annotations
 
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from itertools import chain
 from typing import IO
 
 import trio
@@ -130,22 +135,17 @@ class _Request:
 
 
 def _encode(claims: Sequence[SignatureClaim]) -> bytes:
-    parts = [_number(len(claims))]
-    for account, payload, signature in claims:
-        parts += account, signature, _number(len(payload)), payload
-    return b"".join(parts)
-
-
-def _number(count: int) -> bytes:
-    return count.to_bytes(_LENGTH_BYTES, "big")
+    lengths = [len(payload) for _, payload, _ in claims]
+    return struct.pack(f">I{len(claims)}I", len(claims), *lengths) + b"".join(
+        chain.from_iterable(claims)
+    )
 
 
 def _read_claims(requests: IO[bytes], count: int) -> Iterator[SignatureClaim]:
-    for _ in range(count):
-        account = requests.read(ACCOUNT_BYTES)
-        signature = requests.read(SIGNATURE_BYTES)
-        length = int.from_bytes(requests.read(_LENGTH_BYTES), "big")
-        yield account, requests.read(length), signature
+    lengths = struct.unpack(f">{count}I", requests.read(_LENGTH_BYTES * count))
+    for length in lengths:
+        claim = requests.read(ACCOUNT_BYTES + length + SIGNATURE_BYTES)
+        yield claim[:ACCOUNT_BYTES], claim[ACCOUNT_BYTES:-SIGNATURE_BYTES], claim[-SIGNATURE_BYTES:]
 
 
 def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
