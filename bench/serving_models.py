@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from ml.exact.adapter import CONFIG_FILE, WEIGHTS_FILE
+from ml.exact.adapter import WEIGHTS_FILE
+from ml.lora_config import CONFIG_FILE
 from ml.manifest import manifest_of
 from ml.serving.base import shape_of_config
 from ml.serving.layout import RowLayout

@@ -10,7 +10,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from ml.exact.adapter import CONFIG_FILE, WEIGHTS_FILE
+from ml.exact.adapter import WEIGHTS_FILE
+from ml.lora_config import CONFIG_FILE
 from ml.manifest import manifest_of
 from ml.merged import save_merged
 from ml.serving.adapter import AdapterLimits, load_adapter

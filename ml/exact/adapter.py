@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -21,10 +20,9 @@ from safetensors.torch import load_file, save
 from ml.errors import ModelUnusable
 from ml.exact.shape import MODULES, ModelShape
 from ml.exact.streams import CounterStream
+from ml.lora_config import CONFIG_FILE, read_lora_config, unusable_config
 
-CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
-CONFIG_BYTES_MAX = 65_536
 RANK_MAX = 256
 """The bound of the exact products over the rank (`ml.exact.linears`)."""
 
@@ -188,27 +186,14 @@ def load_tensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def load_adapter_shape(directory: Path) -> AdapterShape:
-    """Read an adapter's shape from its configuration; raises `ModelUnusable`."""
-    path = directory / CONFIG_FILE
-    config = read_json(path, CONFIG_BYTES_MAX)
-    try:
-        shape = AdapterShape(config["r"], config["lora_alpha"], tuple(config["target_modules"]))
-    except (KeyError, TypeError) as error:
-        message = f"{path} is not a LoRA configuration: {error}."
-        raise ModelUnusable(message, remedy="Fetch the adapter's files again.") from error
-    numbers = (shape.rank, shape.alpha)
-    names = all(isinstance(name, str) for name in shape.target_modules)
-    if not names or not all(type(number) is int and number > 0 for number in numbers):
-        message = f"{path} has rank {shape.rank!r}, alpha {shape.alpha!r} or odd target modules."
-        raise ModelUnusable(message, remedy="Fetch the adapter's files again.")
-    return shape
+    """Read an adapter's shape from its configuration; raises `ModelUnusable`.
 
-
-def read_json(path: Path, bytes_max: int) -> Any:
-    """The value of a small JSON file; raises `ModelUnusable`."""
-    try:
-        with path.open("rb") as file:
-            return json.loads(file.read(bytes_max))
-    except (OSError, ValueError, RecursionError) as error:
-        message = f"{path} cannot be read: {error}."
-        raise ModelUnusable(message, remedy="Fetch the model's files again.") from error
+    The exact operators scale by an integer alpha over the rank.
+    """
+    config = read_lora_config(directory / CONFIG_FILE)
+    alpha = config.whole_alpha
+    if alpha is None or alpha < 1:
+        raise unusable_config("lora_alpha", config.alpha, "a positive whole lora_alpha over r")
+    if not config.target_modules:
+        raise unusable_config("target_modules", [], "names of layers as target_modules")
+    return AdapterShape(config.rank, alpha, config.target_modules)

@@ -171,9 +171,18 @@ def _plausible(model: ExactModel, tokens: Sequence[int]) -> tuple[int, ...]:
 
 def state_hashes(states: torch.Tensor) -> Iterator[bytes]:
     """The hash of each `STATE_TOKENS` rows of float32 states, as little-endian bytes."""
+    return hashes_of_states([state_bytes(state) for state in states])
+
+
+def hashes_of_states(states: Sequence[bytes]) -> Iterator[bytes]:
+    """The same of each token's `state_bytes`."""
     for start in range(0, len(states), STATE_TOKENS):
-        part = states[start : start + STATE_TOKENS].numpy().astype("<f4", copy=False)
-        yield _hash_states(part.tobytes())
+        yield _hash_states(b"".join(states[start : start + STATE_TOKENS]))
+
+
+def state_bytes(state: torch.Tensor) -> bytes:
+    """One token's float32 state [width], little-endian."""
+    return state.numpy().astype("<f4", copy=False).tobytes()
 
 
 def _room(shape: ModelShape, tokens_max: int) -> torch.Tensor:

@@ -15,11 +15,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from ml.errors import ModelUnusable
-from ml.exact.adapter import read_json
 from ml.exact.linears import LinearGroup
 from ml.exact.products import Backend, FrozenMatrix
 from ml.exact.rotary import rotary_tables
 from ml.exact.shape import GROUPS, ModelShape, shape_of
+from ml.lora_config import read_json
 
 CONFIG_FILE = "config.json"
 CONFIG_BYTES_MAX = 1_048_576

@@ -6,17 +6,16 @@ refused, and nothing cached can be stale.  Only safetensors is read.
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from ml.errors import ModelUnusable
-from ml.exact.adapter import CONFIG_FILE, WEIGHTS_FILE, load_tensors
+from ml.exact.adapter import WEIGHTS_FILE, load_tensors, peft_name
+from ml.exact.shape import MODULES
+from ml.lora_config import CONFIG_FILE, LoraConfig, read_lora_config
 from ml.manifest import manifest_of
 from ml.serving.errors import AdapterMissing, AdapterRefused
 from ml.serving.layout import RANKS, RowLayout, rank_class
@@ -25,24 +24,8 @@ from ml.serving.rows import NUMBER_BYTES, AdapterRow
 KEY_PREFIX = "base_model.model.model."
 BASE_PREFIX = "openledger:"
 """A base model's name in an adapter that was trained here; its manifest hash in hex follows."""
-CONFIG_BYTES_MAX = 65_536
 HEADER_BYTES_MAX = 1_048_576
 """The most bytes of a weights file beside its numbers."""
-
-_PLAIN: dict[str, tuple[object, ...]] = {
-    "peft_type": ("LORA",),
-    "bias": ("none",),
-    "use_dora": (False, None),
-    "fan_in_fan_out": (False, None),
-    "modules_to_save": (None, []),
-    "rank_pattern": ({}, None),
-    "alpha_pattern": ({}, None),
-    "layer_replication": (None,),
-    "lora_bias": (False, None),
-    "alora_invocation_tokens": (None,),
-    "trainable_token_indices": (None,),
-}
-"""Fields of a configuration and what they may be: anything else is more, or other, than LoRA."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +50,18 @@ def load_adapter(
             remedy="Fetch its files from the content store first.",
         )
     _check_files(directory, adapter_hash, layout)
-    config = _read_config(directory / CONFIG_FILE)
-    rank, scale = _check_config(config, limits)
+    config = _read_config(directory / CONFIG_FILE, limits)
     try:
         tensors = load_tensors(directory / WEIGHTS_FILE)
     except ModelUnusable as error:
         raise _refused(WEIGHTS_FILE, error.message, "readable safetensors weights") from error
-    return AdapterRow(adapter_hash, rank_class(rank), scale, _pack(tensors, rank, scale, layout))
+    return AdapterRow(
+        adapter_hash,
+        rank_class(config.rank),
+        config.scale,
+        _pack(tensors, config.rank, layout),
+        _is_verifiable(config, tensors, layout),
+    )
 
 
 def _refused(field: str, found: object, wanted: str) -> AdapterRefused:
@@ -106,42 +94,35 @@ def _weights_bytes_max(layout: RowLayout) -> int:
     return 2 * NUMBER_BYTES * layout.size(RANKS[-1]) + HEADER_BYTES_MAX
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+def _read_config(path: Path, limits: AdapterLimits) -> LoraConfig:
+    """Read a configuration that fits the base model and the slots."""
     try:
-        size_bytes = path.stat().st_size
-        if size_bytes > CONFIG_BYTES_MAX:
-            raise _refused(f"{CONFIG_FILE} size", size_bytes, f"at most {CONFIG_BYTES_MAX} bytes")
-        config = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise _refused(CONFIG_FILE, str(error), "a readable JSON configuration") from error
-    if not isinstance(config, dict):
-        raise _refused(CONFIG_FILE, type(config).__name__, "a JSON object as configuration")
+        config = read_lora_config(path)
+    except ModelUnusable as error:
+        raise AdapterRefused(error.message, remedy=error.remedy) from error
+    base, wanted = config.base_model, BASE_PREFIX + limits.base_hash.hex()
+    # Others write a path or a hub's name there, which says nothing: the tensors' shapes decide.
+    if base.startswith(BASE_PREFIX) and base != wanted:
+        raise _refused("base_model_name_or_path", base, f"the base model {wanted}")
+    if config.rank > limits.rank_max:
+        raise _refused("r", config.rank, f"a rank r from 1 to {limits.rank_max}")
     return config
 
 
-def _check_config(config: dict[str, Any], limits: AdapterLimits) -> tuple[int, float]:
-    """Return rank and scale of a configuration without any feature that is not plain LoRA."""
-    for field, allowed in _PLAIN.items():
-        found = config.get(field, allowed[-1] if field not in {"peft_type", "bias"} else "absent")
-        if found not in allowed:
-            raise _refused(field, found, f"{field} = {allowed[0]!r}")
-    base = config.get("base_model_name_or_path")
-    wanted = BASE_PREFIX + limits.base_hash.hex()
-    # Others write a path or a hub's name there, which says nothing: the tensors' shapes decide.
-    if isinstance(base, str) and base.startswith(BASE_PREFIX) and base != wanted:
-        raise _refused("base_model_name_or_path", base, f"the base model {wanted}")
-    rank, alpha = config.get("r"), config.get("lora_alpha")
-    if not isinstance(rank, int) or isinstance(rank, bool) or not 1 <= rank <= limits.rank_max:
-        raise _refused("r", rank, f"a rank r from 1 to {limits.rank_max}")
-    if not isinstance(alpha, int | float) or isinstance(alpha, bool) or not math.isfinite(alpha):
-        raise _refused("lora_alpha", alpha, "a finite number as lora_alpha")
-    divisor = math.sqrt(rank) if config.get("use_rslora") else rank
-    return rank, alpha / divisor
+def _is_verifiable(config: LoraConfig, tensors: Iterable[str], layout: RowLayout) -> bool:
+    """Whether `ml.exact.adapter` reads the adapter too: all layers have all target modules."""
+    targets = config.target_modules
+    names = {
+        peft_name(layer, module, part)
+        for layer in range(layout.shape.layer_count)
+        for module in targets
+        for part in ("A", "B")
+        if module in MODULES
+    }
+    return (config.whole_alpha or 0) >= 1 and set(tensors) == names
 
 
-def _pack(
-    tensors: dict[str, torch.Tensor], rank: int, scale: float, layout: RowLayout
-) -> torch.Tensor:
+def _pack(tensors: dict[str, torch.Tensor], rank: int, layout: RowLayout) -> torch.Tensor:
     """Lay the tensors out as one row; raises `AdapterRefused` for one that has no place there."""
     width = rank_class(rank)
     values = torch.zeros(layout.size(width))
@@ -160,7 +141,7 @@ def _pack(
         if half == "A":
             down[:rank].copy_(tensor)
         else:
-            up[:rank].copy_(tensor.t().to(torch.float32) * scale)
+            up[:rank].copy_(tensor.t())
     if not tensors:
         raise _refused(WEIGHTS_FILE, "empty", "at least one changed layer")
     return values

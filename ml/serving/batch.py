@@ -1,6 +1,7 @@
 """The batch: requests in slots, each with its adapter, its pages and the tokens it has so far.
 
-A step computes whole chunks of prompts, up to a budget, and then one token of every answer.
+A step computes whole chunks of prompts, up to a budget, and one token of every answer that has
+begun, in one forward pass.
 
 Invariants:
 
@@ -21,10 +22,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from ml.serving.base import BaseModel
+from ml.exact.inference import state_bytes
 from ml.serving.errors import AdapterRefused, EngineStopped
-from ml.serving.layout import RowLayout
-from ml.serving.network import Pass, forward
 from ml.serving.pages import (
     BLANK_PAGE,
     IDLE_PAGE,
@@ -34,9 +33,9 @@ from ml.serving.pages import (
     page_count_of,
     page_hashes,
 )
-from ml.serving.requests import FinishReason, GenerationRequest, TokenStep
-from ml.serving.sampling import choose_token, logprobs_of
-from ml.serving.slab import Slab
+from ml.serving.passes import Network, Pass
+from ml.serving.requests import ExactToken, FinishReason, GenerationRequest, TokenStep
+from ml.serving.sampling import logprobs_of
 from ml.serving.ticket import Ticket
 
 
@@ -107,22 +106,21 @@ class AnswerBatch:
 
     def __init__(
         self,
-        base: BaseModel,
-        layout: RowLayout,
+        network: Network,
         limits: BatchLimits,
         end_tokens: frozenset[int],
     ) -> None:
         """Reserve slots and pages; nothing runs."""
-        device = base.embedding.device
-        self._base = base
+        device = network.device
+        self._network = network
         self._end_tokens = end_tokens
         self._limits = limits
         self._device = device
-        self._slab = Slab(layout, limits.slot_count, limits.rank_max, device)
-        self._past = KeyValuePages(base.shape, limits.page_count, device)
+        self._slab = network.slab(limits.slot_count, limits.rank_max)
+        self._past = KeyValuePages(network.shape, limits.page_count, device)
         self._table = PageTable(limits.page_count)
         self._answers: list[_Answer | None] = [None] * limits.slot_count
-        width = page_count_of(base.shape.positions_max)
+        width = page_count_of(network.shape.positions_max)
         self._pages = torch.full((limits.slot_count, width), IDLE_PAGE, device=device)
         self._started_count = 0
         self.counters = BatchCounters()
@@ -160,14 +158,27 @@ class AnswerBatch:
         return True
 
     def step(self) -> None:
-        """Compute some chunks of prompts, then a token of every answer that has begun."""
+        """Compute some chunks of prompts, and a token of every answer that has begun."""
         for answer in self._running():
             if answer.ticket.cancelled:
                 self._end(answer)
-        for answers in self._next_chunks():
-            self._compute_chunk(answers)
         self._close_gaps()
-        self._decode()
+        decoding = [answer for answer in self._running() if not answer.remaining_count]
+        chunks = self._next_chunks()
+        passes = [self._chunk_pass(answers) for answers in chunks]
+        if decoding:
+            passes.append(self._decoding_pass(decoding))
+        if not passes:
+            return
+        hidden = self._network.forward(self._past, passes)
+        last: list[tuple[_Answer, int]] = []
+        start = 0
+        for answers, each in zip(chunks, passes, strict=False):
+            last += self._finish_chunk(answers, start, each.tokens.shape[1])
+            start += each.size
+        last += [(answer, start + answer.slot) for answer in decoding]
+        if last:
+            self._extend([answer for answer, _ in last], hidden[[row for _, row in last]])
 
     def fail_all(self, error: EngineStopped) -> None:
         """End every request with `error`."""
@@ -200,8 +211,8 @@ class AnswerBatch:
                 budget -= count
         return list(groups.values())
 
-    def _compute_chunk(self, answers: Sequence[_Answer]) -> None:
-        """Compute the next chunk of each prompt; all begin at one position and have one size."""
+    def _chunk_pass(self, answers: Sequence[_Answer]) -> Pass:
+        """The next chunk of each prompt; all begin at one position and have one size."""
         start = answers[0].computed_count
         count_max = min(answers[0].remaining_count, self._limits.chunk_tokens)
         width = page_count_of(count_max) * PAGE_TOKENS
@@ -213,30 +224,31 @@ class AnswerBatch:
             tokens[row, : len(piece)] = torch.tensor(piece)
         pages = torch.tensor([answer.pages[: end // PAGE_TOKENS] for answer in answers])
         slots = [answer.slot for answer in answers]
-        positions = torch.arange(start, end, device=self._device).expand(len(answers), width)
-        hidden = forward(
-            self._base,
-            self._past,
-            Pass(
-                tokens.to(self._device),
-                positions,
-                pages.to(self._device),
-                self._slab.adapters_of(slots, slots),
-            ),
+        return Pass(
+            tokens.to(self._device),
+            torch.arange(start, end, device=self._device).expand(len(answers), width),
+            pages.to(self._device),
+            self._slab.adapters_of(slots, slots),
         )
-        self.counters.prompt_tokens += sum(min(each.remaining_count, width) for each in answers)
-        last = []
+
+    def _finish_chunk(
+        self, answers: Sequence[_Answer], first: int, width: int
+    ) -> list[tuple[_Answer, int]]:
+        """Note that the chunks were computed; the answers that begin, and their last states' rows.
+
+        The chunks' states begin at row `first`, `width` of them for each answer.
+        """
+        begun = []
         for row, answer in enumerate(answers):
-            answer.computed_count += min(answer.remaining_count, width)
+            start = answer.computed_count
+            count = min(answer.remaining_count, width)
+            self.counters.prompt_tokens += count
+            answer.computed_count += count
             self._publish(answer, start // PAGE_TOKENS)
             if not answer.remaining_count:
-                last.append((row, answer, len(answer.request.prompt_tokens) - 1 - start))
-        if last:
-            rows, finished, places = zip(*last, strict=True)
-            states = hidden[torch.tensor(rows), torch.tensor(places)]
-            for answer in finished:
                 self._begin(answer)
-            self._extend(finished, self._base.head(states))
+                begun.append((answer, first + row * width + count - 1))
+        return begun
 
     def _publish(self, answer: _Answer, first: int) -> None:
         whole = min(answer.computed_count // PAGE_TOKENS, len(answer.hashes))
@@ -249,10 +261,8 @@ class AnswerBatch:
         self._pages[slot] = BLANK_PAGE
         self._pages[slot, : len(answer.pages)] = torch.tensor(answer.pages, device=self._device)
 
-    def _decode(self) -> None:
-        answers = [answer for answer in self._running() if not answer.remaining_count]
-        if not answers:
-            return
+    def _decoding_pass(self, answers: Sequence[_Answer]) -> Pass:
+        """The last token of each answer; row n is slot n."""
         count = answers[-1].slot + 1
         self.counters.steps += 1
         self.counters.rows += count
@@ -261,39 +271,34 @@ class AnswerBatch:
         for answer in answers:
             tokens[answer.slot] = answer.tokens[-1]
             positions[answer.slot] = answer.position
-        hidden = forward(
-            self._base,
-            self._past,
-            Pass(
-                torch.tensor(tokens, device=self._device)[:, None],
-                torch.tensor(positions, device=self._device)[:, None],
-                self._pages[:count, : page_count_of(max(positions) + 1)],
-                self._slab.adapters_of(range(count), [answer.slot for answer in answers]),
-            ),
+        return Pass(
+            torch.tensor(tokens, device=self._device)[:, None],
+            torch.tensor(positions, device=self._device)[:, None],
+            self._pages[:count, : page_count_of(max(positions) + 1)],
+            self._slab.adapters_of(range(count), [answer.slot for answer in answers]),
         )
-        states = hidden[:, 0]
-        if count != len(answers):
-            states = states[torch.tensor([answer.slot for answer in answers])]
-        self._extend(answers, self._base.head(states))
 
-    def _extend(self, answers: Sequence[_Answer], logits: torch.Tensor) -> None:
-        """Choose the next token of each answer from its row of `logits`, and hand it on."""
-        largest, first = logits.max(dim=-1)
-        finite, greedy = torch.isfinite(largest).tolist(), first.tolist()
-        for row, answer in enumerate(answers):
-            if not finite[row]:
-                answer.ticket.fail(_not_finite(answer.request))
-                self._end(answer)
-                continue
-            token = greedy[row]
-            if not answer.request.is_greedy:
-                token = choose_token(logits[row], answer.request, answer.tokens)
-            self._take(answer, token, logits[row])
+    def _extend(self, answers: Sequence[_Answer], states: torch.Tensor) -> None:
+        """Choose the next token of each answer from its row of states, and hand it on."""
+        logits = self._network.logits(states)
+        finite: list[bool] = torch.isfinite(logits.amax(dim=-1)).tolist()
+        good = [row for row, is_finite in enumerate(finite) if is_finite]
+        for row in set(range(len(answers))).difference(good):
+            answers[row].ticket.fail(_not_finite(answers[row].request))
+            self._end(answers[row])
+        chosen = self._network.choose(
+            logits if len(good) == len(answers) else logits[good],
+            [(answers[row].request, answers[row].tokens) for row in good],
+        )
+        for row, token in zip(good, chosen, strict=True):
+            self._take(answers[row], token, logits[row], states[row])
 
-    def _take(self, answer: _Answer, token: int, logits: torch.Tensor) -> None:
-        request = answer.request
+    def _take(self, answer: _Answer, token: int, logits: torch.Tensor, state: torch.Tensor) -> None:
+        request, exact = answer.request, None
+        if request.lane == "verifiable":
+            exact = ExactToken(token, state_bytes(state))
         if token in self._end_tokens:
-            answer.ticket.put_step(TokenStep(None, "stop"))
+            answer.ticket.put_step(TokenStep(None, "stop", exact=exact))
             self._end(answer)
             return
         answer.tokens.append(token)
@@ -301,7 +306,7 @@ class AnswerBatch:
         stated = None
         if request.logprobs is not None:
             stated = logprobs_of(logits, token, request.logprobs)
-        answer.ticket.put_step(TokenStep(token, finish, stated))
+        answer.ticket.put_step(TokenStep(token, finish, stated, exact))
         if finish:
             self._end(answer)
 

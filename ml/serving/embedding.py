@@ -12,30 +12,29 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
-from ml.serving.base import BaseModel
-from ml.serving.network import Pass, forward
 from ml.serving.pages import PAGE_TOKENS, KeyValuePages, PageTable, page_count_of
+from ml.serving.passes import Network, Pass
 from ml.serving.slab import SlotAdapters
 
-_NO_ADAPTERS = SlotAdapters((), slice(0, 1), 0)
+_NO_ADAPTERS = SlotAdapters((), slice(0, 1), 0, torch.ones(1))
 
 
 class Embedder:
     """Computes one text at a time; threads may share it."""
 
-    def __init__(self, base: BaseModel, chunk_tokens: int) -> None:
+    def __init__(self, network: Network, chunk_tokens: int) -> None:
         """Reserve the pages of one text; `chunk_tokens` is a multiple of the page's."""
-        count = page_count_of(base.shape.positions_max)
-        self._base = base
+        count = page_count_of(network.shape.positions_max)
+        self._network = network
         self._chunk_tokens = chunk_tokens
-        self._past = KeyValuePages(base.shape, count, base.embedding.device)
+        self._past = KeyValuePages(network.shape, count, network.device)
         self._pages = PageTable(count).allocate(count) or []
         self._turn = threading.Lock()
 
     def embed(self, tokens: Sequence[int]) -> list[float]:
         """The vector, as wide as the base model, of 1 token up to a whole context."""
         with self._turn, torch.inference_mode():
-            total = torch.zeros(self._base.shape.width, device=self._base.embedding.device)
+            total = torch.zeros(self._network.shape.width, device=self._network.device)
             for start in range(0, len(tokens), self._chunk_tokens):
                 total += self._states(tokens, start).sum(0)
             return functional.normalize(total, dim=0).tolist()
@@ -47,11 +46,11 @@ class Embedder:
         # What pads a chunk to whole pages is masked for all real tokens, which come before it.
         padded = torch.zeros(1, end - start, dtype=torch.int64)
         padded[0, : len(piece)] = torch.tensor(piece)
-        device = self._base.embedding.device
+        device = self._network.device
         batch = Pass(
             padded.to(device),
             torch.arange(start, end, device=device)[None],
             torch.tensor([self._pages[: end // PAGE_TOKENS]], device=device),
             _NO_ADAPTERS,
         )
-        return forward(self._base, self._past, batch)[0, : len(piece)]
+        return self._network.forward(self._past, [batch])[: len(piece)]

@@ -8,6 +8,7 @@ Invariants:
 - The same request gives the same tokens whatever else is in the batch (precision `int8`; in
   `float32` but for the last bit of a sum).
 - A bad adapter or request fails itself only; the engine goes on.
+- An engine computes one lane.  The lanes of a server share the shelf of adapters, nothing else.
 
 Prior art: Punica and S-LoRA (many adapters in one batch), Orca (batches that change between two
 tokens), vLLM (paged keys and values), LoRAX (adapters loaded while others are served).
@@ -25,17 +26,19 @@ import torch
 from ml.manifest import manifest_of
 from ml.serving.adapter import AdapterLimits
 from ml.serving.admission import Admission, QueueLimits
-from ml.serving.base import load_base_model
 from ml.serving.batch import AnswerBatch, BatchLimits
-from ml.serving.embedding import Embedder
 from ml.serving.errors import AdapterRefused, EngineStopped, RequestRefused, ServingError
+from ml.serving.exact import ExactNetwork
 from ml.serving.layout import RANKS, RowLayout
 from ml.serving.linears import Precision
 from ml.serving.merging import Merge
+from ml.serving.network import FloatNetwork
 from ml.serving.packed import PackedRows
 from ml.serving.pages import PAGE_TOKENS, page_count_of
-from ml.serving.requests import GenerationRequest, check_request
+from ml.serving.passes import Network
+from ml.serving.requests import GenerationRequest, Lane, check_request
 from ml.serving.residents import Residents
+from ml.serving.rows import AdapterRow
 from ml.serving.shelf import Shelf
 from ml.serving.ticket import Ticket
 
@@ -47,8 +50,11 @@ PACKED_FOLDER = ".packed"
 class EngineSettings:
     """The engine's limits; everything that grows has one here."""
 
+    lane: Lane = "fast"
     precision: Precision = "int8"
+    """Of the lane `fast`."""
     device: str = "cpu"
+    """Of the lane `fast`; exact answers are computed on the CPU."""
     slots: int = 32
     """Answers computed at once."""
     rank_max: int = RANKS[-1]
@@ -96,33 +102,21 @@ class Engine:
         adapters: Path,
         settings: EngineSettings | None = None,
         end_tokens: frozenset[int] = frozenset(),
+        shelf: Shelf | None = None,
     ) -> None:
         """Load the base model; adapters are read from `adapters/<hash in hex>/` when first asked.
 
-        `end_tokens` end an answer beside those that the model names.  Somebody must call `step`
-        for anything to be answered: `start` lets a thread do it.  Raises `ModelUnusable`.
+        `end_tokens` end an answer beside those that the model names; a `shelf` is that of another
+        engine of the same folders.  Somebody must call `step` for anything to be answered: `start`
+        lets a thread do it.  Raises `ModelUnusable`.
         """
         self.settings = settings or EngineSettings()
         self.base_hash = manifest_of(base_model).hash()
-        device = torch.device(self.settings.device)
-        self._base = load_base_model(
-            base_model, self.settings.precision, self.settings.context_tokens_max, device
-        )
-        layout = RowLayout(self._base.shape)
-        self._residents = Residents(self.settings.adapters_resident_bytes)
-        self._shelf = Shelf(
-            adapters,
-            PackedRows(
-                adapters / PACKED_FOLDER, self.base_hash, layout, self.settings.packed_bytes_max
-            ),
-            self._residents,
-            layout,
-            AdapterLimits(self.base_hash, self.settings.rank_max),
-        )
+        self.network = _load_network(base_model, self.settings)
+        self.shelf = shelf or self._open_shelf(adapters)
         self._batch = AnswerBatch(
-            self._base, layout, _batch_limits(self.settings), self._base.end_tokens | end_tokens
+            self.network, _batch_limits(self.settings), self.network.end_tokens | end_tokens
         )
-        self.embedder = Embedder(self._base, self.settings.chunk_tokens)
         self._admission = Admission(_queue_limits(self.settings))
         self._loader = threading.Thread(target=self._load, name="adapter loader", daemon=True)
         self._loader.start()
@@ -131,17 +125,17 @@ class Engine:
     @property
     def context_tokens_max(self) -> int:
         """The most tokens of prompt and output together."""
-        return self._base.shape.positions_max
+        return self.network.shape.positions_max
 
     @property
     def width(self) -> int:
         """How many numbers the base model's vectors have."""
-        return self._base.shape.width
+        return self.network.shape.width
 
     @property
     def vocabulary_size(self) -> int:
         """How many tokens the base model knows."""
-        return len(self._base.embedding)
+        return self.network.vocabulary_size
 
     def submit(self, request: GenerationRequest) -> Ticket:
         """Queue a request; raises `RequestRefused`, `QueueFull` and `EngineStopped`.
@@ -152,6 +146,12 @@ class Engine:
         if isinstance(request.adapter, Merge):
             request.adapter.check()
         self._check_room(request)
+        if request.lane != self.settings.lane:
+            raise RequestRefused(
+                f"The request's lane is {request.lane!r}.",
+                remedy=f"This engine answers in the lane {self.settings.lane!r} alone.",
+                parameter="lane",
+            )
         ticket = Ticket(request)
         self._admission.put(ticket)
         return ticket
@@ -191,14 +191,23 @@ class Engine:
             running=self._batch.running_count,
             ready=self._admission.ready_count,
             waiting=self._admission.waiting_count,
-            adapters_resident=self._residents.count,
-            adapters_resident_bytes=self._residents.used_bytes,
+            adapters_resident=self.shelf.residents.count,
+            adapters_resident_bytes=self.shelf.residents.used_bytes,
             adapters_found_in={
-                str(tier): count for tier, count in dict(self._shelf.found_in).items()
+                str(tier): count for tier, count in dict(self.shelf.found_in).items()
             },
-            adapters_unwritten=self._shelf.unwritten_count,
+            adapters_unwritten=self.shelf.unwritten_count,
             batch=asdict(self._batch.counters),
         )
+
+    def _open_shelf(self, adapters: Path) -> Shelf:
+        settings, layout = self.settings, RowLayout(self.network.shape)
+        packed = PackedRows(
+            adapters / PACKED_FOLDER, self.base_hash, layout, settings.packed_bytes_max
+        )
+        residents = Residents(settings.adapters_resident_bytes)
+        limits = AdapterLimits(self.base_hash, settings.rank_max)
+        return Shelf(adapters, packed, residents, layout, limits)
 
     def _check_room(self, request: GenerationRequest) -> None:
         tokens, limit = len(request.prompt_tokens) + request.tokens_max, self.settings.cache_tokens
@@ -222,7 +231,7 @@ class Engine:
     def _release(self, ticket: Ticket) -> None:
         """Let go of the row in memory: the slot has a copy."""
         if ticket.row is not None:
-            self._shelf.release(ticket.row)
+            self.shelf.release(ticket.row)
             ticket.row = None
 
     def _drop_waiting(self, error: ServingError) -> None:
@@ -255,15 +264,32 @@ class Engine:
         adapter = ticket.request.adapter
         try:
             if adapter is not None:
-                ticket.row = self._shelf.fetch(adapter)
+                ticket.row = self.shelf.fetch(adapter)
                 ticket.shares_ppb = ticket.row.shares_ppb
+                self._check_lane(ticket.row)
         except ServingError as error:
-            ticket.fail(error)
+            self._drop(ticket, error)
         except Exception as error:  # noqa: BLE001 # an odd file must not end the thread
             message = f"The adapter cannot be loaded: {error!r}."
-            ticket.fail(AdapterRefused(message, remedy="Fetch its files again."))
+            self._drop(ticket, AdapterRefused(message, remedy="Fetch its files again."))
         else:
             ticket.put_ready()
+
+    def _check_lane(self, row: AdapterRow) -> None:
+        if self.settings.lane == "verifiable" and not row.verifiable:
+            raise AdapterRefused(
+                f"The adapter {row.key.hex()} is a merge, has a scale that is not a whole "
+                "lora_alpha over its rank, or leaves out layers.",
+                remedy="Ask for it in the lane 'fast': the exact operators do not read it.",
+            )
+
+
+def _load_network(base_model: Path, settings: EngineSettings) -> Network:
+    positions_max = settings.context_tokens_max
+    if settings.lane == "verifiable":
+        return ExactNetwork.load(base_model, positions_max)
+    device = torch.device(settings.device)
+    return FloatNetwork.load(base_model, settings.precision, positions_max, device)
 
 
 def _stopped() -> EngineStopped:

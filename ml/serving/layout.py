@@ -5,8 +5,8 @@ A row is the whole adapter as one contiguous float32 vector, at the rank of its 
 layer and group the row holds
 
     down   [rank, modules, inputs]            the A's, a rank of all modules side by side
-    up     [modules, rank, outputs]           the B's transposed, times alpha / rank; one such part
-                                              for each run of modules with as many outputs
+    up     [modules, rank, outputs]           the B's transposed; one such part for each run of
+                                              modules with as many outputs
 
 so that a step multiplies by all A's of a group at once, and by all B's of a run at once.
 

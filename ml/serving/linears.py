@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 
 Precision = Literal["int8", "float32"]
-"""How base linears are computed: `int8` is the lane `fast`; `float32` is what PEFT computes."""
+"""How base linears are computed: `int8` for the lane `fast`; `float32` is what PEFT computes."""
 
 Linear = Callable[[torch.Tensor], torch.Tensor]
 """Maps float32 [..., inputs] to a new float32 [..., outputs]."""

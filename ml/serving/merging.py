@@ -76,7 +76,7 @@ class Merge:
 
 
 Place = tuple[torch.Tensor, torch.Tensor]
-"""A [rank, inputs] and B transposed [rank, outputs] of one module, the B scaled."""
+"""A [rank, inputs] and B transposed [rank, outputs] of one module."""
 
 
 def merge_rows(merge: Merge, rows: Sequence[AdapterRow], layout: RowLayout) -> AdapterRow:
@@ -97,54 +97,47 @@ def merge_rows(merge: Merge, rows: Sequence[AdapterRow], layout: RowLayout) -> A
     values = torch.zeros(layout.size(rank))
     targets = layout.places(values, rank)
     sources = [layout.places(row.values, row.rank) for row in rows]
-    weights = [weight / PPB for weight in merge.weights_ppb]
+    # Whatever is merged has the scale 1 afterwards.
+    factors = [
+        weight / PPB * row.scale for weight, row in zip(merge.weights_ppb, rows, strict=True)
+    ]
     sizes = [0.0] * len(rows)
     for name, target in targets.items():
         places = [source[name] for source in sources]
         if merge.method == "linear":
-            found = _add_linear(target, places, weights)
+            found = _add_linear(target, places, factors)
         else:
-            scales = [row.scale for row in rows]
-            found = _add_ties(target, places, weights, scales, merge.density_ppb / PPB)
+            found = _add_ties(target, places, factors, merge.density_ppb / PPB)
         sizes = [size + own for size, own in zip(sizes, found, strict=True)]
-    return AdapterRow(merge.hash(), rank, 1.0, values, _shares(merge, sizes))
+    return AdapterRow(merge.hash(), rank, 1.0, values, shares_ppb=_shares(merge, sizes))
 
 
-def _add_linear(target: Place, places: Sequence[Place], weights: Sequence[float]) -> list[float]:
+def _add_linear(target: Place, places: Sequence[Place], factors: Sequence[float]) -> list[float]:
     """Put the adapters side by side; returns the squared norm of what each adds."""
     start, norms = 0, []
-    for (down, up), weight in zip(places, weights, strict=True):
+    for (down, up), factor in zip(places, factors, strict=True):
         rank = down.shape[0]
         target[0][start : start + rank].copy_(down)
-        torch.mul(up, weight, out=target[1][start : start + rank])
+        torch.mul(up, factor, out=target[1][start : start + rank])
         start += rank
         # |B A|^2 without the product: the sum over (A A^T) * (B^T B).
-        norms.append(weight**2 * float(((down @ down.t()) * (up @ up.t())).sum()))
+        norms.append(factor**2 * float(((down @ down.t()) * (up @ up.t())).sum()))
     return norms
 
 
 def _add_ties(
-    target: Place,
-    places: Sequence[Place],
-    weights: Sequence[float],
-    scales: Sequence[float],
-    density: float,
+    target: Place, places: Sequence[Place], factors: Sequence[float], density: float
 ) -> list[float]:
     """Merge A and B apart; returns how much of each adapter was kept."""
     kept = [0.0] * len(places)
-    factors = [
-        math.sqrt(weight * abs(scale)) for weight, scale in zip(weights, scales, strict=True)
-    ]
+    # A and B share the size of a factor; its sign is B's, as PEFT has it.
+    roots = [math.sqrt(abs(factor)) for factor in factors]
     for half in (0, 1):
-        # The B's in a row have the scale as a factor; TIES votes by the bare ones, as PEFT does.
-        bare = [
-            place[half] / (scale or 1.0) if half else place[half]
-            for place, scale in zip(places, scales, strict=True)
-        ]
         signed = [
-            math.copysign(factor, scale) if half else factor
-            for factor, scale in zip(factors, scales, strict=True)
+            math.copysign(root, factor) if half else root
+            for root, factor in zip(roots, factors, strict=True)
         ]
+        bare = [place[half] for place in places]
         rank = max(tensor.shape[0] for tensor in bare)
         stacked = torch.stack([_padded(_trimmed(tensor, density), rank) for tensor in bare])
         elected = torch.where(stacked.sum(dim=0) >= 0, 1.0, -1.0)

@@ -22,7 +22,7 @@ from ml.serving.errors import RowDamaged
 from ml.serving.layout import RANKS, RowLayout
 from ml.serving.rows import NUMBER_BYTES, AdapterRow
 
-FORMAT_VERSION = "1"
+FORMAT_VERSION = "2"
 HEADER_BYTES_MAX = 4_096
 _LENGTH_BYTES = 8
 
@@ -61,6 +61,7 @@ class PackedRows:
             "version": FORMAT_VERSION,
             "rank": str(row.rank),
             "scale": row.scale.hex(),
+            "verifiable": str(int(row.verifiable)),
             "sum": str(_sum_of(row.values)),
         }
         data = save({"row": row.values}, metadata=metadata)
@@ -113,7 +114,7 @@ class PackedRows:
             read_bytes += count
         if read_bytes != size * NUMBER_BYTES or _sum_of(values) != int(metadata["sum"]):
             raise _damaged(key, "its numbers are not those that were written")
-        return AdapterRow(key, rank, scale, values)
+        return AdapterRow(key, rank, scale, values, metadata["verifiable"] == "1")
 
 
 def _sum_of(values: torch.Tensor) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ml.exact.sampling import TEMPERATURE_MIN, Sampler
 from ml.serving.errors import RequestRefused
 from ml.serving.merging import Merge
 from runtime.types import PPB
@@ -17,7 +18,12 @@ STOP_CHARACTERS_MAX = 256
 LOGPROBS_MAX = 20
 TOP_K_MAX = 1_000_000
 
+SEED_BYTES = 8
+
 FinishReason = Literal["stop", "length"]
+Lane = Literal["fast", "verifiable"]
+"""Int8 products and float32 beside them, or the exact operators, which a prefill checks."""
+LANES: tuple[Lane, ...] = ("fast", "verifiable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,7 @@ class GenerationRequest:
     """The same for each time it has it."""
     logprobs: int | None = None
     """State each token's log-probability and those of so many likeliest ones."""
+    lane: Lane = "fast"
 
     @property
     def adapter_key(self) -> bytes | None:
@@ -64,12 +71,23 @@ class TokenLogprobs:
 
 
 @dataclass(frozen=True, slots=True)
+class ExactToken:
+    """A token of the lane `verifiable`, the one that ends an answer included."""
+
+    token: int
+    state: bytes
+    """The last hidden state that it was chosen from, float32, little-endian."""
+
+
+@dataclass(frozen=True, slots=True)
 class TokenStep:
     """A step of an answer in tokens: a token, or why the answer ends, or both."""
 
     token: int | None
     finish: FinishReason | None
     logprobs: TokenLogprobs | None = None
+    exact: ExactToken | None = None
+    """In the lane `verifiable`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +111,36 @@ class TokenEvent:
     """Why the answer ends here; None while it goes on."""
     stated: StatedToken | None = None
     """The token that was added, if its log-probability was asked for."""
+
+
+def sampler_of(request: GenerationRequest) -> Sampler:
+    """How the lane `verifiable` chooses tokens."""
+    seed = request.seed.to_bytes(SEED_BYTES, "big")
+    return Sampler(request.temperature_ppb / PPB, seed)
+
+
+def _lane_checks(request: GenerationRequest) -> tuple[tuple[bool, str, object, str], ...]:
+    """What the lane `verifiable` does not offer: cuts and penalties are not exact operators."""
+    if request.lane != "verifiable":
+        return ()
+    least_ppb = round(TEMPERATURE_MIN * PPB)
+    return (
+        (
+            not 0 < request.temperature_ppb < least_ppb,
+            "temperature",
+            request.temperature_ppb / PPB,
+            f"0, or at least {TEMPERATURE_MIN} in the lane 'verifiable'",
+        ),
+        *(
+            (found == neutral, name, found / PPB, "left out in the lane 'verifiable'")
+            for name, found, neutral in (
+                ("top_p", request.top_p_ppb, PPB),
+                ("top_k", request.top_k * PPB, 0),
+                ("presence_penalty", request.presence_penalty_ppb, 0),
+                ("frequency_penalty", request.frequency_penalty_ppb, 0),
+            )
+        ),
+    )
 
 
 def check_request(request: GenerationRequest, context_tokens_max: int, vocabulary: int) -> None:
@@ -128,6 +176,7 @@ def check_request(request: GenerationRequest, context_tokens_max: int, vocabular
             len(request.stops),
             f"at most {STOPS_MAX} texts of 1 to {STOP_CHARACTERS_MAX} characters",
         ),
+        *_lane_checks(request),
     )
     for holds, parameter, found, wanted in checks:
         if not holds:

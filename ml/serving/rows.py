@@ -19,9 +19,11 @@ class AdapterRow:
     rank: int
     """One of `ml.serving.layout.RANKS`."""
     scale: float
-    """alpha / rank, which the B's in the row already have as a factor."""
+    """alpha / rank, which the B's in the row have not as a factor yet."""
     values: torch.Tensor
     """float32 [size], laid out by `ml.serving.layout.RowLayout`."""
+    verifiable: bool = False
+    """Whether the exact operators read the adapter too: `ml.exact.adapter.load_adapter`."""
     shares_ppb: tuple[int, ...] = ()
     """Of a merge: what part of it each adapter has, together 10**9."""
 

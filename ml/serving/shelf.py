@@ -1,11 +1,12 @@
 """Where a row comes from: memory, else its packed file, else its PEFT folder.
 
-Used by the loader alone, apart from `release`.  A packed file that is damaged, or cannot be written
-because the disk is full, costs time and nothing else.
+The loaders of both lanes share it, one at a time.  A packed file that is damaged, or cannot be
+written because the disk is full, costs time and nothing else.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Literal
@@ -35,9 +36,10 @@ class Shelf:
         """Find PEFT folders at `folders/<hash in hex>/`."""
         self._folders = folders
         self._packed = packed
-        self._residents = residents
+        self.residents = residents
         self._layout = layout
         self._limits = limits
+        self._turn = threading.Lock()
         self.found_in: Counter[Tier] = Counter()
         """How often a row was found in which tier."""
         self.unwritten_count = 0
@@ -49,17 +51,18 @@ class Shelf:
         Waits while pinned rows leave no room.
         """
         key = adapter.hash() if isinstance(adapter, Merge) else adapter
-        row = self._residents.pin(key)
-        if row is not None:
-            self.found_in["memory"] += 1
+        with self._turn:
+            row = self.residents.pin(key)
+            if row is not None:
+                self.found_in["memory"] += 1
+                return row
+            row = self._merge(adapter) if isinstance(adapter, Merge) else self._load(adapter)
+            self.residents.insert(row)
             return row
-        row = self._merge(adapter) if isinstance(adapter, Merge) else self._load(adapter)
-        self._residents.insert(row)
-        return row
 
     def release(self, row: AdapterRow) -> None:
         """Take back the pin of `fetch`."""
-        self._residents.unpin(row.key)
+        self.residents.unpin(row.key)
 
     def _merge(self, merge: Merge) -> AdapterRow:
         # Parts are not kept for the sake of a merge: it is the whole that will be asked for again.
@@ -68,10 +71,10 @@ class Shelf:
         return merge_rows(merge, rows, self._layout)
 
     def _peek(self, adapter: bytes) -> AdapterRow:
-        row = self._residents.pin(adapter)
+        row = self.residents.pin(adapter)
         if row is None:
             return self._load(adapter)
-        self._residents.unpin(adapter)
+        self.residents.unpin(adapter)
         return row
 
     def _load(self, adapter: bytes) -> AdapterRow:

@@ -8,7 +8,7 @@ ranks share one product at the largest rank among them, and a row without adapte
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,13 @@ from ml.serving.rows import AdapterRow
 
 Rows = slice | torch.Tensor
 """Which slots a batch is made of: the first ones, or an index."""
+Prepare = Callable[[RowLayout, AdapterRow], torch.Tensor]
+"""The numbers of a row as a slot holds them."""
+
+
+def as_it_is(_layout: RowLayout, row: AdapterRow) -> torch.Tensor:
+    """A row's own numbers."""
+    return row.values
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +36,8 @@ class SlotAdapters:
     rows: Rows
     rank: int
     """The largest rank in the batch; 0 if no row has an adapter."""
+    scales: torch.Tensor
+    """float32 [rows]: alpha / rank of each."""
 
     def add_to(
         self, outputs: torch.Tensor, inputs: torch.Tensor, layer: int, group: int
@@ -47,7 +56,7 @@ class SlotAdapters:
                 for down in [part.down[self.rows, start : start + RANKS[0]]]
             ],
             dim=-1,
-        )
+        ).mul_(self.scales[:, None, None])
         # [rows, tokens, rank, modules] -> [rows, modules, tokens, rank]
         by_module = narrow.view(count, tokens, self.rank, -1).permute(0, 3, 1, 2)
         module, start = 0, 0
@@ -66,16 +75,23 @@ class Slab:
     """The adapters in all slots; used by the stepping thread alone."""
 
     def __init__(
-        self, layout: RowLayout, slot_count: int, rank_max: int, device: torch.device
+        self,
+        layout: RowLayout,
+        slot_count: int,
+        rank_max: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        prepare: Prepare,
     ) -> None:
         """Reserve room for `slot_count` adapters of rank `rank_max`, zero at first."""
         self._layout = layout
+        self._prepare = prepare
 
         def room(*sizes: int) -> torch.Tensor:
             # numpy's zeros take no memory before they are written, torch's do at once: most slots
             # never hold the largest rank.
-            zeros = np.zeros((slot_count, *sizes), dtype=np.float32)
-            return torch.from_numpy(zeros).to(device)
+            zeros = torch.from_numpy(np.zeros((slot_count, *sizes, dtype.itemsize), dtype=np.uint8))
+            return zeros.view(dtype).squeeze(-1).to(device)
 
         self._parts = [
             [
@@ -89,6 +105,7 @@ class Slab:
         ]
         self._adapters: list[bytes | None] = [None] * slot_count
         self._ranks = [0] * slot_count
+        self._scales = torch.ones(slot_count, device=device)
 
     def adapter_in(self, slot: int) -> bytes | None:
         """The key of the adapter that the slot holds."""
@@ -107,7 +124,9 @@ class Slab:
                     up[slot, :, rank:former_rank].zero_()
         if row is None:
             return
-        for layer, layer_parts in enumerate(self._layout.parts(row.values, rank)):
+        self._scales[slot] = row.scale
+        values = self._prepare(self._layout, row)
+        for layer, layer_parts in enumerate(self._layout.parts(values, rank)):
             for target, source in zip(self._parts[layer], layer_parts, strict=True):
                 target.down[slot, :rank].copy_(source.down)
                 for up, from_up in zip(target.ups, source.ups, strict=True):
@@ -124,6 +143,7 @@ class Slab:
                 up[target, :, :rank].copy_(up[source, :, :rank])
         self._adapters[target] = self._adapters[source]
         self._ranks[target] = self._ranks[source]
+        self._scales[target] = self._scales[source]
 
     def adapters_of(self, slots: Sequence[int], occupied: Sequence[int]) -> SlotAdapters:
         """The adapters of a batch whose row n is slot `slots[n]`; only `occupied` ones matter."""
@@ -131,7 +151,7 @@ class Slab:
         first, count = slots[0], len(slots)
         neighbours = list(slots) == list(range(first, first + count))
         rows: Rows = slice(first, first + count) if neighbours else torch.tensor(slots)
-        return SlotAdapters(self._parts, rows, rank)
+        return SlotAdapters(self._parts, rows, rank, self._scales[rows])
 
     def _each_part(self) -> Sequence[Part]:
         return [part for layer in self._parts for part in layer]

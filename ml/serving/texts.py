@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ml.serving.chat import ChatTemplate, Message, last_question
+from ml.serving.embedding import Embedder
 from ml.serving.engine import Engine, EngineSettings
 from ml.serving.errors import RequestRefused
 from ml.serving.requests import GenerationRequest, StatedToken, TokenEvent, TokenStep
@@ -87,6 +88,7 @@ class TextEngine:
         ends = frozenset() if end is None else frozenset([end])
         self.engine = Engine(base_model, adapters, settings, ends)
         self.engine.start()
+        self._embedder = Embedder(self.engine.network, self.engine.settings.chunk_tokens)
 
     @property
     def base_hash(self) -> bytes:
@@ -136,7 +138,7 @@ class TextEngine:
                 remedy=f"Send texts of 1 to {limit} tokens.",
                 parameter="input",
             )
-        return self.engine.embedder.embed(tokens)
+        return self._embedder.embed(tokens)
 
     def load(self, adapter: bytes) -> None:
         """Read an adapter and check it; raises `AdapterMissing`, `AdapterRefused`, `QueueFull`."""

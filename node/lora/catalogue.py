@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ml.errors import ModelUnusable
-from ml.exact.adapter import CONFIG_FILE
+from ml.lora_config import CONFIG_FILE
 from ml.manifest import manifest_of
 from node.api.errors import InvalidRequest, UnknownModel
 from node.api.requests import wrong

@@ -10,10 +10,11 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from ml.errors import OrderInvalid
-from ml.exact.adapter import CONFIG_FILE, load_adapter_shape
+from ml.exact.adapter import load_adapter_shape
 from ml.exact.gradients import Fault
 from ml.exact.loss import LOSS_UNITS
 from ml.exact.optimiser import AdamState
+from ml.lora_config import CONFIG_FILE
 from ml.manifest import manifest_of
 from ml.training import steps as steps_module
 from ml.training.encode import encode_rows, load_tokenizer

@@ -10,7 +10,6 @@ from transformers import AutoModelForCausalLM
 
 from ml.errors import ModelUnusable
 from ml.exact.adapter import (
-    CONFIG_FILE,
     WEIGHTS_FILE,
     AdapterLayout,
     AdapterShape,
@@ -20,6 +19,7 @@ from ml.exact.adapter import (
 )
 from ml.exact.gradients import evaluate
 from ml.exact.shape import MODULES
+from ml.lora_config import CONFIG_FILE
 from tests.ml.exact.conftest import rows_of_lengths
 
 # peft 0.21 asks transformers 5.23 for a property that version 6 renames.

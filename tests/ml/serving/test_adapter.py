@@ -7,7 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ml.exact.adapter import CONFIG_FILE, WEIGHTS_FILE
+from ml.exact.adapter import WEIGHTS_FILE
+from ml.lora_config import CONFIG_FILE
 from ml.serving.errors import AdapterMissing, AdapterRefused
 from ml.serving.requests import GenerationRequest
 from tests.ml.serving.adapters import PROMPT, rename_to_hash, save_adapter

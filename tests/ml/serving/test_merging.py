@@ -118,7 +118,7 @@ def test_a_bad_recipe_names_its_parameter(merge, parameter):
 
 @pytest.fixture
 def layout(make_engine):
-    return RowLayout(make_engine()._base.shape)
+    return RowLayout(make_engine().network.shape)
 
 
 def row_of(layout, seed, size=1.0):

@@ -78,7 +78,7 @@ def test_rows_of_another_base_model_are_not_looked_at(packed, tmp_path):
         lambda data: b"\xff" * 8 + data[8:],
         lambda data: data[:-1] + bytes([data[-1] ^ 1]),
         lambda data: data.replace(b'"rank":"8"', b'"rank":"9"'),
-        lambda data: data.replace(b'"version":"1"', b'"version":"2"'),
+        lambda data: data.replace(b'"version":"2"', b'"version":"3"'),
         lambda data: data.replace(b'"F32"', b'"I32"'),
         lambda data: data[:8] + b"[" + data[9:],
     ],
