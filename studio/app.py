@@ -22,6 +22,7 @@ from studio.pages import (
     models,
     overview,
     pallets,
+    proposal,
     review,
     search,
     training,
@@ -30,6 +31,7 @@ from studio.pages import (
     wallet,
 )
 from studio.settings import Settings
+from studio.tabs import RECONNECT_S
 
 STATIC = Path(__file__).parent / "static"
 PAGES = (
@@ -43,6 +45,7 @@ PAGES = (
     attribution,
     earnings,
     wallet,
+    proposal,
     governance,
     validators,
     blocks,
@@ -83,6 +86,7 @@ def run(settings: Settings, *, as_json: bool) -> None:
         favicon=STATIC / "favicon.svg",
         show=False,
         reload=False,
+        reconnect_timeout=RECONNECT_S,
         dark=None,
         tailwind=False,
         # A restart locks all keys: sessions are signed with what nobody has any more.

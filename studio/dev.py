@@ -1,6 +1,7 @@
 """`--dev`: a local network, a worker and a server beside Studio, for who wants to try it.
 
-DIRECTORY is kept: a stopped network goes on where it was.  All of it ends with Studio.
+Every validator has its referee.  DIRECTORY is kept: a stopped network goes on where it was.  All of
+it ends with Studio.
 """
 
 from __future__ import annotations
@@ -9,7 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from node.demo.chain import LOCALHOST, start_server, start_worker, wait_until_up
+from node.demo.chain import (
+    LOCALHOST,
+    start_referees,
+    start_server,
+    start_worker,
+    wait_until_up,
+)
 from node.demo.lesson import lesson_spec
 from node.demo.processes import Processes
 from node.demo.settings import DemoSettings
@@ -36,6 +43,8 @@ def development(port: int, directory: Path = DIRECTORY) -> Iterator[Settings]:
         server_port = free_port()
         server = f"{LOCALHOST}:{server_port}"
         start_worker(processes, demo, nodes[0].url, server)
+        # The validators certify each result: without them its window never begins.
+        start_referees(processes, demo, nodes)
         start_server(processes, demo, nodes[0].url, server_port)
         yield Settings(
             node=nodes[0].url,

@@ -13,6 +13,7 @@ from runtime.errors import OpenLedgerError
 from studio.context import Studio
 from studio.parts.tags import Child, tag
 from studio.parts.values import number, span_text
+from studio.tabs import every
 
 NAVIGATION = (
     (
@@ -153,7 +154,7 @@ def _head(studio: Studio, drawer: ui.left_drawer, dark: ui.dark_mode) -> None:
             ui.icon("search")
         field.on("keydown.enter", lambda: ui.navigate.to(f"/search?q={quote(field.value or '')}"))
         state = html(_state(studio)).classes("head-end")
-        ui.timer(REFRESH_S, lambda: _show(state, _state(studio)))
+        every(REFRESH_S, lambda: _show(state, _state(studio)))
 
         def switch() -> None:
             is_dark = not app.storage.user.get("dark")

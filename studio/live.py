@@ -10,6 +10,7 @@ from nicegui import ui
 from runtime.errors import OpenLedgerError
 from studio.context import Studio
 from studio.frame import html, notice
+from studio.tabs import every
 
 INTERVAL_S = 1.0
 
@@ -33,5 +34,5 @@ async def live(
         if element.content != content:
             element.content = str(content)
 
-    ui.timer(interval_s, refresh)
+    every(interval_s, refresh)
     return element

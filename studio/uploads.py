@@ -1,36 +1,35 @@
 """Uploads: a table read row by row, with the reason for each row that will not be taken.
 
-What is committed to the chain is kept in a file first: the salt and the rows that reveal it survive
-a closed tab, and a restart.
+The table is parsed and judged as `openledger datanet preview` does it.  What is committed to the
+chain is kept in a file first: the salt and the rows that reveal it survive a closed tab, and a
+restart.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from ml.data.review import Submission, review
-from ml.data.tables import ROW_TEXT_BYTES_MAX, TABLE_ROWS_MAX
+from ml.data.review import Submission
+from ml.data.spool import RowSpool
+from ml.data.tables import BadRow, Columns, table_columns
+from ml.errors import TableError
+from node.datanets.importing import preview as judged
+from node.datanets.tables import confined_rows
 from node.files import write_atomically
 from runtime.merkle import list_root
 from runtime.wire.blobs import encode_blob
+from runtime.wire.datanets import Schema
 from runtime.wire.rows import Row, Verdict, submission_commitment
-from studio.errors import FieldInvalid
 
 FILE_BYTES_MAX = 64 * 2**20
 COLUMNS_MAX = 256
 SALT_BYTES = 32
-REMEDIES = {
-    Verdict.DUPLICATE: "Leave it out: a copy earns nothing.",
-    Verdict.REJECTED: "Mend the row, or leave it out.",
-}
-Cells = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +37,9 @@ class Line:
     """A row of the file that will not be taken as it is."""
 
     number: int
-    """Its place in the file, from 1; the head of a CSV file is not counted."""
+    """Its place among the rows of the file, from 1."""
     text: str
+    """Its prompt or text; nothing of a row that cannot be read."""
     reason: str
     remedy: str
 
@@ -51,7 +51,16 @@ class Preview:
     rows: tuple[Row, ...]
     """Those that will be committed."""
     refused: tuple[Line, ...]
-    accepted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """By what a Datanet's validator judges new rows."""
+
+    schema: Schema
+    seed: int
+    known: Sequence[Submission]
+    """The rows that the Datanet has already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,50 +85,37 @@ class Upload:
         )
 
 
-def read_cells(name: str, data: bytes) -> list[Cells]:
-    """The rows of a JSONL, CSV or Parquet file as cells; raises `FieldInvalid` for what is none."""
-    if len(data) > FILE_BYTES_MAX:
-        message = f"{name} has more than {FILE_BYTES_MAX // 2**20} MiB."
-        raise FieldInvalid(message, remedy="Split it, or use `openledger datanet import`.")
-    try:
-        rows = list(_cells(name.lower(), data))
-    except (ValueError, csv.Error, OSError) as error:
-        message = f"{name} cannot be read: {error}."
-        raise FieldInvalid(message, remedy="Save it as UTF-8 JSONL, CSV, or Parquet.") from error
-    if not rows:
-        raise FieldInvalid(f"{name} has no rows.", remedy="Give a table with at least one row.")
-    return rows
+def columns_of(name: str, data: bytes) -> list[str]:
+    """The names of the columns, in their order; raises a `TableError` for what is no table."""
+    with _kept_file(name, data) as path:
+        return list(table_columns(path))[:COLUMNS_MAX]
 
 
-def columns_of(cells: Sequence[Cells]) -> list[str]:
-    """The names of the columns, in their order."""
-    names = dict.fromkeys(name for row in cells[:100] for name in row)
-    return list(names)[:COLUMNS_MAX]
+def preview(name: str, data: bytes, columns: Columns, owner: bytes, judge: Judge) -> Preview:
+    """Read each row by its columns, and judge it as the Datanet's validator will.
 
-
-def preview(cells: Sequence[Cells], prompt: str, completion: str, seed: int) -> Preview:
-    """Read each row by its columns, and judge it as the Datanet's validator will."""
+    Raises a `TableError` for what is wrong with the table as a whole.
+    """
     refused: list[Line] = []
     numbers: list[int] = []
-    rows: list[Row] = []
-    for number, each in enumerate(cells, 1):
-        fault = _fault(each, prompt, completion)
-        if fault is not None:
-            refused.append(Line(number, _shown(each), *fault))
-            continue
-        numbers.append(number)
-        rows.append(Row(str(each[prompt]), str(each[completion])))
-    judged = review([Submission(0, bytes(32), tuple(rows))], seed)
-    kept = []
-    for number, row, verdict in zip(numbers, rows, judged.verdicts, strict=True):
-        if verdict.verdict is Verdict.ACCEPTED:
-            kept.append(row)
-            continue
-        reason = verdict.reason
-        if verdict.verdict is Verdict.DUPLICATE:
-            reason = f"{reason} (row {numbers[verdict.class_index]})"
-        refused.append(Line(number, row.prompt, reason, REMEDIES[verdict.verdict]))
-    return Preview(tuple(kept), tuple(sorted(refused, key=lambda each: each.number)), len(kept))
+    taken: list[Row] = []
+    with RowSpool() as spool, _kept_file(name, data) as path:
+        for number, item in enumerate(confined_rows(path, columns), 1):
+            if isinstance(item, BadRow):
+                # Its number is that of a line; ours, beside it, counts rows.
+                said = item.message.replace(f"Row {item.number} of {path}", "It")
+                refused.append(Line(number, "", said, item.remedy))
+            else:
+                numbers.append(number)
+                spool.append(item.row)
+        found = judged(spool, owner, judge.schema, judge.seed, judge.known)
+        for number, row, verdict in zip(numbers, spool, found.verdicts, strict=True):
+            if verdict.verdict is Verdict.ACCEPTED:
+                taken.append(row)
+            else:
+                text = row.prompt or row.completion
+                refused.append(Line(number, text, verdict.reason, verdict.remedy))
+    return Preview(tuple(taken), tuple(sorted(refused, key=lambda each: each.number)))
 
 
 def prepare(datanet: int, contributor: str, rows: Sequence[Row]) -> Upload:
@@ -157,47 +153,14 @@ def _path(folder: Path, upload: Upload) -> Path:
     return folder / f"{upload.datanet}-{upload.rows_root[:24]}.json"
 
 
-def _cells(name: str, data: bytes) -> Iterator[Cells]:
-    if name.endswith(".parquet"):
-        from pyarrow import BufferReader, parquet
-
-        yield from parquet.read_table(BufferReader(data)).to_pylist()[:TABLE_ROWS_MAX]
-        return
-    text = data.decode("utf-8-sig")
-    if name.endswith((".jsonl", ".json")):
-        for line in text.split("\n"):
-            if line.strip():
-                yield _json_cells(line)
-        return
-    if not name.endswith(".csv"):
-        raise ValueError("its name ends in neither .csv, .jsonl nor .parquet")
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    for row in reader:
-        yield {str(key): value for key, value in row.items() if key is not None}
-
-
-def _json_cells(line: str) -> Cells:
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
-        found = None
-    # A line that is no object is a row without columns: it is refused with its reason.
-    return found if isinstance(found, dict) else {}
-
-
-def _fault(cells: Cells, prompt: str, completion: str) -> tuple[str, str] | None:
-    """Why a row cannot be read, and what to do; None if it can."""
-    for column in (prompt, completion):
-        value = cells.get(column)
-        if value is None or (isinstance(value, str) and not value.strip()):
-            return f"Its column “{column}” is empty.", "Fill the cell in, or leave the row out."
-        if not isinstance(value, str):
-            return f"Its column “{column}” holds no text.", "Write the value as a text."
-    size_bytes = sum(len(str(cells[column]).encode()) for column in (prompt, completion))
-    if size_bytes > ROW_TEXT_BYTES_MAX:
-        return f"It has {size_bytes:,} bytes of text.", f"At most {ROW_TEXT_BYTES_MAX:,}: split it."
-    return None
-
-
-def _shown(cells: Cells) -> str:
-    return next((str(value) for value in cells.values() if value), "")
+@contextmanager
+def _kept_file(name: str, data: bytes) -> Iterator[Path]:
+    """An upload as a file, for as long as it is read; errors name it as its owner does."""
+    with tempfile.TemporaryDirectory(prefix="openledger-upload-") as folder:
+        path = Path(folder) / Path(name).name
+        path.write_bytes(data)
+        try:
+            yield path
+        except TableError as error:
+            said = error.message.replace(str(path), name)
+            raise type(error)(said, remedy=error.remedy) from error

@@ -52,6 +52,7 @@ from runtime import (
 from runtime.hashing import hasher
 from runtime.traits import Currency, DatanetRegistry, PanelSource
 from runtime.wire.datanets import (
+    SUBMISSION_RECORD_BYTES,
     Curation,
     Offer,
     Submission,
@@ -64,8 +65,6 @@ from runtime.wire.rows import submission_commitment
 
 BOND = "Submissions.bond"
 """Why a contributor's balance is held."""
-RECORD_BYTES = 512
-"""On chain, at most."""
 _hash_case = hasher(b"submission case")
 _NUMBER_BYTES = 4
 
@@ -492,7 +491,7 @@ class Submissions(Pallet, index=25):
         """The least bond of a submission, in units of 10**-18 OPEN; raises `UnknownDatanet`."""
         terms = self.datanets.terms_of(datanet)
         fee = self.panels.case_fee() if terms.curation is Curation.PANEL else 0
-        kept = (RECORD_BYTES + size_bytes) * self.byte_bond.get()
+        kept = (SUBMISSION_RECORD_BYTES + size_bytes) * self.byte_bond.get()
         return row_count * terms.contributor_bond_per_row + kept + fee
 
     def _open_case(self, datanet: int, submission: int, record: Submission) -> Submission:

@@ -29,6 +29,8 @@ MEDIA_TYPE = "text/plain"
 """The one kind of cells that rows have so far."""
 PROMPT_COLUMNS = 2
 """Rows with this many columns are a prompt and its completion; rows with one are plain text."""
+SUBMISSION_RECORD_BYTES = 512
+"""What a bond pays for a submission beside its blob: its record on chain, at most."""
 Language = Annotated[str, Max(3)]
 """An ISO 639 code in small letters."""
 

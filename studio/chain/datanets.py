@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ml.data.review import Submission
 from runtime.cbor import encode_plain
+from runtime.wire.datanets import Column, Schema
 from runtime.wire.records import ScoreLeaf
 from runtime.wire.rows import Row, RowRecord
 from studio.chain.contents import Contents
@@ -64,15 +66,7 @@ def of_datanet(number: int) -> bytes:
 
 async def submissions(state: State, number: int) -> list[Entry]:
     """All submissions of a Datanet, in order of commitment."""
-    found: list[Entry] = []
-    after: bytes | None = None
-    while len(found) < SUBMISSIONS_MAX:
-        page = await state.page("Submissions", "submissions", 500, after, of_datanet(number))
-        found.extend(page)
-        if len(page) < 500:  # a page that is not full is the last
-            break
-        after = page[-1].storage_key
-    return found
+    return await state.entries("Submissions", "submissions", SUBMISSIONS_MAX, of_datanet(number))
 
 
 async def versions(state: State, number: int) -> list[tuple[int, Any]]:
@@ -105,6 +99,56 @@ async def rows_of(
         if record.submission in by_submission
         and record.index < len(by_submission[record.submission])
     ]
+
+
+async def withdrawn(state: State, number: int) -> frozenset[tuple[int, int]]:
+    """The rows of a Datanet that were withdrawn, one by one or with all of their submission."""
+    prefix = of_datanet(number)
+    single, whole = await asyncio.gather(
+        state.entries("DataRights", "tombstones", SUBMISSIONS_MAX, prefix),
+        state.entries("DataRights", "withdrawals", SUBMISSIONS_MAX, prefix),
+    )
+    gone = [entry.key[1] for entry in whole if entry.value.is_whole]
+    found = await state.read_many("Submissions", "submissions", [(number, each) for each in gone])
+    rows = {
+        (each, index)
+        for each, submission in zip(gone, found, strict=True)
+        if submission is not None
+        for index in range(submission.offer.row_count)
+    }
+    return frozenset({entry.key[1:] for entry in single} | rows)
+
+
+async def known_rows(state: State, contents: Contents, number: int) -> list[Submission]:
+    """The rows of the newest version that were not withdrawn, as the validator takes them.
+
+    Raises `ContentMissing`.
+    """
+    found = await versions(state, number)
+    if not found:
+        return []
+    accepted = await records(contents, found[0][1])
+    gone = await withdrawn(state, number)
+    kept = [each for each in accepted if (each.submission, each.index) not in gone]
+    entries = await submissions(state, number)
+    rows = await rows_of(contents, entries, kept)
+    by_hash = {each.row_hash: each.row for each in rows}
+    by_submission: dict[int, list[RowRecord]] = defaultdict(list)
+    for each in kept:
+        if each.row_hash in by_hash:
+            by_submission[each.submission].append(each)
+    return [
+        Submission(submission, each[0].owner, tuple(by_hash[record.row_hash] for record in each))
+        for submission, each in by_submission.items()
+    ]
+
+
+def schema_of(record: Any) -> Schema:
+    """The schema of a Datanet's record, which the metadata decoded."""
+    columns = tuple(
+        Column(each.name, each.bytes_min, each.bytes_max) for each in record.schema.columns
+    )
+    return Schema(record.schema.media_type, columns, tuple(record.schema.languages))
 
 
 async def models_on(state: State, number: int) -> set[bytes]:

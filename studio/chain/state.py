@@ -83,14 +83,16 @@ class State:
             if value is not None
         ]
 
-    async def entries(self, pallet: str, item: str, count_max: int = ENTRIES_MAX) -> list[Entry]:
-        """All entries of a map, up to a number."""
+    async def entries(
+        self, pallet: str, item: str, count_max: int = ENTRIES_MAX, prefix: bytes = b""
+    ) -> list[Entry]:
+        """All entries of a map, or those whose keys begin so, up to a number."""
         if not self.has(pallet, item):
             return []
         found: list[Entry] = []
         after: bytes | None = None
         while len(found) < count_max:
-            page = await self.page(pallet, item, min(KEYS_PER_REQUEST, count_max), after)
+            page = await self.page(pallet, item, min(KEYS_PER_REQUEST, count_max), after, prefix)
             found.extend(page)
             if len(page) < KEYS_PER_REQUEST:
                 break

@@ -18,6 +18,7 @@ from studio.parts import values
 from studio.parts.lists import event_table, extrinsic_table
 from studio.parts.tables import PAGE_ROWS, card, columns, crumbs, pager, table, tiles
 from studio.parts.tags import link, tag
+from studio.tabs import address
 
 ACCOUNT_BYTES = 32
 EXTRINSICS_SHOWN = 10
@@ -26,13 +27,13 @@ EXTRINSICS_SHOWN = 10
 def register(studio: Studio) -> None:
     """Add the pages."""
 
-    @ui.page("/accounts")
+    @address("/accounts")
     async def accounts(after: str = "") -> None:
         lead = "Everybody who holds OPEN here. Names are this machine's own; others see digits."
         async with page(studio, "Accounts", "/accounts", lead=lead):
             html(await _list(studio, after))
 
-    @ui.page("/accounts/{digits}")
+    @address("/accounts/{digits}")
     async def account(digits: str, page_number: Annotated[int, Query(alias="page")] = 1) -> None:
         back = crumbs(("Accounts", "/accounts"))
         title = studio.names.of(digits) or f"Account {values.short(digits)}"

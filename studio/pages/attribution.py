@@ -18,6 +18,7 @@ from studio.parts.call_form import filled_call
 from studio.parts.tables import card, columns, crumbs, table, tiles
 from studio.parts.tags import link, tag
 from studio.signing import sign, told
+from studio.tabs import address
 
 EPOCHS_SHOWN = 50
 PAYOUTS_SHOWN = 12
@@ -28,13 +29,13 @@ SLOW_S = 3.0
 def register(studio: Studio) -> None:
     """Add the pages."""
 
-    @ui.page("/attribution")
+    @address("/attribution")
     async def epochs() -> None:
         lead = "At the end of an epoch every row's influence on every answer is measured, and paid."
         async with page(studio, "Attribution", "/attribution", lead=lead):
             await live(studio, lambda: _epochs(studio), SLOW_S)
 
-    @ui.page("/attribution/{model}/{number}")
+    @address("/attribution/{model}/{number}")
     async def epoch(model: str, number: int) -> None:
         back = crumbs(("Attribution", "/attribution"), (values.short(model), f"/models/{model}"))
         async with page(studio, f"Epoch {number}", "/attribution", crumbs=back):

@@ -7,7 +7,6 @@ from typing import Annotated
 
 from fastapi import Query
 from markupsafe import Markup
-from nicegui import ui
 
 from studio.context import Studio
 from studio.errors import ObjectMissing
@@ -18,18 +17,19 @@ from studio.parts.fields import Fields
 from studio.parts.lists import block_table, extrinsic_table
 from studio.parts.tables import PAGE_ROWS, card, columns, crumbs, pager, table
 from studio.parts.tags import tag
+from studio.tabs import address
 
 
 def register(studio: Studio) -> None:
     """Add the pages."""
 
-    @ui.page("/blocks")
+    @address("/blocks")
     async def blocks(page_number: Annotated[int, Query(alias="page")] = 1) -> None:
         lead = "Every block here is final: two thirds of the stake signed it."
         async with page(studio, "Blocks", "/blocks", lead=lead):
             await live(studio, lambda: _list(studio, page_number))
 
-    @ui.page("/blocks/{block}")
+    @address("/blocks/{block}")
     async def block(block: str) -> None:
         title = f"Block {int(block):,}" if block.isdecimal() else "Block"
         back = crumbs(("Blocks", "/blocks"))

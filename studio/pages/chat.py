@@ -19,6 +19,7 @@ from studio.parts.call_form import filled_call
 from studio.parts.tags import link, tag
 from studio.serving import Ended, Sampling
 from studio.signing import sign, told
+from studio.tabs import address, every
 from studio.wallet import WalletKey
 
 SHOWN_MAX = 20
@@ -50,7 +51,7 @@ class _Choices:
 def register(studio: Studio) -> None:
     """Add the page."""
 
-    @ui.page("/chat")
+    @address("/chat")
     async def chat(model: str = "", ask: str = "") -> None:
         lead = "Each answer says where it is from, what it cost, and who is paid for it."
         async with page(studio, "Chat", "/chat", lead=lead):
@@ -244,7 +245,7 @@ async def _sourced(studio: Studio, answer: Answer, *, is_open: bool) -> None:
             async def look() -> None:
                 moved.content = str(await sources.influence(studio, answer))
 
-            ui.timer(sources.POLL_S, lambda: told(look), active=True)
+            every(sources.POLL_S, lambda: told(look))
             html(sources.price(studio, answer.signed))
             sources.verification(studio, answer)
 

@@ -22,6 +22,7 @@ from studio.parts.call_form import FilledCall, filled_call
 from studio.parts.tables import card, columns, crumbs, pager, table, tiles
 from studio.parts.tags import link, tag
 from studio.signing import sign, told
+from studio.tabs import address
 
 SUBMISSION_STATES = {"COMMITTED": "wait", "REVEALED": "info", "REVIEWED": "ok", "SETTLED": "ok"}
 ROWS_SHOWN = 12
@@ -34,7 +35,7 @@ COLUMN_BYTES_MAX = 32_000
 def register(studio: Studio) -> None:
     """Add the pages."""
 
-    @ui.page("/datanets")
+    @address("/datanets")
     async def all_datanets() -> None:
         lead = "Data sets that many people own together: each row is one contributor's, and paid."
         async with page(studio, "Datanets", "/datanets", lead=lead):
@@ -44,7 +45,7 @@ def register(studio: Studio) -> None:
                 )
             await live(studio, lambda: _list(studio), SLOW_S)
 
-    @ui.page("/datanets/{number}")
+    @address("/datanets/{number}")
     async def one(number: int, submissions_page: int = 1) -> None:
         back = crumbs(("Datanets", "/datanets"))
         record = await _record(studio, number)

@@ -21,6 +21,7 @@ from studio.parts import charts, values
 from studio.parts.tables import card, columns, table, tiles
 from studio.parts.tags import link, tag
 from studio.signing import told
+from studio.tabs import address
 
 EPOCHS_MAX = 200
 
@@ -41,7 +42,7 @@ class Earned:
 def register(studio: Studio) -> None:
     """Add the page."""
 
-    @ui.page("/earnings")
+    @address("/earnings")
     async def earnings(account: Annotated[str, Query()] = "") -> None:
         lead = "What an account's rows were worth, epoch by epoch."
         async with page(studio, "Earnings", "/earnings", lead=lead):

@@ -19,6 +19,7 @@ from studio.parts.fields import Fields
 from studio.parts.lists import extrinsic_table
 from studio.parts.tables import PAGE_ROWS, card, columns, crumbs, pager, table
 from studio.parts.tags import link, tag
+from studio.tabs import address
 
 EXPORT_ROWS_MAX = 1_000
 
@@ -26,7 +27,7 @@ EXPORT_ROWS_MAX = 1_000
 def register(studio: Studio) -> None:
     """Add the pages."""
 
-    @ui.page("/extrinsics")
+    @address("/extrinsics")
     async def extrinsics(
         page_number: Annotated[int, Query(alias="page")] = 1, call: str = ""
     ) -> None:
@@ -39,7 +40,7 @@ def register(studio: Studio) -> None:
                 ).props("outline")
             await live(studio, lambda: _list(studio, page_number, call))
 
-    @ui.page("/extrinsics/{digits}")
+    @address("/extrinsics/{digits}")
     async def extrinsic(digits: str) -> None:
         back = crumbs(("Extrinsics", "/extrinsics"))
         async with page(studio, f"Extrinsic {values.short(digits)}", "/extrinsics", crumbs=back):

@@ -1,33 +1,27 @@
-"""Governance: what is asked of everybody, how it stands, voting, and asking oneself.
+"""Governance: what is asked of everybody, how it stands, and voting.
 
-A referendum carries a call.  What the call would do is tried on the chain's newest state before it
-is proposed, and again by whoever votes.
+A referendum carries a call.  Whoever votes can try what it would do on the chain's newest state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from markupsafe import Markup
 from nicegui import ui
 
-from node.submission import Inclusion
-from runtime.calls import RuntimeCall
-from runtime.cbor import encode_plain
-from runtime.hashing import hash_call
 from studio.context import Studio
 from studio.errors import ObjectMissing
 from studio.frame import html, notice, page
 from studio.live import live
 from studio.parts import simulation, values
-from studio.parts.call_form import CallForm, FilledCall, call_form, definition_of, filled_call
+from studio.parts.call_form import filled_call
 from studio.parts.fields import Fields
 from studio.parts.tables import card, columns, crumbs, table, tiles
 from studio.parts.tags import link, tag
 from studio.signing import sign, told
+from studio.tabs import address
 
-TRACKS = ("ROOT", "PARAMETERS", "SMALL_SPENDER", "LARGE_SPENDER", "CANCELLER", "KILLER")
 RESULTS = {"APPROVED": "ok", "REJECTED": "bad", "TIMED_OUT": "neutral"}
 SHOWN_MAX = 100
 TENTHS = 10
@@ -37,7 +31,7 @@ SLOW_S = 2.0
 def register(studio: Studio) -> None:
     """Add the pages."""
 
-    @ui.page("/governance")
+    @address("/governance")
     async def governance() -> None:
         lead = "Whoever holds OPEN decides: proposals, votes, and what became of them."
         async with page(studio, "Governance", "/governance", lead=lead):
@@ -45,47 +39,27 @@ def register(studio: Studio) -> None:
                 text = "This chain was composed without the pallet Governance."
                 html(notice(text, "Its parameters change by upgrades of the software only."))
                 return
-            ui.button(
-                "Propose", icon="campaign", on_click=lambda: ui.navigate.to("/governance/new")
-            ).props("unelevated").classes("self-start")
+            with ui.row().classes("q-gutter-sm"):
+                ui.button(
+                    "Propose", icon="campaign", on_click=lambda: ui.navigate.to("/governance/new")
+                ).props("unelevated")
+                ui.button(
+                    "Parameters",
+                    icon="tune",
+                    on_click=lambda: ui.navigate.to("/governance/parameters"),
+                ).props("outline")
             await live(studio, lambda: _ongoing(studio), SLOW_S)
             await live(studio, lambda: _over(studio), SLOW_S)
             html(_delegation())
 
-    @ui.page("/governance/new")
-    async def new() -> None:
-        back = crumbs(("Governance", "/governance"))
-        lead = "Choose a call, see what it would do, and sign twice: for the call, and to ask."
-        async with page(studio, "A new proposal", "/governance", lead=lead, crumbs=back):
-            _proposal(studio)
-
-    @ui.page("/governance/{number}")
+    @address("/governance/{number}")
     async def referendum(number: int) -> None:
         back = crumbs(("Governance", "/governance"))
         async with page(studio, f"Referendum #{number}", "/governance", crumbs=back):
             await live(studio, lambda: _referendum(studio, number))
-            _try_out(studio, lambda: [str(number)])
+            simulation.try_out(studio, lambda: [str(number)])
             if await studio.chain.state.read("Governance", "referenda", number):
                 _ballot(studio, number)
-
-
-def _try_out(studio: Studio, words: Callable[[], list[str]]) -> None:
-    """A button that tries a proposal on a fork of the newest state, and shows the difference."""
-    shown = ui.element("div").classes("full-width")
-
-    async def go() -> None:
-        button.props("loading")
-        try:
-            found = await simulation.simulated(studio, *words())
-            shown.clear()
-            with shown, ui.element("section").classes("card"):
-                html(tag("header", tag("h2", "What it would change")))
-                html(simulation.outcome(studio, found))
-        finally:
-            button.props(remove="loading")
-
-    button = ui.button("Try it on a fork", icon="science", on_click=lambda: told(go))
-    button.props("outline").classes("self-start")
 
 
 async def _ongoing(studio: Studio) -> Markup:
@@ -217,82 +191,6 @@ def _ballot(studio: Studio, number: int) -> None:
                 "unelevated"
             )
             ui.button("Place the decision deposit", on_click=lambda: told(deposit)).props("outline")
-
-
-def _proposal(studio: Studio) -> None:
-    """A call of any pallet, the track, and two signatures."""
-    held: list[CallForm] = []
-    names = sorted(studio.chain.state.decoder.call_definitions)
-    with ui.element("section").classes("card"):
-        html(tag("header", tag("h2", "1. What shall happen")))
-        chooser = ui.select(names, label="Call", with_input=True).props("outlined dense")
-        chooser.style("max-width: 420px")
-        inside = ui.element("div").classes("q-pt-md")
-    with ui.element("section").classes("card"):
-        html(tag("header", tag("h2", "2. How it is decided")))
-        with ui.element("div").classes("form"):
-            tracks = {each: each.lower().replace("_", " ") for each in TRACKS}
-            track = ui.select(tracks, value=TRACKS[1], label="Track")
-            delay = ui.number("Blocks from the approval to the call", value=10, min=1, precision=0)
-        for each in (track, delay):
-            each.props("outlined dense")
-
-    def choose() -> None:
-        held.clear()
-        inside.clear()
-        if chooser.value:
-            with inside:
-                held.append(call_form(studio, definition_of(studio, chooser.value)))
-
-    chooser.on_value_change(choose)
-
-    async def propose() -> None:
-        if not held:
-            raise ObjectMissing("No call is chosen.", remedy="Choose what shall happen.")
-        call = held[0].read().call
-        call_hash = hash_call(encode_plain(call.to_plain()))
-        ask = filled_call(
-            studio,
-            "Governance.submit",
-            {
-                "track": track.value,
-                "call_hash": call_hash,
-                "enactment_blocks": int(delay.value or 1),
-            },
-        )
-
-        async def noted(_inclusion: Inclusion) -> None:
-            await sign(studio, ask, lambda _done: ui.navigate.to("/governance"))
-
-        if await studio.chain.state.read("Preimage", "calls", call_hash):
-            await sign(studio, ask, lambda _done: ui.navigate.to("/governance"))
-            return
-        await sign(studio, _note_call(studio, call), noted)
-
-    _try_out(studio, lambda: _words(held, str(track.value)))
-    ui.button("Preview and sign", icon="campaign", on_click=lambda: told(propose)).props(
-        "unelevated"
-    ).classes("self-start")
-
-
-def _words(held: list[CallForm], track: str) -> list[str]:
-    """The proposal as the command line has it."""
-    if not held:
-        raise ObjectMissing("No call is chosen.", remedy="Choose what shall happen.")
-    filled = held[0].read()
-    words = [filled.definition.pallet, filled.definition.name]
-    for name, word in filled.words.items():
-        if word is None:
-            message = "The command line cannot write calls inside calls."
-            raise ObjectMissing(message, remedy="Propose it, and try the referendum.")
-        words += [f"--{name}", word]
-    return [*words, "--track", track.lower()]
-
-
-def _note_call(studio: Studio, call: RuntimeCall) -> FilledCall:
-    """The call that puts another one on the chain, for a referendum to name."""
-    definition = definition_of(studio, "Preimage.note")
-    return FilledCall(definition, definition.arguments.record(call=call), {"call": None})
 
 
 def _delegation() -> Markup:

@@ -21,6 +21,7 @@ from studio.parts.call_form import filled_call
 from studio.parts.tables import card, columns, crumbs, table, tiles
 from studio.parts.tags import join, link, tag
 from studio.signing import sign, told
+from studio.tabs import address
 
 JOB_STATES = {
     "OPEN": "wait",
@@ -37,7 +38,7 @@ SLOW_S = 3.0
 def register(studio: Studio) -> None:
     """Add the pages."""
 
-    @ui.page("/models")
+    @address("/models")
     async def models() -> None:
         lead = "Adapters, each with its data, its training and its earnings on record."
         async with page(studio, "ModelFactory", "/models", lead=lead):
@@ -53,14 +54,14 @@ def register(studio: Studio) -> None:
             await live(studio, lambda: _models(studio), SLOW_S)
             await live(studio, lambda: _jobs(studio), SLOW_S)
 
-    @ui.page("/models/compare")
+    @address("/models/compare")
     async def compare(jobs: str = "") -> None:
         back = crumbs(("ModelFactory", "/models"))
         lead = "The same axis, one curve a job."
         async with page(studio, "Compare runs", "/models", lead=lead, crumbs=back):
             await _compare(studio, jobs)
 
-    @ui.page("/models/{digits}")
+    @address("/models/{digits}")
     async def model(digits: str) -> None:
         back = crumbs(("ModelFactory", "/models"))
         async with page(studio, f"Model {values.short(digits)}", "/models", crumbs=back):

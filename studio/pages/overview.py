@@ -20,6 +20,7 @@ from studio.parts.first_steps import first_steps
 from studio.parts.lists import block_table
 from studio.parts.tables import card, columns, table, tiles
 from studio.parts.tags import link, tag
+from studio.tabs import address, every
 
 SLOW_S = 3.0
 MINUTES_CHARTED = 60
@@ -42,7 +43,7 @@ ACTIVITY = (
 def register(studio: Studio) -> None:
     """Add the page."""
 
-    @ui.page("/")
+    @address("/")
     async def overview() -> None:
         lead = "Who contributed what to which model, what it was worth, and what it earned."
         async with page(studio, "Overview", "/", lead=lead):
@@ -66,7 +67,7 @@ def _reload_when_ready(studio: Studio) -> None:
         if studio.chain.is_ready:
             ui.navigate.reload()
 
-    ui.timer(1.0, look)
+    every(1.0, look)
 
 
 async def _tiles(studio: Studio) -> Markup:
@@ -108,7 +109,7 @@ async def _pulse(studio: Studio) -> None:
         graph.options.update(await _pulse_options(studio))
         graph.update()
 
-    ui.timer(SLOW_S, refresh)
+    every(SLOW_S, refresh)
 
 
 async def _pulse_options(studio: Studio) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from studio.parts.fields import Fields
 from studio.parts.tables import PAGE_ROWS, card, columns, crumbs, table
 from studio.parts.tags import link, tag
 from studio.signing import sign
+from studio.tabs import address
 
 SENTENCE_CHARACTERS_MAX = 160
 
@@ -28,13 +29,13 @@ SENTENCE_CHARACTERS_MAX = 160
 def register(studio: Studio) -> None:
     """Add the pages."""
 
-    @ui.page("/pallets")
+    @address("/pallets")
     async def pallets() -> None:
         lead = "What this chain is made of. Each has calls to sign and storage to read."
         async with page(studio, "Pallets", "/pallets", lead=lead):
             html(_list(studio))
 
-    @ui.page("/pallets/{name}")
+    @address("/pallets/{name}")
     async def pallet(name: str, call: str = "") -> None:
         back = crumbs(("Pallets", "/pallets"))
         async with page(studio, name, "/pallets", crumbs=back):
@@ -46,7 +47,7 @@ def register(studio: Studio) -> None:
                 html(_storage(name, described["storage"]))
             html(_events(described))
 
-    @ui.page("/pallets/{name}/{item}")
+    @address("/pallets/{name}/{item}")
     async def item(name: str, item: str, after: str = "") -> None:
         back = crumbs(("Pallets", "/pallets"), (name, f"/pallets/{name}"))
         async with page(studio, f"{name}.{item}", "/pallets", crumbs=back):

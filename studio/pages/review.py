@@ -26,6 +26,7 @@ from studio.parts.call_form import filled_call
 from studio.parts.tables import card, columns, crumbs, table, tiles
 from studio.parts.tags import tag
 from studio.signing import sign, told
+from studio.tabs import address
 
 HINTS_SHOWN = 60
 
@@ -48,7 +49,7 @@ class _Queue:
 def register(studio: Studio) -> None:
     """Add the page."""
 
-    @ui.page("/datanets/{number}/review")
+    @address("/datanets/{number}/review")
     async def review_queue(number: int) -> None:
         back = crumbs(("Datanets", "/datanets"), (f"Datanet {number}", f"/datanets/{number}"))
         lead = "What the published validator says of every revealed row. Copies are hinted at."

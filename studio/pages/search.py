@@ -6,13 +6,13 @@ import asyncio
 import re
 
 from markupsafe import Markup
-from nicegui import ui
 
 from studio.context import Studio
 from studio.frame import html, page
 from studio.parts import values
 from studio.parts.tables import card, columns, table
 from studio.parts.tags import Child, link, tag
+from studio.tabs import address
 
 FOUND_MAX = 50
 _HASH = re.compile("[0-9a-f]{64}")
@@ -22,7 +22,7 @@ Found = tuple[str, Child, Child]
 def register(studio: Studio) -> None:
     """Add the page."""
 
-    @ui.page("/search")
+    @address("/search")
     async def search(q: str = "") -> None:
         lead = "A height, an id, an extrinsic, an account or its name, a Datanet, a model, a call."
         async with page(studio, "Search", "/search", lead=lead):

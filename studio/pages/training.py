@@ -29,6 +29,7 @@ from studio.parts.tables import card, crumbs
 from studio.parts.tags import link, tag
 from studio.parts.training_form import TrainingForm, readiness, training_form
 from studio.signing import sign, told
+from studio.tabs import address, every
 
 DEFAULT_FEE = "100OPEN"
 CURVE_S = 0.5
@@ -39,14 +40,14 @@ LEAVES_BESIDE_STEPS = 2
 def register(studio: Studio) -> None:
     """Add the pages."""
 
-    @ui.page("/models/new")
+    @address("/models/new")
     async def new(datanet: int = -1) -> None:
         back = crumbs(("ModelFactory", "/models"))
         lead = "A base model learns from a Datanet. A bonded worker trains it; anybody can check."
         async with page(studio, "Train a model", "/models", lead=lead, crumbs=back):
             await _wizard(studio, datanet)
 
-    @ui.page("/jobs/{number}")
+    @address("/jobs/{number}")
     async def job(number: int) -> None:
         back = crumbs(("ModelFactory", "/models"))
         async with page(studio, f"Training job #{number}", "/models", crumbs=back):
@@ -292,7 +293,7 @@ async def _curve(studio: Studio, number: int) -> None:
             graph.update()
             empty.content = str(_no_curve(now))
 
-    ui.timer(CURVE_S, refresh)
+    every(CURVE_S, refresh)
 
 
 def _no_curve(series: dict[str, curves.Points]) -> Markup:

@@ -7,6 +7,7 @@ they wait; between the two they are in a file of this machine.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from typing import Any
 from markupsafe import Markup
 from nicegui import events, ui
 
+from ml.data.tables import Columns
 from node.submission import Inclusion
 from runtime.errors import OpenLedgerError
+from runtime.wire.datanets import SUBMISSION_RECORD_BYTES
 from studio import uploads
 from studio.chain import datanets
 from studio.context import Studio
@@ -26,7 +29,8 @@ from studio.parts.call_form import FilledCall, filled_call
 from studio.parts.tables import card, columns, crumbs, table
 from studio.parts.tags import tag
 from studio.signing import sign, told
-from studio.uploads import Preview, Upload
+from studio.tabs import address
+from studio.uploads import Judge, Preview, Upload
 
 REFUSED_SHOWN = 50
 ROWS_SHOWN = 5
@@ -35,8 +39,6 @@ DROP_HEAD = (
     "<span>or drop it here</span></div>"
 )
 """The head of the area for files, with a name for its field; Vue's markup."""
-RECORD_BYTES = 512
-"""What the pallet counts for a submission beside its blob."""
 LANGUAGE = "en"
 PROMPT_NAMES = ("prompt", "question", "input", "instruction", "q")
 COMPLETION_NAMES = ("completion", "answer", "output", "response", "a")
@@ -46,18 +48,20 @@ COMPLETION_NAMES = ("completion", "answer", "output", "response", "a")
 class _Draft:
     """What this tab has chosen so far; the file itself is still the contributor's."""
 
-    cells: list[Any] = field(default_factory=list)
-    prompt: str = ""
-    completion: str = ""
+    name: str = ""
+    data: bytes = b""
+    columns: Columns = field(default_factory=Columns)
 
 
 def register(studio: Studio) -> None:
     """Add the page."""
 
-    @ui.page("/datanets/{number}/upload")
+    @address("/datanets/{number}/upload")
     async def upload(number: int) -> None:
         back = crumbs(("Datanets", "/datanets"), (f"Datanet {number}", f"/datanets/{number}"))
-        lead = "CSV, JSONL or Parquet with a column of prompts and a column of completions."
+        lead = (
+            "CSV, JSONL or Parquet, also gzipped: a row is what you contribute, and are paid for."
+        )
         async with page(studio, "Add rows", "/datanets", lead=lead, crumbs=back):
             record = await datanets.existing(studio.chain.state, number)
             _pending(studio, number)
@@ -84,6 +88,7 @@ def _pending(studio: Studio, number: int) -> None:
 
 async def _wizard(studio: Studio, number: int, record: Any) -> None:
     draft = _Draft()
+    schema = datanets.schema_of(record)
     with ui.element("section").classes("card"):
         html(tag("header", tag("h2", "1. The file")))
         drop = ui.upload(
@@ -91,7 +96,7 @@ async def _wizard(studio: Studio, number: int, record: Any) -> None:
             max_files=1,
             max_file_size=uploads.FILE_BYTES_MAX,
             on_rejected=lambda: ui.notify("It is larger than 64 MiB.", type="negative"),
-        ).props('flat bordered accept=".csv,.jsonl,.parquet"')
+        ).props('flat bordered accept=".csv,.jsonl,.parquet,.gz"')
         drop.classes("full-width")
         drop.add_slot("header", DROP_HEAD)
     mapping = ui.element("section").classes("card")
@@ -104,11 +109,10 @@ async def _wizard(studio: Studio, number: int, record: Any) -> None:
             await _preview(studio, number, record, draft)
 
     async def taken(event: events.UploadEventArguments) -> None:
-        data = await event.file.read()
-        draft.cells = await asyncio.to_thread(uploads.read_cells, event.file.name, data)
-        names = uploads.columns_of(draft.cells)
-        draft.prompt = _likely(names, PROMPT_NAMES, 0)
-        draft.completion = _likely(names, COMPLETION_NAMES, 1)
+        draft.name, draft.data = event.file.name, await event.file.read()
+        names = await asyncio.to_thread(uploads.columns_of, draft.name, draft.data)
+        prompt = _likely(names, PROMPT_NAMES, 0) if schema.has_prompt() else None
+        draft.columns = Columns(prompt, _likely(names, COMPLETION_NAMES, 1))
         mapping.set_visibility(True)
         mapping.clear()
         with mapping:
@@ -120,41 +124,49 @@ async def _wizard(studio: Studio, number: int, record: Any) -> None:
 
 
 def _likely(names: list[str], wanted: tuple[str, ...], place: int) -> str:
-    """The column that is probably meant."""
+    """The column that is probably meant; raises `FieldInvalid` where there is none."""
+    if not names:
+        raise FieldInvalid("The file has no columns.", remedy="Give the columns names in its head.")
     by_lower = {name.lower(): name for name in names}
     found = next((by_lower[each] for each in wanted if each in by_lower), None)
     return found or names[min(place, len(names) - 1)]
 
 
-def _mapping(draft: _Draft, names: list[str], show: Any) -> None:
-    with ui.element("div").classes("form"):
-        prompt = ui.select(names, value=draft.prompt, label="Prompt: what is asked")
-        completion = ui.select(names, value=draft.completion, label="Completion: the answer")
-    for each in (prompt, completion):
-        each.props("outlined dense")
+def _mapping(draft: _Draft, names: list[str], show: Callable[[], Awaitable[None]]) -> None:
+    """Selects for the columns; rows of plain text have one."""
 
-    async def choose() -> None:
-        draft.prompt, draft.completion = prompt.value, completion.value
+    async def choose(**chosen: str) -> None:
+        draft.columns = replace(draft.columns, **chosen)
         await told(show)
 
-    prompt.on_value_change(choose)
-    completion.on_value_change(choose)
+    with ui.element("div").classes("form"):
+        if draft.columns.prompt is not None:
+            prompt = ui.select(names, value=draft.columns.prompt, label="Prompt: what is asked")
+            prompt.on_value_change(lambda event: choose(prompt=event.value))
+            prompt.props("outlined dense")
+        label = "Completion: the answer" if draft.columns.prompt is not None else "The text"
+        completion = ui.select(names, value=draft.columns.completion, label=label)
+        completion.on_value_change(lambda event: choose(completion=event.value))
+        completion.props("outlined dense")
 
 
 async def _preview(studio: Studio, number: int, record: Any, draft: _Draft) -> None:
-    if draft.prompt == draft.completion:
+    if draft.columns.prompt == draft.columns.completion:
         raise FieldInvalid("Both are the same column.", remedy="Choose two.")
+    key = studio.wallet.chosen(studio.session())
+    if key is None:
+        raise FieldInvalid("There is no key to sign with.", remedy="Make one on the page Wallet.")
+    known = await datanets.known_rows(studio.chain.state, studio.contents, number)
+    judge = Judge(datanets.schema_of(record), record.minhash_seed, known)
+    owner = bytes.fromhex(key.account)
     found = await asyncio.to_thread(
-        uploads.preview, draft.cells, draft.prompt, draft.completion, record.minhash_seed
+        uploads.preview, draft.name, draft.data, draft.columns, owner, judge
     )
     html(_refused(found))
     html(_taken(found))
     if not found.rows:
         html(notice("None of the rows can be taken.", "Mend the file and drop it again.", "bad"))
         return
-    key = studio.wallet.chosen(studio.session())
-    if key is None:
-        raise FieldInvalid("There is no key to sign with.", remedy="Make one on the page Wallet.")
     prepared = uploads.prepare(number, key.account, found.rows)
     bond = await _bond(studio, prepared)
     text = Markup("The bond of {} comes back for each accepted row.").format(values.amount(bond))
@@ -170,7 +182,7 @@ def _refused(found: Preview) -> Markup:
         (values.number(each.number), each.text[:120], each.reason, each.remedy)
         for each in found.refused[:REFUSED_SHOWN]
     ]
-    heads = columns("Row#", "It begins with", "Why it is refused", "What to do")
+    heads = columns("Row#", "It says", "Why it is refused", "What to do")
     empty = "Every row can be taken."
     return card(
         f"{len(found.refused):,} rows will be refused",
@@ -191,7 +203,7 @@ async def _bond(studio: Studio, prepared: Upload) -> int:
     state = studio.chain.state
     terms = await state.read("Datanets", "terms", prepared.datanet)
     byte_bond = await state.read("Submissions", "byte_bond")
-    kept_bytes = RECORD_BYTES + len(prepared.blob) // 2
+    kept_bytes = SUBMISSION_RECORD_BYTES + len(prepared.blob) // 2
     bond: int = prepared.row_count * terms.contributor_bond_per_row + kept_bytes * byte_bond
     return bond
 

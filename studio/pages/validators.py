@@ -17,6 +17,7 @@ from studio.parts import values
 from studio.parts.lists import event_table
 from studio.parts.tables import card, columns, table, tiles
 from studio.parts.tags import tag
+from studio.tabs import address
 
 BLOCKS_LOOKED_AT = 300
 TIMELINE_BLOCKS = 120
@@ -35,7 +36,7 @@ EVENTS = (
 def register(studio: Studio) -> None:
     """Add the page."""
 
-    @ui.page("/validators")
+    @address("/validators")
     async def validators() -> None:
         lead = "They put OPEN at stake, and two thirds of it make a block final."
         async with page(studio, "Validators", "/validators", lead=lead):

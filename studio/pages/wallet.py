@@ -17,6 +17,7 @@ from studio.parts.call_form import call_form, definition_of
 from studio.parts.tables import card, columns, table
 from studio.parts.tags import tag
 from studio.signing import sign, told
+from studio.tabs import address
 from studio.wallet import WalletKey
 
 LEAD = (
@@ -28,7 +29,7 @@ LEAD = (
 def register(studio: Studio) -> None:
     """Add the page."""
 
-    @ui.page("/wallet")
+    @address("/wallet")
     async def wallet() -> None:
         async with page(studio, "Wallet", "/wallet", lead=LEAD):
             _actions(studio)

@@ -10,6 +10,7 @@ import json
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from nicegui import ui
@@ -28,14 +29,19 @@ from node.cli.arguments import typed_value
 from node.errors import ConfigError
 from node.json_values import to_json
 from runtime.calls import CallDefinition, RuntimeCall
-from runtime.codec import Codec
+from runtime.codec import Codec, RecordCodec
+from runtime.types import PPB
 from studio.context import Studio
 from studio.errors import FieldInvalid
+from studio.frame import html
 from studio.parts import values
 from studio.parts.fields import ACCOUNT_FIELDS
+from studio.parts.tags import tag
 
 CALL_DEPTH_MAX = 3
 """How deep calls may hold calls in a form."""
+AMOUNT_MIN = 2**64
+"""Integers that may be larger are amounts, and may be given in OPEN."""
 TEXT_AREA_BYTES = 256
 """Texts that may be longer get several lines."""
 ReadValue = Callable[[], tuple[Any, str | None]]
@@ -88,7 +94,7 @@ def call_form(
     known = filled or {}
     with ui.element("div").classes("form"):
         for name, codec in definition.arguments.items.items():
-            form.fields[name] = _field(studio, name, codec, known.get(name), depth)
+            form.fields[name] = value_field(studio, name, codec, known.get(name), depth)
     return form
 
 
@@ -120,17 +126,25 @@ def command_of(studio: Studio, filled: FilledCall, key: str) -> str | None:
     return " ".join([*parts, f"--key {key}", f"--node {studio.settings.node}"])
 
 
-def _field(studio: Studio, name: str, codec: Codec[Any], filled: Any, depth: int) -> ReadValue:
+def value_field(
+    studio: Studio, name: str, codec: Codec[Any], filled: Any = None, depth: int = 0
+) -> ReadValue:
+    """Put a field of a type on the page, of a record one for each of its own.
+
+    `filled` is a word, of a record a mapping of words (`word_of`).
+    """
     kind = parse_type(codec.describe())
-    label = values.words(name)
+    label = values.words(name.removesuffix("_ppb"))
     if _is_call(kind):
         return _call_field(studio, label, depth)
     if isinstance(kind, Sequence) and _is_call(kind.item):
         return _calls_field(studio, label, kind.most, depth)
+    if isinstance(codec, RecordCodec):
+        return _record_field(studio, label, codec, filled or {}, depth)
     shown = "" if filled is None else str(filled)
     match kind:
         case Boolean():
-            switch = ui.checkbox(label, value=bool(filled))
+            switch = ui.checkbox(label, value=shown in {"true", "True"})
             return lambda: (switch.value, "true" if switch.value else "false")
         case Enumeration():
             names = [member for member, _number in kind.members]
@@ -138,6 +152,44 @@ def _field(studio: Studio, name: str, codec: Codec[Any], filled: Any, depth: int
             return lambda: (_typed(studio, codec, str(chosen.value), name), str(chosen.value))
     entry = _entry(studio, name, label, kind, shown)
     return lambda: _read(studio, codec, name, str(entry.value or ""), kind)
+
+
+def _record_field(
+    studio: Studio, label: str, codec: RecordCodec[Any], filled: Mapping[str, Any], depth: int
+) -> ReadValue:
+    """The fields of a record under its name."""
+    with ui.element("fieldset").classes("record"):
+        html(tag("legend", label))
+        with ui.element("div").classes("form"):
+            fields = {
+                each: value_field(studio, each, item, filled.get(each), depth)
+                for each, item in codec.items.items()
+            }
+
+    def read() -> tuple[Any, str]:
+        value = codec.record(**{each: read_one()[0] for each, read_one in fields.items()})
+        return value, _word(to_json(value))
+
+    return read
+
+
+def word_of(name: str, codec: Codec[Any], value: Any) -> Any:
+    """A value as its field shows it: a word, of a record a mapping of words."""
+    kind = parse_type(codec.describe())
+    if isinstance(codec, RecordCodec):
+        return {
+            each: word_of(each, item, getattr(value, each)) for each, item in codec.items.items()
+        }
+    if _is_share(name, kind):
+        return values.ppb(value).removesuffix(" %")
+    if isinstance(kind, Integer) and kind.most > AMOUNT_MIN:
+        return f"{values.amount_text(value, 18).replace(',', '')}OPEN"
+    return value.name if isinstance(kind, Enumeration) else _word(value)
+
+
+def _is_share(name: str, kind: Type) -> bool:
+    """Whether a field holds parts per billion, which people write in per cent."""
+    return isinstance(kind, Integer) and name.endswith("_ppb") and "loss" not in name
 
 
 def _is_call(kind: Type) -> bool:
@@ -161,7 +213,9 @@ def _hint(name: str, kind: Type) -> str:  # noqa: PLR0911 # one a kind
     match kind:
         case Optional():
             return f"{_hint(name, kind.item)}; empty for none"
-        case Integer() if kind.most > 2**64:
+        case Integer() if _is_share(name, kind):
+            return f"{values.ppb(kind.least)} to {values.ppb(kind.most)}"
+        case Integer() if kind.most > AMOUNT_MIN:
             return "such as 2.5OPEN, or in units of 10⁻¹⁸"
         case Integer() if kind.most >= 2**31:
             return "a whole number"
@@ -180,10 +234,20 @@ def _read(studio: Studio, codec: Codec[Any], name: str, text: str, kind: Type) -
     word = text.strip()
     if not word and isinstance(kind, Optional):
         word = "null"
+    if word and _is_share(name, kind):
+        word = _parts_per_billion(word)
     if not word and not (isinstance(kind, Sized) and not kind.exact):
         message = f"{values.words(name)} is empty."
         raise FieldInvalid(message, remedy=f"It wants {_hint(name, kind)}.")
     return _typed(studio, codec, word, name), word
+
+
+def _parts_per_billion(per_cent: str) -> str:
+    """Per cent as the whole number that the chain has; what is no number stays, to be refused."""
+    try:
+        return str(int(Decimal(per_cent.removesuffix("%").strip()) * (PPB // 100)))
+    except (ArithmeticError, ValueError):
+        return per_cent
 
 
 def _typed(studio: Studio, codec: Codec[Any], word: str, name: str) -> Any:

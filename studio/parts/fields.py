@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from studio.chain.parameters import SETTERS, Parameter, set_value
 from studio.context import Studio
 from studio.parts import values
 from studio.parts.tags import Child, join, link, tag
@@ -44,11 +45,22 @@ class Fields:
         types = self._types("calls", "arguments", name)
         if not arguments:
             return tag("span", "It takes no arguments.", class_="muted")
+        if name in SETTERS and (found := set_value(self._studio.chain.state, arguments)):
+            return self._parameter(*found)
         return values.facts(
             *(
                 (values.words(key), self.value(key, value, types.get(key)))
                 for key, value in arguments.items()
             )
+        )
+
+    def _parameter(self, parameter: Parameter, value: Any) -> Markup:
+        """A parameter with the value that it is given, instead of the bytes."""
+        stored = parameter.stored
+        return values.facts(
+            ("Parameter", link(str(stored), f"/pallets/{stored.pallet}/{stored.name}")),
+            ("What it is", parameter.documentation),
+            ("New value", self.value(stored.name, value, stored.codec.describe())),
         )
 
     def row(self, fields: Mapping[str, Any], types: Mapping[str, str] | None = None) -> Markup:

@@ -20,6 +20,7 @@ from studio.context import Studio
 from studio.frame import html, notice
 from studio.parts.tags import tag
 from studio.signing import told
+from studio.tabs import every
 
 POLL_S = 0.5
 STEPS = (
@@ -71,7 +72,7 @@ async def first_steps(studio: Studio) -> None:
                 await _steps(studio, path, lesson)
 
     await refresh()
-    ui.timer(POLL_S, refresh)
+    every(POLL_S, refresh)
 
 
 async def _steps(studio: Studio, path: Path, lesson: dict[str, Any]) -> None:
@@ -116,7 +117,7 @@ def _progress(path: Path) -> None:
         note = tag("div", str(lesson.get("note", "")), " ", watch, class_="muted small")
         bar.content = str(tag("div", tag("span", fill, class_="bar"), note))
 
-    ui.timer(POLL_S, look)
+    every(POLL_S, look)
 
 
 def _button(studio: Studio, path: Path, place: int, lesson: dict[str, Any]) -> None:

@@ -8,18 +8,20 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from markupsafe import Markup
+from nicegui import ui
 
 from studio.context import Studio
 from studio.errors import SimulationFailed
-from studio.frame import notice
+from studio.frame import html, notice
 from studio.parts import values
 from studio.parts.fields import Fields
 from studio.parts.tables import columns, table
 from studio.parts.tags import tag
+from studio.signing import told
 
 TIMEOUT_S = 60.0
 CHANGES_SHOWN_MAX = 60
@@ -49,6 +51,25 @@ async def simulated(studio: Studio, *words: str) -> Mapping[str, Any]:
         raise SimulationFailed(errors.decode(errors="replace").strip()[-500:], remedy="")
     found: Mapping[str, Any] = json.loads(output)
     return found
+
+
+def try_out(studio: Studio, words: Callable[[], list[str]]) -> None:
+    """A button that tries a proposal on a fork of the newest state, and shows the difference."""
+    shown = ui.element("div").classes("full-width")
+
+    async def go() -> None:
+        button.props("loading")
+        try:
+            found = await simulated(studio, *words())
+            shown.clear()
+            with shown, ui.element("section").classes("card"):
+                html(tag("header", tag("h2", "What it would change")))
+                html(outcome(studio, found))
+        finally:
+            button.props(remove="loading")
+
+    button = ui.button("Try it on a fork", icon="science", on_click=lambda: told(go))
+    button.props("outline").classes("self-start")
 
 
 def outcome(studio: Studio, found: Mapping[str, Any]) -> Markup:

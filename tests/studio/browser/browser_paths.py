@@ -12,6 +12,15 @@ from tests.studio.browser.signing import act_as, sign
 
 ESTABLISHED = "01"
 """In /proc/net/tcp."""
+AWAY = """() => {
+  const manager = window.socket.io;
+  manager.reconnectionDelay(9000);
+  manager.reconnectionDelayMax(9000);
+  manager.randomizationFactor(0);
+  manager.once("reconnect", () => { window.isBack = true; });
+  manager.engine.close();
+}"""
+"""Loses the connection for nine seconds, as a stalled browser does; a new page would not be back."""
 ROWS = """question,reply,note
 What is the capital of the moon?,It has none: nobody lives there.,
 How many legs has a spider?,Eight of them.,
@@ -65,9 +74,9 @@ def test_a_file_with_bad_rows_is_previewed_committed_and_published(
     file = {"name": "rows.csv", "mimeType": "text/csv", "buffer": ROWS.encode()}
     page.locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type] # its own dict
     expect(page.get_by_role("heading", name="3 rows will be refused")).to_be_visible()
-    expect(page.get_by_text("Its column “question” is empty.")).to_be_visible()
-    expect(page.get_by_text("Its column “reply” is empty.")).to_be_visible()
-    expect(page.get_by_text("Leave it out: a copy earns nothing.")).to_be_visible()
+    expect(page.get_by_text("It has no value in column 'question'.")).to_be_visible()
+    expect(page.get_by_text("It has no value in column 'reply'.")).to_be_visible()
+    expect(page.get_by_text("Equal to a row committed earlier.")).to_be_visible()
     page.get_by_role("button", name="Commit 3 rows").click()
     sign(page)
     expect(page.get_by_text("Sign Submissions.reveal")).to_be_visible()
@@ -128,11 +137,9 @@ def test_a_referendum_goes_from_proposal_to_enactment(studio: RunningStudio, pag
     """A parameter is proposed, tried on a fork, voted for, and changed by the chain itself."""
     act_as(page, studio.url, "dev:faucet")
     page.goto(f"{studio.url}/governance/new")
-    page.get_by_label("Call", exact=True).fill("System.set_parameter")
-    page.get_by_role("option", name="System.set_parameter").click()
-    page.get_by_label("Pallet").fill("Attribution")
-    page.get_by_label("Name").fill("rows_min")
-    page.get_by_label("Value").fill("07")
+    page.get_by_label("Parameter", exact=True).fill("Attribution.rows_min")
+    page.get_by_role("option", name="Attribution.rows_min").click()
+    page.get_by_label("Rows min").fill("7")
     page.get_by_role("button", name="Try it on a fork").click()
     expect(page.get_by_text("Attribution.rows_min").first).to_be_visible()
     page.get_by_label("Blocks from the approval to the call").fill("2")
@@ -153,6 +160,15 @@ def test_a_referendum_goes_from_proposal_to_enactment(studio: RunningStudio, pag
     expect(page.get_by_text("approved")).to_be_visible(timeout=LESSON_TIMEOUT_MS)
     page.goto(f"{studio.url}/pallets/Attribution/rows_min")
     expect(page.get_by_text("7", exact=True)).to_be_visible()
+
+
+def test_a_tab_that_was_away_keeps_what_was_typed(studio: RunningStudio, page: Page):
+    """A connection that was lost for long enough to matter comes back to the same page."""
+    page.goto(f"{studio.url}/wallet")
+    page.get_by_label("Amount").fill("5OPEN")
+    page.evaluate(AWAY)
+    page.wait_for_function("() => window.isBack")
+    expect(page.get_by_label("Amount")).to_have_value("5OPEN")
 
 
 def connections(pid: int, port: int) -> int:
