@@ -64,7 +64,16 @@ def settle_epoch(
     account that gets a pool which nobody earned.  Raises `AttributionInvalid` for shapes that do
     not fit, influence that is not finite, or answers that nobody paid for.
     """
-    scores = epoch_scores(influence, answers)
+    return settle_scores(rows, epoch_scores(influence, answers), pool, treasury)
+
+
+def settle_scores(
+    rows: Sequence[TrainingRow], scores: Sequence[int], pool: int, treasury: bytes
+) -> EpochPayout:
+    """Divide `pool` among the owners of the trained `rows` by their scores in 2**-30 nats.
+
+    Raises `AttributionInvalid` for another number of scores.
+    """
     if len(scores) != len(rows):
         message = f"There is influence of {len(scores)} rows, and {len(rows)} rows."
         raise AttributionInvalid(message, remedy="Give the rows that influence was computed for.")

@@ -46,6 +46,9 @@ class Fault(IntEnum):
     STATE_NOT_FINITE = 2
     GRADIENT_TOO_LARGE = 3
     """Or not finite."""
+    ADJOINT_NOT_FINITE = 4
+    """On the way back through a training."""
+    CONTRIBUTION_TOO_LARGE = 5
 
 
 def first_fault(*faults: Fault) -> Fault:

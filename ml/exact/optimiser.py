@@ -27,8 +27,8 @@ BETA_SQUARE = 0.95
 """Below torch's 0.999: a run of 60 steps has no time to forget its first gradients."""
 _NUMBER_BYTES = 4
 _POWERS = struct.Struct("<dd")
-_SQUARE_BITS = 26
-"""Squares are added at 26 bits below the largest: exact for up to 2**27 numbers."""
+_PRODUCT_BITS = 26
+"""Products are added at 26 bits below the largest: exact for up to 2**27 numbers."""
 NUMBERS_MAX = 2**27
 """The most numbers of an adapter whose norm is exact."""
 
@@ -87,9 +87,11 @@ class AdamState:
         return cls(parameters, means, squares, *_POWERS.unpack(data[-_POWERS.size :]))
 
 
-def adam_step(state: AdamState, batch: BatchGradient, settings: StepSettings) -> AdamState:
-    """The state after one step down the mean gradient of the batch's rows."""
-    gradient = mean_gradient(batch)
+def adam_step(
+    state: AdamState, batch: BatchGradient, settings: StepSettings, weight: float = 1.0
+) -> AdamState:
+    """The state after one step down the mean gradient of the batch's rows, times a weight."""
+    gradient = mean_gradient(batch, weight)
     if settings.gradient_norm_max is not None:
         norm = exact_norm(gradient)
         if norm > settings.gradient_norm_max:
@@ -112,9 +114,9 @@ def adam_step(state: AdamState, batch: BatchGradient, settings: StepSettings) ->
     )
 
 
-def mean_gradient(batch: BatchGradient) -> torch.Tensor:
-    """The float32 mean of the rows' gradients."""
-    return batch.gradient.double().mul_(1.0 / batch.row_count / GRADIENT_UNITS).float()
+def mean_gradient(batch: BatchGradient, weight: float = 1.0) -> torch.Tensor:
+    """The float32 mean of the rows' gradients, times a weight that all of them have."""
+    return batch.gradient.double().mul_(weight / batch.row_count / GRADIENT_UNITS).float()
 
 
 def exact_norm(vector: torch.Tensor) -> float:
@@ -123,10 +125,18 @@ def exact_norm(vector: torch.Tensor) -> float:
     A square of two float32 numbers is exact in float64; squares are rounded to 26 bits below the
     largest and added without rounding.
     """
-    most = vector.abs().amax()
-    if not bool(torch.isfinite(most)):
+    return math.sqrt(exact_dot(vector, vector))
+
+
+def exact_dot(one: torch.Tensor, other: torch.Tensor) -> float:
+    """The dot product of two float32 vectors of at most `NUMBERS_MAX` numbers, in any order.
+
+    A product of two float32 numbers is exact in float64; products are rounded to 26 bits below
+    what the largest can be and added without rounding.
+    """
+    most = torch.stack([one.abs().amax(), other.abs().amax()])
+    if not bool(torch.isfinite(most).all()):
         return math.nan
-    # The largest square is below 2**(2 e).
-    unit = math.ldexp(1.0, 2 * int(exponent_of(most.reshape(1))) - _SQUARE_BITS)
-    squares = vector.double().square_().mul_(1 / unit).round_()
-    return math.sqrt(float(squares.sum()) * unit)
+    # Every product is below 2 to the sum of both exponents.
+    unit = math.ldexp(1.0, int(exponent_of(most).sum()) - _PRODUCT_BITS)
+    return float((one.double() * other).mul_(1 / unit).round_().sum()) * unit

@@ -31,9 +31,14 @@ from runtime.wire.transcripts import TranscriptLeaf, state_root
 
 def begin(job: PreparedJob) -> tuple[AdamState, TranscriptLeaf]:
     """The initial state, and leaf 0 with the validation loss before training."""
-    state = AdamState.initial(job.layout.initial(stream_key(job.order)))
+    state = initial_state(job)
     loss, fault = validate(job, state)
     return state, _leaf(job, 0, state, ZERO_HASH, loss, fault)
+
+
+def initial_state(job: PreparedJob) -> AdamState:
+    """The state that the job starts from."""
+    return AdamState.initial(job.layout.initial(stream_key(job.order)))
 
 
 def advance(job: PreparedJob, state: AdamState, step: int) -> tuple[AdamState, TranscriptLeaf]:
