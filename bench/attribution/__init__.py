@@ -1,0 +1,1 @@
+"""The measured truth of Proof of Attribution: how faithful influence is, and at what price."""

@@ -1,0 +1,95 @@
+"""The figures of one testbed: each a list of samples whose mean is the figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+
+from bench.attribution.ekfac import ekfac
+from bench.attribution.peers import datainf, less, tracincp
+from bench.attribution.replay import metagradient
+from bench.attribution.scores import explained, foretold, foretold_sum
+from bench.attribution.store import Numbers, Store
+from bench.attribution.testbed import Testbed
+from bench.attribution.training import Run, State, train
+from bench.attribution.truth import HALVES, find_truth
+from ml.training.recipe import default_training_parameters
+
+FULL, HALF = 1.0, 0.5
+"""The rows' weights that a replay goes through; what pays is the mean of both."""
+PEERS: Mapping[str, Callable[[Testbed, Run, Sequence[State]], Numbers]] = {
+    "tracincp": tracincp,
+    "datainf": datainf,
+    "less": less,
+    "ekfac": ekfac,
+}
+
+
+def not_measured() -> dict[str, str]:
+    """Figures of the issue whose machinery is not there yet, and why."""
+    return {
+        "settlement_over_training": "the exact replay is not merged yet",
+        "counterfactual_over_forward": "adapters without a contributor are not merged yet",
+        "digest_equal": "the exact replay is not merged yet",
+        "serving_loss_fraction": "the server makes no previews yet",
+        "preview_ms_10k_rows": "the server makes no previews yet",
+        "duplicate_gain": "the adversarial suite is not merged yet",
+        "sybil_gain": "the adversarial suite is not merged yet",
+        "self_query_gain": "the adversarial suite is not merged yet",
+    }
+
+
+def measure(testbed: Testbed, store: Store, subset_count: int) -> dict[str, Sequence[float]]:
+    """Fidelity of the default recipe by the float replay, and of the peers on the same training."""
+    run = testbed.run(default_training_parameters(len(testbed.rows)))
+    truth = find_truth(testbed, run, store, subset_count)
+    full, half = (replayed(testbed, run, store, weight) for weight in (FULL, HALF))
+    samples: dict[str, Sequence[float]] = {
+        "lds90": _list(foretold(truth.subsets["rows90"], full)),
+        "lds50": _list(foretold(truth.subsets["rows50"], half)),
+        "clds": _list(foretold(truth.subsets[HALVES], half)),
+        "cloo": _list(foretold(truth.without, full)),
+        "sum_cloo": [foretold_sum(truth.without, full + half)],
+        "r2_90": _list(explained(truth, "rows90", full)),
+        "held_out_loss": [truth.held_out_loss],
+        "fact_loss": [truth.fact_loss],
+    }
+    for name, method in PEERS.items():
+        scores = peer_scores(testbed, run, store, name, method)
+        samples[f"{name}_lds90"] = _list(foretold(truth.subsets["rows90"], scores))
+        samples[f"{name}_lds50"] = _list(foretold(truth.subsets["rows50"], scores))
+        samples[f"{name}_clds"] = _list(foretold(truth.subsets[HALVES], scores))
+        samples[f"{name}_cloo"] = _list(foretold(truth.without, scores))
+        samples[f"{name}_sum_cloo"] = [foretold_sum(truth.without, scores)]
+    return samples
+
+
+def replayed(testbed: Testbed, run: Run, store: Store, weight: float) -> Numbers:
+    """The metagradient [rows, queries] with all rows at one weight."""
+
+    def compute() -> Numbers:
+        targets = [[query] for query in testbed.encoded(testbed.queries)]
+        weights = torch.full((len(run.rows),), weight)
+        return metagradient(run, weights, targets).double().numpy()
+
+    return store.get(run, f"metagradient {weight}".encode(), compute)
+
+
+def peer_scores(
+    testbed: Testbed,
+    run: Run,
+    store: Store,
+    name: str,
+    method: Callable[[Testbed, Run, Sequence[State]], Numbers],
+) -> Numbers:
+    """The scores [rows, queries] of a published method."""
+
+    def compute() -> Numbers:
+        return method(testbed, run, train(run, torch.ones(len(run.rows))))
+
+    return store.get(run, name.encode(), compute)
+
+
+def _list(values: Numbers) -> list[float]:
+    return [float(value) for value in values]
