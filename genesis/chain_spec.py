@@ -24,6 +24,7 @@ from genesis.allocation import (
     vesting_schedules,
 )
 from genesis.compose import Pallets, compose, compose_runtime
+from genesis.embedded_model import EMBEDDED_BASE, SpecBaseModel
 from genesis.pallet_packages import PACKAGES_MAX, PalletPackage, load_pallets
 from genesis.parameters import Parameters
 from genesis.toml_records import InvalidChainSpec, read_record, write_record
@@ -70,6 +71,7 @@ SPEC_BYTES_MAX = 1024 * 1024
 BUCKETS_MAX = 22
 """With the pots as many as governance can leave out of its quorum."""
 ENDOWMENTS_MAX = 4_096
+BASE_MODELS_MAX = 16
 DEV_ENDOWMENT = 1_000_000 * OPEN
 DEV_FAUCET_ENDOWMENT = 10_000_000 * OPEN
 DEV_GENESIS_TIME_MS = 1_735_689_600_000
@@ -110,6 +112,8 @@ class ChainSpec:
     parameters: Parameters
     upgrades: Annotated[tuple[UpgradePlan, ...], Max(UPGRADES_MAX)] = ()
     """An upgrade that is planned from the beginning."""
+    base_models: Annotated[tuple[SpecBaseModel, ...], Max(BASE_MODELS_MAX)] = (EMBEDDED_BASE,)
+    """The base models that are admitted from the beginning; referenda admit others."""
     pallets: Annotated[tuple[PalletPackage, ...], Max(PACKAGES_MAX)] = ()
     """The pallets from packages, in the order of their hooks, behind the built-in ones."""
 
@@ -335,6 +339,8 @@ def _configure(spec: ChainSpec, pallets: Pallets) -> None:
         pallets.treasury.name_pot(bucket.name, bucket.account)
     pallets.governance.inactive.put(keyless_accounts(spec.buckets))
     spec.parameters.apply(pallets)
+    for base in spec.base_models:
+        pallets.models.begin_with(base.content_hash, base.name, base.shape)
     for validator in spec.validators:
         pallets.staking.bond(validator.account, validator.bond)
         pallets.session.validate(validator.account)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from genesis.chain_spec import ChainSpec, development_keypair
+from genesis.embedded_model import EMBEDDED_BASE
 from pallets.attribution.pallet import Attribution
 from pallets.compute.pallet import Compute
 from pallets.datanets.pallet import Datanets
@@ -82,7 +83,7 @@ USER = development_keypair("user")
 ALICE = development_keypair("alice")
 BOB = development_keypair("bob")
 
-BASE_MODEL = hash_text(b"base model")
+BASE_MODEL = EMBEDDED_BASE.content_hash
 ADAPTER = hash_text(b"adapter")
 ROOT = hash_text(b"rows root")
 SALT = hash_text(b"salt")
@@ -412,12 +413,11 @@ def settle_payouts(epoch: int = 0) -> RuntimeCall:
 
 
 def published(chain: S, rows: int = 5) -> S:
-    """With version 1 of Datanet 0: rows of Alice, all accepted; and the base model."""
+    """With version 1 of Datanet 0: rows of Alice, all accepted."""
     chain.ok(CURATOR, create())
     chain.ok(ALICE, commit(ALICE, rows, bond=OPEN))
     chain.ok(ALICE, reveal(0))
     chain.ok(CURATOR, publish((0, rows, 0, 0)))
-    chain.ok(BUILDER, Models.register_base.Call(content_hash=BASE_MODEL, name="nano"))
     return chain
 
 

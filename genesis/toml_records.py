@@ -50,11 +50,18 @@ def write_record(record: Any) -> str:
         elif is_dataclass(value):
             tables.append(f"[{field.name}]\n{write_record(value)}")
         elif isinstance(value, tuple):
-            tables += [f"[[{field.name}]]\n{write_record(item)}" for item in value]
+            tables += [f"[[{field.name}]]\n{_write_item(item)}" for item in value]
             lines += [] if value else [f"{field.name} = []\n"]
         else:
             lines.append(f"{field.name} = {write_value(value, hint)}\n")
     return "\n".join(["".join(lines), *tables])
+
+
+def _write_item(record: Any) -> str:
+    """A record of an array, one line for each field: what is inside it is inline."""
+    hints = get_type_hints(type(record), include_extras=True)
+    written = {each.name: (getattr(record, each.name), hints[each.name]) for each in fields(record)}
+    return "".join(f"{name} = {write_value(*field)}\n" for name, field in written.items())
 
 
 def _read_table(record: type[T], table: Any, where: str) -> T:

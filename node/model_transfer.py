@@ -1,4 +1,4 @@
-"""Models leave the chain with their card, and adapters come into a folder that servers look at.
+"""Models that leave the chain with their card, adapters for servers, and proposed base models.
 
 <output>/README.md     the model card: lineage, all of it from the chain
 <output>/adapter/      the adapter's files, unchanged: their manifest hash is the model's
@@ -17,10 +17,13 @@ from ml.merged import save_merged
 from ml.serving.adapter import AdapterLimits, load_adapter
 from ml.serving.base import shape_of_config
 from ml.serving.layout import RANKS, RowLayout
+from ml.training.recipe import work_shape
 from node.client import NodeClient
 from node.errors import ConfigError
 from node.lineage import Lineage, lineage_of, model_card
-from node.workers.model_folders import fetch_folder
+from node.workers.model_folders import fetch_folder, upload_folder
+from pallets.models.pallet import Models
+from runtime.keys import Keypair
 
 ADAPTER_FOLDER = "adapter"
 MERGED_FOLDER = "merged"
@@ -73,6 +76,20 @@ def import_adapter(source: Path, base_model: Path, adapters: Path, name: str) ->
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return adapter
+
+
+def propose_base(client: NodeClient, keypair: Keypair, folder: Path) -> bytes:
+    """Upload a base model and propose it by its name; returns its hash.
+
+    Files that the content store does not take have to be brought to every validator by hand.
+    Raises `ModelUnusable`, `CallFailed`, and `ContentTooLarge` for such a file.
+    """
+    shape = work_shape(folder)
+    content_hash = upload_folder(client, folder)
+    name = folder.resolve().name
+    call = Models.register_base.Call(content_hash=content_hash, name=name, shape=shape)
+    client.submit(call, keypair)
+    return content_hash
 
 
 def _staging(target: Path) -> Path:

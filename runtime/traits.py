@@ -14,6 +14,7 @@ from runtime.wire.offences import Offence
 from runtime.wire.records import DatanetVersion, Finding, Job, Model, Panel
 from runtime.wire.validators import ValidatorSet
 from runtime.wire.votes import PollEnd, TrackName, VoteSum
+from runtime.wire.work import ModelShape
 
 
 class Currency(Protocol):
@@ -269,8 +270,8 @@ class PanelSource(Protocol):
 class ModelRegistry(Protocol):
     """Where settled training jobs register adapters; `Models` is the implementation."""
 
-    def has_base_model(self, base_model: bytes) -> bool:
-        """Whether the base model's content hash is registered."""
+    def admitted_shape(self, base_model: bytes) -> ModelShape | None:
+        """The dimensions of a base model that jobs may name; None for any other."""
 
     def register_adapter(
         self, adapter: bytes, owner: bytes, base_model: bytes, job: int, datanet: int, version: int

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from genesis.benchmark import Benchmark, Scene
+from genesis.embedded_model import EMBEDDED_BASE
 from genesis.sandbox import Sandbox
-from genesis.scenes import ADAPTER, BASE_MODEL, BUILDER, USER, trained
+from genesis.scenes import ADAPTER, BUILDER, USER, trained
 from pallets.models.pallet import Models
+from runtime.hashing import hash_text
 from runtime.types import OPEN
 
 _SHARES = Models.share_terms.default.usual
 _TEXT_BYTES_MAX = 64
+_PROPOSED = hash_text(b"a proposed base model")
 
 
 def _register_base(_sandbox: Sandbox) -> Scene:
-    call = Models.register_base.Call(content_hash=BASE_MODEL, name="n" * _TEXT_BYTES_MAX)
+    call = Models.register_base.Call(
+        content_hash=_PROPOSED, name="n" * _TEXT_BYTES_MAX, shape=EMBEDDED_BASE.shape
+    )
     return Scene(BUILDER, call)
+
+
+def _admit_base(sandbox: Sandbox) -> Scene:
+    sandbox.ok(BUILDER, _register_base(sandbox).call)
+    return Scene(None, Models.admit_base.Call(content_hash=_PROPOSED))
 
 
 def _publish(sandbox: Sandbox) -> Scene:
@@ -59,6 +69,15 @@ def _retire(sandbox: Sandbox) -> Scene:
 BENCHMARKS = tuple(
     map(
         Benchmark,
-        (_register_base, _publish, _set_price, _set_shares, _grant, _revoke_grant, _retire),
+        (
+            _register_base,
+            _admit_base,
+            _publish,
+            _set_price,
+            _set_shares,
+            _grant,
+            _revoke_grant,
+            _retire,
+        ),
     )
 )

@@ -17,11 +17,11 @@ from ml.exact.streams import SHARE_UNITS
 from runtime.types import PPB
 from runtime.wire.training_parameters import (
     TARGET_MODULES,
-    ModelShape,
     Schedule,
     TrainingParameters,
     parameter_fault,
 )
+from runtime.wire.work import ModelShape
 
 PASSES = 4
 """Passes over the rows that the default aims at, while `STEPS_DEFAULT_MAX` allows."""
@@ -116,4 +116,5 @@ def work_shape(base_model: Path) -> ModelShape:
         key_value_heads=shape.key_value_head_count,
         head_size=shape.head_width,
         vocabulary_size=shape.vocabulary,
+        positions_max=shape.positions_max,
     )

@@ -610,12 +610,28 @@ class ShareTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelShape:
+    """Part of what Models stores or takes."""
+
+    layers: U32
+    hidden_size: U32
+    intermediate_size: U32
+    heads: U32
+    key_value_heads: U32
+    head_size: U32
+    vocabulary_size: U32
+    positions_max: U32
+
+
+@dataclass(frozen=True, slots=True)
 class BaseModel:
     """Part of what Models stores or takes."""
 
     name: TextUpTo64
     registrant: Bytes32
     registered_at: U64
+    shape: ModelShape
+    admitted_at: U64 | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -2489,11 +2505,16 @@ class Models(BasePallet, index=21):
     retired = Map[Bytes32, U64]()
 
     class BaseRegistered(Event):
-        """Adapters of this base model may be trained."""
+        """A base model was proposed."""
 
         base_model: Bytes32
         name: TextUpTo64
         registrant: Bytes32
+
+    class BaseAdmitted(Event):
+        """Jobs may name this base model; validators hold its files."""
+
+        base_model: Bytes32
 
     class AdapterRegistered(Event):
         """A training job's result became a model, private until its owner publishes it."""
@@ -2541,8 +2562,17 @@ class Models(BasePallet, index=21):
     class UnknownModel(PalletError):
         """There is no such model."""
 
+    class UnknownBase(PalletError):
+        """Nobody has registered the base model."""
+
     class AlreadyRegistered(PalletError):
         """The base model is registered already."""
+
+    class AlreadyAdmitted(PalletError):
+        """The base model is admitted already."""
+
+    class InvalidShape(PalletError):
+        """No model has these dimensions."""
 
     class NotOwner(PalletError):
         """Only the model's owner may do this."""
@@ -2566,8 +2596,12 @@ class Models(BasePallet, index=21):
         """A share is outside the bounds that the chain allows."""
 
     @call(0)
-    def register_base(self, content_hash: Bytes32, name: TextUpTo64) -> None:
-        """Register a base model by the manifest hash of its files."""
+    def register_base(self, content_hash: Bytes32, name: TextUpTo64, shape: ModelShape) -> None:
+        """Propose a base model by the manifest hash of its files and its dimensions."""
+
+    @unsigned_call(7)
+    def admit_base(self, content_hash: Bytes32) -> None:
+        """Let jobs name a base model that was proposed: the validators hold its files."""
 
     @call(1)
     def publish(self, model: Bytes32) -> None:
@@ -2605,7 +2639,7 @@ class Compute(BasePallet, index=22):
     """Jobs and their results."""
 
     fee_min = Value[From1To1E24](1000000000000000000)
-    leaf_price = Value[UpTo1E24](100000000000000)
+    work_price = Value[UpTo1E24](1000000000000000)
     bond_factor = Value[From1To1000](10)
     lapse_ppb = Value[UpTo1E9](100000000)
     levy_ppb = Value[UpTo500000000](50000000)

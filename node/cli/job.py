@@ -19,8 +19,7 @@ from runtime.types import OPEN
 if TYPE_CHECKING:
     from ml.training.bundle import Verification
     from node.client import NodeClient
-    from runtime.wire.records import RowSource
-    from runtime.wire.training_parameters import TrainingParameters
+    from runtime.wire.records import JobOrder, RowSource
 
 app = typer.Typer(no_args_is_help=True, help="Have an adapter trained; run a training again.")
 
@@ -71,7 +70,7 @@ def quote(
     node: NodeUrl = DEFAULT_NODE_URL,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say what a training takes and what it costs at least; nothing is signed.
+    """Say what a training takes and the least fee that the chain takes for it; nothing is signed.
 
     Example: openledger job quote --datanet 0:1 --recipe-file recipe.toml
     """
@@ -81,9 +80,8 @@ def quote(
     from node.workers import jobs
 
     with NodeClient(node) as client:
-        sources, parameters = _ordered(client, datanet, recipe_file)
-        rows = jobs.row_count(client, sources)
-        found = asdict(jobs.quote(client, base_model, rows, parameters))
+        order, rows = _ordered(client, datanet, recipe_file, base_model)
+        found = asdict(jobs.quote(client, order, rows))
     _print(found, as_json=as_json)
 
 
@@ -109,13 +107,12 @@ def submit(
 
     keypair = choose_key(key, password_file)
     with NodeClient(node) as client:
-        sources, parameters = _ordered(client, datanet, recipe_file)
-        rows = jobs.row_count(client, sources)
-        offered = jobs.quote(client, base_model, rows, parameters).fee
+        order, rows = _ordered(client, datanet, recipe_file, base_model)
+        offered = jobs.quote(client, order, rows).fee
         if fee is not None:
             offered = round(fee * 10**9) * (OPEN // 10**9)
-        number = jobs.submit(client, keypair, base_model, sources, parameters, offered)
-    _print({"job": number, "fee": offered, "steps": parameters.steps}, as_json=as_json)
+        number = jobs.submit(client, keypair, order, offered)
+    _print({"job": number, "fee": offered, "leaf_count": order.leaf_count}, as_json=as_json)
 
 
 @app.command()
@@ -208,13 +205,15 @@ def _shown(found: Verification) -> dict[str, Any]:
 
 
 def _ordered(
-    client: NodeClient, datanets: list[str], recipe_file: Path | None
-) -> tuple[list[RowSource], TrainingParameters]:
-    """Sources and parameters as they go into the order."""
+    client: NodeClient, datanets: list[str], recipe_file: Path | None, base_model: Path
+) -> tuple[JobOrder, int]:
+    """The order of a training, and how many rows it reads."""
+    from ml.manifest import manifest_of
     from node.workers import jobs
     from node.workers.recipes import RECIPE_BYTES_MAX, parse_recipe
+    from runtime.wire.records import training_order
 
-    sources = [_source(text) for text in datanets]
+    sources = tuple(_source(text) for text in datanets)
     text = ""
     if recipe_file is not None:
         try:
@@ -222,7 +221,9 @@ def _ordered(
         except (OSError, UnicodeDecodeError) as error:
             message = f"{recipe_file} cannot be read: {error}."
             raise ConfigError(message, remedy="Name a TOML file.") from error
-    return sources, parse_recipe(text, jobs.row_count(client, sources))
+    rows = jobs.row_count(client, sources)
+    parameters = parse_recipe(text, rows)
+    return training_order(manifest_of(base_model).hash(), sources, parameters), rows
 
 
 def _source(text: str) -> RowSource:

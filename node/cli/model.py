@@ -1,4 +1,4 @@
-"""`openledger model export | import`: models with their lineage, to and from PEFT's layout."""
+"""`openledger model export | import | propose`: models in and out, in transformers' layouts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from genesis.embedded_model import EMBEDDED_MODEL
+from node.cli.key_choice import KeyOption, PasswordFile, choose_key
 from node.cli.output import DEFAULT_NODE_URL, JsonFlag, NodeUrl, print_fields, print_json
 
 app = typer.Typer(no_args_is_help=True, help="Take models with their lineage to other servers.")
@@ -44,6 +45,31 @@ def export_(
         "output": str(output),
         "trained_on": [str(source) for source in lineage.sources],
     }
+    (print_json if as_json else print_fields)(fields)
+
+
+@app.command()
+def propose(
+    folder: Annotated[Path, typer.Argument(help="A Llama-family base model.", metavar="DIR")],
+    key: KeyOption,
+    password_file: PasswordFile = None,
+    node: NodeUrl = DEFAULT_NODE_URL,
+    as_json: JsonFlag = False,
+) -> None:
+    """Propose a base model: upload its files, and register their hash and dimensions.
+
+    A referendum on Models.admit_base decides whether jobs may name it; validators fetch it then.
+
+    Example: openledger model propose models/small --key builder
+    """
+    from node.client import NodeClient
+    from node.model_transfer import propose_base
+
+    keypair = choose_key(key, password_file)
+    with NodeClient(node) as client:
+        content_hash = propose_base(client, keypair, folder)
+    call = f"Models.admit_base content_hash={content_hash.hex()}"
+    fields = {"base_model": content_hash, "to_be_admitted_by": call}
     (print_json if as_json else print_fields)(fields)
 
 

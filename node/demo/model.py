@@ -49,11 +49,8 @@ def train(
     progress: Callable[[], tuple[float, float, str]],
     bar: Bar,
 ) -> tuple[bytes, Job]:
-    """Register the base model, submit the job and wait until a worker's result is settled."""
+    """Submit the job and wait until a worker's result is settled."""
     base = manifest_of(base_model).hash()
-    client.submit(
-        Models.register_base.Call(content_hash=base, name=base_model.name), people.builder
-    )
     rows = (RowSource(published.datanet, published.version),)
     order = training_order(base, rows, default_training_parameters(len(published.records)))
     call = Compute.submit_job.Call(order=order, fee=TRAINING_FEE)

@@ -1,5 +1,8 @@
 """The referee's loop: certify what it holds, judge what is opened; for as long as it runs.
 
+It holds every admitted base model: what it lacks it fetches.  Without one it signs nothing about
+jobs on it, neither that it could check them nor what their steps come to.
+
 It runs beside a validator's node, never inside block production, and signs with the validator's
 account or with the one that it named (`Disputes.name_referee`).  What it has signed is on chain, so
 it may be killed at any instruction.
@@ -19,8 +22,10 @@ from node.errors import CallFailed, NodeUnreachable
 from node.referee.gathering import GatheringClient
 from node.referee.holding import read_everything
 from node.workers.errors import JobRefused, StopRequested
+from node.workers.model_folders import find_base_model
 from pallets.disputes.pallet import Disputes
 from pallets.disputes.types import Dispute, Tally, Turn
+from pallets.models.types import BaseModel
 from runtime.calls import RuntimeCall
 from runtime.errors import OpenLedgerError
 from runtime.keys import Keypair
@@ -29,6 +34,8 @@ from runtime.wire.records import UNFINISHED, Job, JobState
 POLL_INTERVAL_S = 0.5
 PAUSE_S = 5.0
 """How long a job is left alone that could not be certified or judged."""
+BASE_MODELS_MAX = 1_000
+"""The most base models, proposed and admitted, that are looked at."""
 DISPUTES_MAX = 10_000
 """The most disputes of a chain that are looked at."""
 _log = structlog.get_logger("referee")
@@ -54,7 +61,7 @@ class Referee:
         self._bench = bench
         self._stop = stop
         self._done: set[int] = set()
-        self._paused_until: dict[int, float] = {}
+        self._paused_until: dict[int | bytes, float] = {}
 
     def run(self, *, once: bool) -> None:
         """Work until stopped, or, with `once`, look at everything once."""
@@ -72,6 +79,9 @@ class Referee:
     def _look(self) -> None:
         """Judge what is opened, whose clock runs, then certify what is revealed."""
         try:
+            for base, record in self._client.entries("Models", "base_models", BASE_MODELS_MAX):
+                if record.admitted_at is not None and base not in self._bench.base_models:
+                    self._attempt(base, partial(self._hold, base, record))
             disputes = self._client.entries("Disputes", "disputes", DISPUTES_MAX)
             for number, dispute in disputes:
                 if dispute.turn is Turn.JUDGE:
@@ -82,16 +92,17 @@ class Referee:
         except OpenLedgerError as error:
             _log.warning("waiting for the node", error=error.message, remedy=error.remedy)
 
-    def _attempt(self, number: int, work: partial[None]) -> None:
-        if time.monotonic() < self._paused_until.get(number, 0.0):
+    def _attempt(self, key: int | bytes, work: partial[None]) -> None:
+        if time.monotonic() < self._paused_until.get(key, 0.0):
             return
         try:
             work()
         except NodeUnreachable:
             raise
         except OpenLedgerError as error:
-            self._paused_until[number] = time.monotonic() + PAUSE_S
-            _log.warning("waiting", job=number, error=error.message, remedy=error.remedy)
+            self._paused_until[key] = time.monotonic() + PAUSE_S
+            about = {"job": key} if isinstance(key, int) else {"base_model": key.hex()}
+            _log.warning("waiting", **about, error=error.message, remedy=error.remedy)
 
     def _certify(self, number: int) -> None:
         """Certify a revealed result once everything that it names is here."""
@@ -102,6 +113,7 @@ class Referee:
         tally: Tally | None = self._client.read("Disputes", "certificates", number)
         if job.state is not JobState.REVEALED or self._has_signed(tally):
             return
+        self._base_model(job)
         read_everything(self._client, number, job)
         self._submit(number, Disputes.certify.Call(work=number))
 
@@ -128,6 +140,17 @@ class Referee:
         account = self._keypair.account
         validator = self._client.read("Disputes", "referees", account) or account
         return tally is not None and validator in [each.validator for each in tally.given]
+
+    def _hold(self, base: bytes, record: BaseModel) -> None:
+        """Have the files of an admitted base model here from now on."""
+        from ml.training.recipe import work_shape
+
+        folder = find_base_model(self._client, {}, base, self._bench.work / "models")
+        if work_shape(folder) != record.shape:
+            message = f"The base model {base.hex()} has other dimensions than the chain says."
+            raise JobRefused(message, remedy="Tell who voted for it: its work is priced wrongly.")
+        self._bench.base_models[base] = folder
+        _log.info("base model held", base_model=base.hex(), name=record.name)
 
     def _base_model(self, job: Job) -> Path:
         found = self._bench.base_models.get(job.order.base_model)

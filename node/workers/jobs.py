@@ -1,4 +1,4 @@
-"""What the owner and the auditor of a training job do with it: quote, submit, bundle, verify."""
+"""What the owner and the auditor of a job do with it: quote, submit, bundle, verify."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from ml.manifest import manifest_of
 from ml.training.bundle import Verification, verify_bundle, write_bundle
 from ml.training.inputs import encode_inputs
-from ml.training.recipe import work_shape
 from node.client import NodeClient
 from node.workers.errors import JobRefused
 from node.workers.orders import order_of
@@ -17,16 +16,16 @@ from node.workers.rows import fetch_version
 from node.workers.runs import run_training
 from pallets.compute.pallet import Compute
 from runtime.keys import Keypair
-from runtime.wire.records import Job, RowSource, TrainingOutcome, training_order
-from runtime.wire.training_parameters import TrainingParameters, job_work
+from runtime.wire.records import Job, JobOrder, RowSource, TrainingOutcome
+from runtime.wire.work import least_fee, order_work
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a training job takes, known before anything is signed."""
+    """What a job takes, known before anything is signed."""
 
     row_count: int
-    steps: int
+    leaf_count: int
     work: int
     """Multiply-adds of the exact operators at most."""
     fee: int
@@ -39,25 +38,23 @@ def row_count(client: NodeClient, sources: Sequence[RowSource]) -> int:
     return sum(version.row_count for version in versions)
 
 
-def quote(client: NodeClient, base_model: Path, rows: int, parameters: TrainingParameters) -> Quote:
-    """What training on so many rows takes and costs at least; raises `ModelUnusable`."""
-    work = job_work(work_shape(base_model), parameters, rows)
-    leaf_count = parameters.steps + 2
-    least: int = client.read("Compute", "fee_min")
-    price: int = client.read("Compute", "leaf_price")
-    return Quote(rows, parameters.steps, work, least + leaf_count * price)
+def quote(client: NodeClient, order: JobOrder, rows: int) -> Quote:
+    """What an order over so many rows takes, and costs at least, exactly as the chain counts it.
+
+    Raises `JobRefused` for a base model that is not admitted.
+    """
+    base = client.read("Models", "base_models", order.base_model)
+    if base is None or base.admitted_at is None:
+        message = f"The base model {order.base_model.hex()} is not admitted."
+        raise JobRefused(message, remedy="`openledger model propose` begins what it takes.")
+    work = order_work(base.shape, order, rows)
+    fee_min: int = client.read("Compute", "fee_min")
+    price: int = client.read("Compute", "work_price")
+    return Quote(rows, order.leaf_count, work, least_fee(work, fee_min, price))
 
 
-def submit(
-    client: NodeClient,
-    keypair: Keypair,
-    base_model: Path,
-    sources: Sequence[RowSource],
-    parameters: TrainingParameters,
-    fee: int,
-) -> int:
-    """Order the training; returns the job's number.  Raises `CallFailed`."""
-    order = training_order(manifest_of(base_model).hash(), tuple(sources), parameters)
+def submit(client: NodeClient, keypair: Keypair, order: JobOrder, fee: int) -> int:
+    """Order a job; returns its number.  Raises `CallFailed`."""
     inclusion = client.submit(Compute.submit_job.Call(order=order, fee=fee), keypair)
     return int(inclusion.fields("Compute", "Submitted")["job"])
 

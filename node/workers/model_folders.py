@@ -1,15 +1,23 @@
-"""Model folders in the content store: upload one by its manifest, fetch one by its hash."""
+"""Model folders in the content store: upload one by its manifest, fetch one by its hash.
+
+Base models that governance admitted are fetched like that by whoever lacks them: workers when a job
+names one, referees as soon as it is admitted.  Files larger than the store takes have to be brought
+by hand (`--base-model`).
+"""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from ml.manifest import manifest_of
 from node.client import NodeClient
-from node.errors import ContentTooLarge, NodeError
+from node.errors import ContentDamaged, ContentMissing, ContentTooLarge, NodeError
 from node.files import sync_directory, write_atomically
+from node.workers.errors import JobRefused
 from runtime.codec import codec_of
+from runtime.errors import DecodeError
 from runtime.wire.manifest import Manifest
 
 FOLDER_BYTES_MAX = 2 * 1024**3
@@ -52,6 +60,20 @@ def fetch_folder(client: NodeClient, manifest_hash: bytes, parent: Path) -> Path
         shutil.rmtree(staging, ignore_errors=True)
     sync_directory(parent)
     return target
+
+
+def find_base_model(
+    client: NodeClient, known: Mapping[bytes, Path], base_hash: bytes, parent: Path
+) -> Path:
+    """The folder of a base model: a known one, or fetched to `parent`; raises `JobRefused`."""
+    found = known.get(base_hash)
+    if found is not None:
+        return found
+    try:
+        return fetch_folder(client, base_hash, parent)
+    except (ContentMissing, ContentDamaged, ContentTooLarge, DecodeError) as error:
+        message = f"The base model {base_hash.hex()} is not here: {error.message}"
+        raise JobRefused(message, remedy="Give its folder with --base-model.") from error
 
 
 def _check(manifest: Manifest) -> None:

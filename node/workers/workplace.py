@@ -3,6 +3,7 @@
 <work>/journal                  results that are not on chain yet (`records.py`)
 <work>/progress.json            what is being done now (`progress.py`)
 <work>/jobs/<job>/              a training run (`ml/training/run_files.py`)
+<work>/models/<hash>/           a base model that was fetched (`model_folders.py`)
 <work>/influence/               each row's influence on each answer (`influence_file.py`)
 """
 
@@ -17,6 +18,7 @@ from ml.manifest import manifest_of
 from node.client import NodeClient
 from node.workers.answers import AnswerServers
 from node.workers.errors import JobRefused, StopRequested
+from node.workers.model_folders import find_base_model
 from node.workers.progress import Progress, ProgressFile
 from node.workers.records import WorkRecords
 from runtime.hashing import hash_text
@@ -58,12 +60,8 @@ class Workplace:
         return self.work / "jobs" / str(number)
 
     def base_model(self, base_hash: bytes) -> Path:
-        """The folder of a base model; raises `JobRefused` without it."""
-        found = self.base_models.get(base_hash)
-        if found is None:
-            message = f"The base model {base_hash.hex()} is not here."
-            raise JobRefused(message, remedy="Give its folder with --base-model.")
-        return found
+        """The folder of a base model, fetched where it is not known; raises `JobRefused`."""
+        return find_base_model(self.client, self.base_models, base_hash, self.work / "models")
 
     def read_job(self, number: int) -> Job:
         """The job as the chain has it; raises `JobRefused` for an unknown number."""

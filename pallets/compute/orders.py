@@ -6,6 +6,7 @@ from runtime.traits import DatanetSource, ModelRegistry
 from runtime.wire.datanets import Access
 from runtime.wire.records import JobKind, JobOrder, RowSource
 from runtime.wire.training_parameters import ParameterFault, leaves_of, parameter_fault
+from runtime.wire.work import ModelShape, order_work
 
 LEAVES_MIN = 2
 """A transcript begins with an initial state and ends with a conclusion."""
@@ -15,14 +16,16 @@ _NAME_BYTES = 32
 
 def order_fault(models: ModelRegistry, order: JobOrder) -> ParameterFault | None:
     """What is wrong with an order, or None for one that can be worked on."""
-    if not models.has_base_model(order.base_model):
-        problem = "Nobody has registered the base model."
-        return ParameterFault("base_model", problem, "Register it with Models.register_base.")
+    shape = models.admitted_shape(order.base_model)
+    if shape is None:
+        problem = "The base model is not admitted."
+        remedy = "Choose one of Models.base_models that is, or have it admitted by referendum."
+        return ParameterFault("base_model", problem, remedy)
     if not order.sources:
         problem = "The job has no rows to read."
         return ParameterFault("sources", problem, "Name a Datanet version.")
     if order.kind is JobKind.TRAIN:
-        return _training_order_fault(order)
+        return _training_order_fault(order, shape)
     if order.parameters is not None or None in (order.subject, order.details):
         problem = f"A job of the kind {order.kind.name} has a subject and details alone."
         return ParameterFault("details", problem, "Name both, and no training parameters.")
@@ -32,12 +35,15 @@ def order_fault(models: ModelRegistry, order: JobOrder) -> ParameterFault | None
     return None
 
 
-def _training_order_fault(order: JobOrder) -> ParameterFault | None:
+def _training_order_fault(order: JobOrder, shape: ModelShape) -> ParameterFault | None:
     parameters = order.parameters
     if parameters is None or (order.subject, order.details) != (None, None):
         problem = "A training job has training parameters, and nothing else."
         return ParameterFault("parameters", problem, "Give parameters, no subject and no details.")
     fault = parameter_fault(parameters)
+    if fault is None and parameters.tokens_max > shape.positions_max:
+        problem = f"The base model has no sequences of {parameters.tokens_max} tokens."
+        return ParameterFault("tokens_max", problem, f"Choose at most {shape.positions_max}.")
     if fault is None and order.leaf_count != leaves_of(parameters):
         problem = f"{parameters.steps} steps do not have {order.leaf_count} leaves."
         return ParameterFault("leaf_count", problem, f"Order {leaves_of(parameters)}.")
@@ -61,6 +67,14 @@ def unusable_source(datanets: DatanetSource, order: JobOrder, account: bytes) ->
         if not rows or not datanets.permits(*place, order.purpose, account):
             return source
     return None
+
+
+def work_of(models: ModelRegistry, datanets: DatanetSource, order: JobOrder) -> int:
+    """The multiply-adds of an order without a fault, whose sources are there."""
+    shape = models.admitted_shape(order.base_model)
+    places = [(source.datanet, source.version) for source in order.sources]
+    rows = sum(datanets.published_version(*place).row_count for place in places)
+    return 0 if shape is None else order_work(shape, order, rows)
 
 
 def name_of_use(job: int) -> bytes:

@@ -28,7 +28,13 @@ from typing import Annotated, ClassVar
 
 from pallets.compute import weights
 from pallets.compute.endings import Ending, convicted, ending_of, makes_adapter, refunded
-from pallets.compute.orders import has_private_rows, name_of_use, order_fault, unusable_source
+from pallets.compute.orders import (
+    has_private_rows,
+    name_of_use,
+    order_fault,
+    unusable_source,
+    work_of,
+)
 from pallets.compute.results import conclusion_fault
 from runtime import (
     OPEN,
@@ -67,6 +73,7 @@ from runtime.wire.records import (
 )
 from runtime.wire.training_parameters import SOURCES_MAX
 from runtime.wire.transcripts import BLINDING_BYTES, LeafOpening, blinded_root
+from runtime.wire.work import least_fee
 
 FEE = "Compute.fee"
 """Why a job owner's balance is held."""
@@ -94,8 +101,8 @@ class Compute(Pallet, index=22):
     fee_min = Parameter[Annotated[int, Between(1, FEE_MOST)]](
         OPEN, "The least fee of a job, in 10**-18 OPEN; the work it asks for comes on top."
     )
-    leaf_price = Parameter[Annotated[int, Between(0, FEE_MOST)]](
-        OPEN // 10_000, "What each leaf of a job's transcript costs at least."
+    work_price = Parameter[Annotated[int, Between(0, FEE_MOST)]](
+        OPEN // 1_000, "What 10**9 multiply-adds of a job's work cost at least, in 10**-18 OPEN."
     )
     bond_factor = Parameter[Annotated[int, Between(1, 1_000)]](
         10, "How many fees a claim locks of its worker's bond, at least."
@@ -305,7 +312,8 @@ class Compute(Pallet, index=22):
         """
         self._check_order(owner, order)
         self._check_panel(order, panel)
-        least = self.fee_min.get() + order.leaf_count * self.leaf_price.get()
+        work = work_of(self.models, self.datanets, order)
+        least = least_fee(work, self.fee_min.get(), self.work_price.get())
         if fee < least:
             raise self.FeeTooLow(fee=fee, least=least)
         panel_pay = self.audits.panel_pay(fee, len(panel))

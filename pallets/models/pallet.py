@@ -1,11 +1,13 @@
 """Base models and adapters by content hash: owner, lineage, who may use them, prices and shares.
 
-Terms.  A *base model* is a directory named by its manifest hash; anybody registers one, since the
-hash says all that matters.  An *adapter* is what a settled training job made; the chain registers
-it for the job's owner, with the base model, the job and the Datanet version it came from.  Lineage
-never changes.  A private model answers its owner and whom the owner *grants* it, for a deposit that
-comes back with the grant; a public one everybody.  A *retired* model takes no new questions; what
-was asked before is still settled and attributed.
+Terms.  A *base model* is a directory named by its manifest hash.  Anybody proposes one with its
+dimensions, by which work on it is priced.  Governance *admits* it once the validators hold its
+files; only then jobs may name it, because every validator must be able to compute any of its steps.
+An *adapter* is what a settled training job made; the chain registers it for the job's owner, with
+the base model, the job and the Datanet version it came from.  Lineage never changes.  A private
+model answers its owner and whom the owner *grants* it, for a deposit that comes back with the
+grant; a public one everybody.  A *retired* model takes no new questions; what was asked before is
+still settled and attributed.
 
 Prices and shares change at once, for answers not settled yet too; what protects users is that a
 server charges no more than they authorised, and what protects contributors, servers and stakers
@@ -30,10 +32,12 @@ from runtime import (
     Error,
     Event,
     Hash,
+    LongText,
     Map,
     Needs,
     Pallet,
     Parameter,
+    Root,
     ShortText,
     Signed,
     Value,
@@ -41,6 +45,7 @@ from runtime import (
 )
 from runtime.traits import Currency
 from runtime.wire.records import Model, Prices, ShareInPpb, Shares
+from runtime.wire.work import ModelShape, shape_fault
 
 GRANT = "Models.grant"
 """Why an owner's balance is held."""
@@ -83,11 +88,16 @@ class Models(Pallet, index=21):
     # Events
 
     class BaseRegistered(Event):
-        """Adapters of this base model may be trained."""
+        """A base model was proposed."""
 
         base_model: Hash
         name: ShortText
         registrant: AccountId
+
+    class BaseAdmitted(Event):
+        """Jobs may name this base model; validators hold its files."""
+
+        base_model: Hash
 
     class AdapterRegistered(Event):
         """A training job's result became a model, private until its owner publishes it."""
@@ -140,11 +150,29 @@ class Models(Pallet, index=21):
         remedy: ClassVar[str] = "Take the hash from Models.by_index; a job must be settled first."
         model: Hash
 
+    class UnknownBase(Error):
+        """Nobody has registered the base model."""
+
+        remedy: ClassVar[str] = "Propose it with Models.register_base."
+        base_model: Hash
+
     class AlreadyRegistered(Error):
         """The base model is registered already."""
 
-        remedy: ClassVar[str] = "Use it: the hash names the same files."
+        remedy: ClassVar[str] = "Have it admitted with Models.admit_base, if it is not."
         base_model: Hash
+
+    class AlreadyAdmitted(Error):
+        """The base model is admitted already."""
+
+        remedy: ClassVar[str] = "Use it: jobs may name it."
+        base_model: Hash
+
+    class InvalidShape(Error):
+        """No model has these dimensions."""
+
+        remedy: ClassVar[str] = "Give the dimensions of the model's config.json."
+        problem: LongText
 
     class NotOwner(Error):
         """Only the model's owner may do this."""
@@ -194,14 +222,22 @@ class Models(Pallet, index=21):
     # Calls
 
     @call(0, weight=weights.register_base)
-    def register_base(self, registrant: Signed, content_hash: Hash, name: ShortText) -> None:
-        """Register a base model by the manifest hash of its files."""
-        if content_hash in self.base_models:
-            raise self.AlreadyRegistered(base_model=content_hash)
-        self.base_models[content_hash] = BaseModel(
-            name=name, registrant=registrant, registered_at=self.block.height
-        )
-        self.emit(self.BaseRegistered(base_model=content_hash, name=name, registrant=registrant))
+    def register_base(
+        self, registrant: Signed, content_hash: Hash, name: ShortText, shape: ModelShape
+    ) -> None:
+        """Propose a base model by the manifest hash of its files and its dimensions."""
+        self._register_base(registrant, content_hash, name, shape)
+
+    @call(7, weight=weights.admit_base)
+    def admit_base(self, _origin: Root, content_hash: Hash) -> None:
+        """Let jobs name a base model that was proposed: the validators hold its files."""
+        record = self.base_models.get(content_hash)
+        if record is None:
+            raise self.UnknownBase(base_model=content_hash)
+        if record.admitted_at is not None:
+            raise self.AlreadyAdmitted(base_model=content_hash)
+        self.base_models[content_hash] = replace(record, admitted_at=self.block.height)
+        self.emit(self.BaseAdmitted(base_model=content_hash))
 
     @call(1, weight=weights.publish)
     def publish(self, owner: Signed, model: Hash) -> None:
@@ -273,11 +309,20 @@ class Models(Pallet, index=21):
         self.retired[model] = self.block.height
         self.emit(self.ModelRetired(model=model))
 
+    # Helpers: what genesis does
+
+    def begin_with(self, content_hash: bytes, name: str, shape: ModelShape) -> None:
+        """Admit a base model from block 0 on."""
+        self._register_base(self.account, content_hash, name, shape)
+        record = self.base_models[content_hash]
+        self.base_models[content_hash] = replace(record, admitted_at=0)
+
     # Helpers: `ModelRegistry` for other pallets
 
-    def has_base_model(self, base_model: bytes) -> bool:
-        """Whether the base model's content hash is registered."""
-        return base_model in self.base_models
+    def admitted_shape(self, base_model: bytes) -> ModelShape | None:
+        """The dimensions of a base model that jobs may name; None for any other."""
+        record = self.base_models.get(base_model)
+        return None if record is None or record.admitted_at is None else record.shape
 
     def register_adapter(
         self, adapter: bytes, owner: bytes, base_model: bytes, job: int, datanet: int, version: int
@@ -312,6 +357,17 @@ class Models(Pallet, index=21):
         return record.public or record.owner == account or (adapter, account) in self.grants
 
     # Helpers
+
+    def _register_base(
+        self, registrant: bytes, content_hash: bytes, name: str, shape: ModelShape
+    ) -> None:
+        if content_hash in self.base_models:
+            raise self.AlreadyRegistered(base_model=content_hash)
+        if problem := shape_fault(shape):
+            raise self.InvalidShape(problem=problem)
+        height = self.block.height
+        self.base_models[content_hash] = BaseModel(name, registrant, height, shape)
+        self.emit(self.BaseRegistered(base_model=content_hash, name=name, registrant=registrant))
 
     def _require_active(self, account: bytes, model: bytes) -> Model:
         record = self._require_owner(account, model)

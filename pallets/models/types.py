@@ -6,15 +6,19 @@ from dataclasses import dataclass
 
 from runtime import PPB, AccountId, BlockNumber, ShortText
 from runtime.wire.records import Shares
+from runtime.wire.work import ModelShape
 
 
 @dataclass(frozen=True, slots=True)
 class BaseModel:
-    """A base model that adapters may be trained on, by the manifest hash of its files."""
+    """A base model, or the proposal of one, by the manifest hash of its files."""
 
     name: ShortText
     registrant: AccountId
     registered_at: BlockNumber
+    shape: ModelShape
+    admitted_at: BlockNumber | None = None
+    """Since when jobs may name it; None for a proposal."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,13 @@ from __future__ import annotations
 
 from runtime import Weight
 
+admit_base = Weight(
+    reads=1,
+    writes=1,
+    hashes=0,
+    bytes=0,
+    time_ns=5_890,
+)
 register_base = Weight(
     reads=1,
     writes=1,

@@ -1,8 +1,7 @@
-"""What a builder chooses for a training job, what it may choose, and what the work is.
+"""What a builder chooses for a training job, and what it may choose.
 
-The chain refuses a value that workers would refuse, before any fee is held (`parameter_fault`), and
-asks for a fee by the same count of work that a quote shows (`job_work`): multiply-adds of the exact
-operators, from shapes alone, with every row as long as it may be.
+The chain refuses a value that workers would refuse, before any fee is held (`parameter_fault`).
+What the work costs is in `runtime.wire.work`.
 """
 
 from __future__ import annotations
@@ -32,13 +31,6 @@ KEPT_STEPS_MAX = 256
 TEMPLATE_BYTES_MAX = 256
 PROMPT_FIELD = "{prompt}"
 COMPLETION_FIELD = "{completion}"
-
-_FROZEN_PASSES = 2
-"""A frozen product is computed forward, and backward to its input."""
-_TRAINED_PASSES = 3
-"""Attention and an adapter's product have a gradient for both factors besides."""
-_OPTIMISER_OPERATIONS = 20
-"""Elementwise operations of AdamW on each trained number."""
 
 
 class Schedule(IntEnum):
@@ -160,81 +152,6 @@ def template_parts(template: str) -> tuple[str, str, str] | None:
     return parts if found and also_found and not repeated else None
 
 
-@dataclass(frozen=True, slots=True)
-class ModelShape:
-    """The dimensions of a Llama-family base model, by which work is counted."""
-
-    layers: U32
-    hidden_size: U32
-    intermediate_size: U32
-    heads: U32
-    key_value_heads: U32
-    head_size: U32
-    vocabulary_size: U32
-
-
-def linear_shapes(shape: ModelShape) -> dict[str, tuple[int, int]]:
-    """Inputs and outputs of each linear layer of a block."""
-    hidden, inner = shape.hidden_size, shape.intermediate_size
-    queries, keys = shape.heads * shape.head_size, shape.key_value_heads * shape.head_size
-    return {
-        "q_proj": (hidden, queries),
-        "k_proj": (hidden, keys),
-        "v_proj": (hidden, keys),
-        "o_proj": (queries, hidden),
-        "gate_proj": (hidden, inner),
-        "up_proj": (hidden, inner),
-        "down_proj": (inner, hidden),
-    }
-
-
-def trained_numbers(shape: ModelShape, parameters: TrainingParameters) -> int:
-    """How many numbers the adapter has; a state has three float32 for each."""
-    linears = linear_shapes(shape)
-    width = sum(sum(linears[name]) for name in parameters.target_modules)
-    return shape.layers * parameters.rank * width
-
-
-def step_work(shape: ModelShape, parameters: TrainingParameters) -> int:
-    """The multiply-adds of one step at most: a batch forward and backward, and the optimiser."""
-    adapter = trained_numbers(shape, parameters)
-    token = (
-        _FROZEN_PASSES * _frozen_products(shape)
-        + _TRAINED_PASSES * adapter
-        + _TRAINED_PASSES * _attention_products(shape, parameters.tokens_max)
-    )
-    tokens = parameters.batch_rows * parameters.tokens_max
-    return tokens * token + _OPTIMISER_OPERATIONS * adapter
-
-
-def evaluation_work(shape: ModelShape, parameters: TrainingParameters, row_count: int) -> int:
-    """The multiply-adds of one look at the validation share of `row_count` rows."""
-    token = (
-        _frozen_products(shape)
-        + trained_numbers(shape, parameters)
-        + _attention_products(shape, parameters.tokens_max)
-    )
-    rows = -(-row_count * parameters.validation_ppb // PPB)
-    return rows * parameters.tokens_max * token
-
-
 def leaves_of(parameters: TrainingParameters) -> int:
     """The leaves of a transcript without a fault: initial state, every step, conclusion."""
     return parameters.steps + 2
-
-
-def job_work(shape: ModelShape, parameters: TrainingParameters, row_count: int) -> int:
-    """The multiply-adds of a whole job on `row_count` rows, validated before and after."""
-    steps = parameters.steps * step_work(shape, parameters)
-    return steps + 2 * evaluation_work(shape, parameters, row_count)
-
-
-def _frozen_products(shape: ModelShape) -> int:
-    """Multiply-adds of the base model's linear layers for one token."""
-    block = sum(inputs * outputs for inputs, outputs in linear_shapes(shape).values())
-    return shape.layers * block + shape.hidden_size * shape.vocabulary_size
-
-
-def _attention_products(shape: ModelShape, tokens: int) -> int:
-    """Multiply-adds of scores and mixed values for one token beside `tokens` others."""
-    return 2 * shape.layers * shape.heads * shape.head_size * tokens

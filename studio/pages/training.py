@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from markupsafe import Markup
 from nicegui import ui
 
-from genesis.embedded_model import EMBEDDED_MODEL
-from ml.manifest import manifest_of
+from ml.training.recipe import default_training_parameters
 from node.errors import ContentError
 from node.submission import Inclusion
 from runtime.errors import OpenLedgerError
 from runtime.types import PPB
 from runtime.wire.datanets import ALL_PURPOSES
+from runtime.wire.work import job_work, least_fee
 from studio import curves
 from studio.context import Studio
 from studio.errors import FieldInvalid, ObjectMissing
@@ -72,7 +73,7 @@ async def _wizard(studio: Studio, datanet: int) -> None:
         html(notice("There is no Datanet to train on yet.", text))
         return
     if not bases:
-        await _register_base(studio)
+        html(notice("No base model is admitted on this chain.", "A referendum admits one."))
         return
     wanted = next((each for each in versions if each[0] == datanet), next(iter(versions)))
     names = {each: f"{name} v{each[1]} · {rows:,} rows" for each, (name, rows) in versions.items()}
@@ -94,7 +95,8 @@ async def _wizard(studio: Studio, datanet: int) -> None:
     form: list[TrainingForm] = []
 
     async def show() -> None:
-        preview.content = str(await _preview(studio, form[0], versions[data.value][1], fee.value))
+        chosen = (base.value, versions[data.value][1], fee.value)
+        preview.content = str(await _preview(studio, form[0], *chosen))
 
     def rebuild() -> None:
         form.clear()
@@ -128,7 +130,8 @@ async def _wizard(studio: Studio, datanet: int) -> None:
         await told(show)
 
     data.on_value_change(other_data)
-    fee.on_value_change(lambda: told(show))
+    for each in (base, fee):
+        each.on_value_change(lambda: told(show))
     ui.button("Preview and sign", icon="draw", on_click=lambda: told(order)).props(
         "unelevated"
     ).classes("self-start")
@@ -153,7 +156,8 @@ def _ordered(inclusion: Inclusion) -> None:
 
 async def _bases(studio: Studio) -> dict[str, str]:
     entries = await studio.chain.state.entries("Models", "base_models", 200)
-    return {entry.key[0].hex(): entry.value.name for entry in entries}
+    admitted = [entry for entry in entries if entry.value.admitted_at is not None]
+    return {entry.key[0].hex(): entry.value.name for entry in admitted}
 
 
 async def _versions(studio: Studio) -> dict[tuple[int, int], tuple[str, int]]:
@@ -168,26 +172,11 @@ async def _versions(studio: Studio) -> dict[tuple[int, int], tuple[str, int]]:
     return found
 
 
-async def _register_base(studio: Studio) -> None:
-    """The model that comes with OpenLedger, registered by whoever wants it first."""
-    html(notice("No base model is registered on this chain yet.", "One comes with OpenLedger."))
-    content_hash = await asyncio.to_thread(lambda: manifest_of(EMBEDDED_MODEL).hash())
-    call = filled_call(
-        studio,
-        "Models.register_base",
-        {"content_hash": content_hash, "name": EMBEDDED_MODEL.name},
-    )
-    ui.button(
-        f"Register {EMBEDDED_MODEL.name}",
-        on_click=lambda: told(lambda: sign(studio, call, lambda _done: ui.navigate.reload())),
-    ).props("unelevated").classes("self-start")
-
-
 def _recipe_note() -> Markup:
     return tag("span", "the defaults are a recipe whose influence can be measured", class_="note")
 
 
-async def _preview(studio: Studio, form: TrainingForm, rows: int, fee: str) -> Markup:
+async def _preview(studio: Studio, form: TrainingForm, base: str, rows: int, fee: str) -> Markup:
     """Cost, time, attribution-readiness and reward, before anything is signed."""
     try:
         parameters = form.read()
@@ -205,12 +194,29 @@ async def _preview(studio: Studio, form: TrainingForm, rows: int, fee: str) -> M
         "3. What you get",
         values.facts(
             ("Cost", f"{fee.replace('OPEN', ' OPEN')}, and a small fee for the extrinsic"),
+            ("The chain takes", f"{await _least_fee(studio, base, parameters, rows)} OPEN or more"),
             ("It sees", f"{rows:,} rows, each about {passes:.1f} times"),
             ("It takes", await _duration(studio, parameters)),
             ("Attribution", ready),
             ("Of each answer's fee", _reward(studio)),
         ),
     )
+
+
+async def _least_fee(studio: Studio, base: str, chosen: dict[str, Any], rows: int) -> str:
+    """What the chain asks for the work, counted as it counts."""
+    state = studio.chain.state
+    record = await state.read("Models", "base_models", bytes.fromhex(base))
+    counted = ("steps", "batch_rows", "tokens_max", "rank", "validation_ppb")
+    parameters = replace(
+        default_training_parameters(rows),
+        target_modules=tuple(chosen["target_modules"]),
+        **{name: chosen[name] for name in counted},
+    )
+    work = job_work(record.shape, parameters, rows)
+    fee_min = await state.read("Compute", "fee_min")
+    price = await state.read("Compute", "work_price")
+    return values.amount_text(least_fee(work, fee_min, price))
 
 
 async def _duration(studio: Studio, parameters: dict[str, Any]) -> str:

@@ -18,7 +18,6 @@ from ml.manifest import manifest_of
 from ml.training.recipe import default_training_parameters
 from node.client import NodeClient
 from pallets.compute.pallet import Compute
-from pallets.models.pallet import Models
 from runtime.types import OPEN
 from runtime.wire.records import (
     RowSource,
@@ -128,7 +127,6 @@ def people(name):
 def submit_job(client, datanet):
     base = manifest_of(BASE_MODEL).hash()
     builder = people("builder")
-    client.submit(Models.register_base.Call(content_hash=base, name="nano"), builder)
     parameters = replace(
         default_training_parameters(ROW_COUNT),
         steps=STEPS,

@@ -6,27 +6,21 @@ whom one is wrong, and a validator that attests falsely.  The three others have 
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.local_network import LocalNetwork, local_network, wait_until
+from bench.local_network import local_network, wait_until
 from genesis.chain_spec import ChainSpec, development_keypair, local_spec
 from genesis.embedded_model import EMBEDDED_MODEL
 from genesis.scenes import SALT
 from ml.manifest import manifest_of
 from node.client import NodeClient
-from node.referee.gathering import GatheringClient
-from node.referee.referee import Bench, Referee
 from pallets.audits.pallet import Audits
 from pallets.audits.types import AuditPlan
 from pallets.compute.pallet import Compute
 from pallets.disputes.pallet import Disputes
 from pallets.disputes.types import Dispute, Turn
 from pallets.fees.pallet import Fees
-from pallets.models.pallet import Models
 from pallets.workers.pallet import Workers
 from runtime.calls import RuntimeCall
 from runtime.events import EventRecord
@@ -37,6 +31,7 @@ from runtime.wire.records import Job, JobState, RowSource, training_order
 from runtime.wire.transcripts import blinded_root, first_difference, open_leaf, open_step, split
 from tests.node.judged_runs import PARAMETERS, Run, run_of, state_before, upload
 from tests.node.published_rows import publish_rows
+from tests.node.referees import VALIDATORS, refereed
 
 FEE = 10 * OPEN
 BOND = 10_000 * OPEN
@@ -44,9 +39,6 @@ LIE_AFTER = 4
 LIAR, HONEST, LAZY = (development_keypair(name) for name in ("worker", "bob", "alice"))
 RIGHT, WRONG = development_keypair("user"), development_keypair("server")
 OWNER = development_keypair("builder")
-VALIDATORS = tuple(
-    development_keypair(name) for name in ("validator", "validator-2", "validator-3", "validator-4")
-)
 STAKE = 100_000 * OPEN
 PATIENCE_S = 400.0
 
@@ -167,29 +159,6 @@ class Arena:
         assert self.job(number).state is state
 
 
-@contextmanager
-def refereed(network: LocalNetwork, folder: Path) -> Iterator[None]:
-    """With a referee beside each of the first three validators, which fetch from the first."""
-    stop = threading.Event()
-    source = network.node("validator").url
-    models = {manifest_of(EMBEDDED_MODEL).hash(): EMBEDDED_MODEL}
-    with ExitStack() as stack:
-        threads = []
-        for name, keypair in zip(network.names[:3], VALIDATORS[:3], strict=True):
-            client = stack.enter_context(GatheringClient(network.node(name).url, [source]))
-            bench = Bench(folder / name, models)
-            referee = Referee(client, keypair, bench, stop)
-            threads.append(threading.Thread(target=referee.run, kwargs={"once": False}))
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join()
-
-
 def test_every_liar_loses_exactly_what_the_rules_say(tmp_path: Path) -> None:
     """Lying worker, lying challenger, silent worker, withheld state, lazy auditor, false verdict."""
     with local_network(tmp_path / "net", dispute_spec()) as network:
@@ -200,7 +169,6 @@ def test_every_liar_loses_exactly_what_the_rules_say(tmp_path: Path) -> None:
 
 def play(arena: Arena) -> None:
     """The whole story, and who has lost what at its end."""
-    arena.send(OWNER, Models.register_base.Call(content_hash=arena.base, name="nano"))
     publish_rows(arena.client, row_count=24)
     people = (LIAR, HONEST, LAZY, RIGHT, WRONG, OWNER, *VALIDATORS)
     before = {who.account: arena.wealth(who) for who in people}

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from genesis.embedded_model import EMBEDDED_BASE
 from genesis.scenes import (
     ADAPTER,
     ALICE,
@@ -40,6 +41,7 @@ from runtime.types import OPEN
 from runtime.wire.datanets import Purpose
 from runtime.wire.records import JobKind, JobOrder, JobState, RowSource
 from runtime.wire.transcripts import decode_leaf
+from runtime.wire.work import least_fee, order_work
 from tests.pallets.chain import Chain, spec
 
 AUDITS = pallet_account("Audits")
@@ -359,12 +361,21 @@ def test_orders_that_nobody_could_work_on_are_refused(call, error):
     ordered().fails(BUILDER, call, error)
 
 
-def test_the_least_fee_grows_with_the_leaves():
-    """One OPEN and a ten-thousandth of one for each leaf: exactly that is enough."""
-    least = OPEN + 14 * OPEN // 10_000
+def test_the_fee_pays_the_work_by_the_multiply_adds():
+    """One OPEN and a thousandth of one for 10**9 multiply-adds: exactly what a quote says."""
+    work = order_work(EMBEDDED_BASE.shape, training_job(), row_count=5)
+    least = least_fee(work, OPEN, OPEN // 1_000)
+    assert least == OPEN - (-work * OPEN // 1_000 // 10**9)
     chain = ordered()
     chain.fails(BUILDER, submit_job(least - 1), "Compute.FeeTooLow")
     chain.ok(BUILDER, submit_job(least))
+
+
+def test_sequences_are_as_long_as_the_base_model_takes():
+    """A job with more tokens to a row than the model has positions is refused."""
+    parameters = replace(PARAMETERS, tokens_max=EMBEDDED_BASE.shape.positions_max + 1)
+    refused = submit_job(order=training_job(parameters=parameters))
+    ordered().fails(BUILDER, refused, "Compute.InvalidParameter")
 
 
 @given(fee=st.integers(2 * OPEN, 900 * OPEN), settled=st.booleans())

@@ -6,7 +6,6 @@ import pytest
 
 from genesis.scenes import (
     ALICE,
-    BASE_MODEL,
     BLOB,
     BOB,
     BUILDER,
@@ -20,7 +19,6 @@ from genesis.scenes import (
 )
 from pallets.compute.pallet import Compute
 from pallets.data_rights.pallet import KEY, DataRights
-from pallets.models.pallet import Models
 from runtime.hashing import hash_text
 from runtime.merkle import list_path, list_root
 from runtime.wire.datanets import Access, Purpose
@@ -87,7 +85,6 @@ def test_only_ones_own_rows_of_the_latest_version_can_be_withdrawn():
 def test_erasure_waits_for_what_began_before_and_for_nothing_else():
     """A job under way keeps the content; no job can begin on the closed version any more."""
     chain = published()
-    chain.ok(BUILDER, Models.register_base.Call(content_hash=BASE_MODEL, name="nano"))
     chain.ok(BUILDER, submit_job())
     chain.ok(ALICE, WITHDRAW)
     chain.fails(USER, ERASE, "DataRights.InUse")

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from genesis.embedded_model import EMBEDDED_BASE, EMBEDDED_MODEL
+from genesis.sandbox import Sandbox
 from genesis.scenes import (
     ADAPTER,
     ALICE,
@@ -18,14 +20,18 @@ from genesis.scenes import (
     trained,
     worked,
 )
+from ml.manifest import manifest_of
+from ml.training.recipe import work_shape
 from pallets.compute.pallet import Compute
 from pallets.models.pallet import GRANT, Models
 from runtime.errors import DecodeError
 from runtime.hashing import hash_text
 from runtime.types import OPEN, PPB
 from runtime.wire.records import Prices, Shares
-from tests.pallets.chain import Chain
+from tests.pallets.chain import Chain, spec
+from tests.pallets.governor import Governor
 
+SHAPE = EMBEDDED_BASE.shape
 NOWHERE = hash_text(b"nowhere")
 DEFAULT = Shares(300_000_000, 100_000_000, 200_000_000, 400_000_000)
 
@@ -40,15 +46,34 @@ def set_shares(owner, stakers, worker, contributors, model=ADAPTER):
     )
 
 
-def test_a_base_model_is_registered_once():
-    """Anybody registers a base model; its hash is its identity."""
-    chain = Chain()
-    register = Models.register_base.Call(content_hash=BASE_MODEL, name="nano")
-    chain.ok(ALICE, register)
-    chain.fails(BUILDER, register, "Models.AlreadyRegistered")
+def test_a_base_model_is_proposed_once_and_admitted_by_the_chain():
+    """Anybody proposes one; until Root admits it, and then once, no job may name it."""
+    chain = Sandbox(Governor, spec=spec())
+    propose = Models.register_base.Call(content_hash=NOWHERE, name="far", shape=SHAPE)
+    admit = Governor.decree.Call(wish=Models.admit_base.Call(content_hash=NOWHERE))
+    chain.fails(ALICE, admit, "Models.UnknownBase")
+    chain.ok(ALICE, propose)
+    chain.fails(BUILDER, propose, "Models.AlreadyRegistered")
     with chain.reading() as pallets:
-        assert pallets.models.has_base_model(BASE_MODEL)
-        assert not pallets.models.has_base_model(NOWHERE)
+        assert pallets.models.admitted_shape(NOWHERE) is None
+        assert pallets.models.admitted_shape(BASE_MODEL) == SHAPE
+    chain.ok(ALICE, admit)
+    chain.fails(ALICE, admit, "Models.AlreadyAdmitted")
+    with chain.reading() as pallets:
+        assert pallets.models.admitted_shape(NOWHERE) == SHAPE
+
+
+def test_a_base_model_without_layers_is_no_model():
+    """Work on it would cost nothing."""
+    shape = replace(SHAPE, layers=0)
+    propose = Models.register_base.Call(content_hash=NOWHERE, name="none", shape=shape)
+    Chain().fails(ALICE, propose, "Models.InvalidShape")
+
+
+def test_the_chain_admits_the_model_that_comes_with_it():
+    """The spec's hash and dimensions are those of the folder."""
+    assert manifest_of(EMBEDDED_MODEL).hash() == EMBEDDED_BASE.content_hash
+    assert work_shape(EMBEDDED_MODEL) == EMBEDDED_BASE.shape
 
 
 def test_an_adapter_is_private_with_default_prices_and_shares():

@@ -158,7 +158,6 @@ def publish(chain: Chain, records: list[RowRecord]) -> None:
 
 
 def train(chain: Chain) -> None:
-    chain.ok(BUILDER, Models.register_base.Call(content_hash=BASE_MODEL, name="nano"))
     chain.ok(WORKER, Workers.register.Call(bond=BOND))
     chain.ok(BUILDER, submit_job())
     chain.ok(BUILDER, submit_job(7 * OPEN + 1))

@@ -13,13 +13,18 @@ from runtime.wire.training_parameters import (
     BOUNDS,
     RANKS,
     TARGET_MODULES,
+    leaves_of,
+    parameter_fault,
+    template_parts,
+)
+from runtime.wire.work import (
+    DIMENSION_MAX,
     ModelShape,
     evaluation_work,
     job_work,
-    leaves_of,
-    parameter_fault,
+    least_fee,
+    shape_fault,
     step_work,
-    template_parts,
     trained_numbers,
 )
 
@@ -31,6 +36,7 @@ NANO = ModelShape(
     key_value_heads=4,
     head_size=32,
     vocabulary_size=8192,
+    positions_max=512,
 )
 
 
@@ -109,3 +115,18 @@ def test_the_products_of_a_step_are_counted_by_hand():
 def test_a_transcript_has_a_leaf_before_and_after_the_steps():
     """Twelve steps have fourteen leaves."""
     assert leaves_of(PARAMETERS) == 14
+
+
+def test_a_fee_is_rounded_up_to_the_unit():
+    """The least fee, and the price of each started part of 10**9 multiply-adds."""
+    assert least_fee(0, 7, 100) == 7
+    assert least_fee(1, 7, 100) == 8
+    assert least_fee(10**9, 7, 100) == 107
+    assert least_fee(3 * 10**9 + 1, 7, 10**9) == 7 + 3 * 10**9 + 1
+
+
+def test_dimensions_are_within_bounds():
+    """A model without layers would cost nothing to work on: it is named, as one too large is."""
+    assert shape_fault(NANO) is None
+    for value in (0, DIMENSION_MAX + 1):
+        assert str(value) in (shape_fault(replace(NANO, layers=value)) or "")
