@@ -37,9 +37,9 @@ def _opened(sandbox: Sandbox, curation: Curation = Curation.OWNER) -> None:
     sandbox.ok(CURATOR, set_sponsor_budget(_BUDGET))
 
 
-def _least(sandbox: Sandbox) -> int:
+def _least(sandbox: Sandbox, *, sponsored: bool = True) -> int:
     with sandbox.reading() as pallets:
-        return pallets.submissions.least_bond(0, _ROWS, 100 * _ROWS)
+        return pallets.submissions.least_bond(0, _ROWS, 100 * _ROWS, sponsored=sponsored)
 
 
 def _commit(sandbox: Sandbox) -> Scene:
@@ -94,7 +94,7 @@ def _publish_scored(sandbox: Sandbox, count: int) -> Scene:
 
 def _overdue(sandbox: Sandbox, *, revealed: bool, sponsored: bool) -> Scene:
     _opened(sandbox)
-    bond = _least(sandbox)
+    bond = _least(sandbox, sponsored=sponsored)
     sandbox.ok(ALICE, commit(ALICE, _ROWS, bond=bond, sponsored=sponsored))
     parameters = sandbox.spec.parameters
     late = sandbox.height + parameters[Submissions.reveal_blocks] + 1
@@ -118,7 +118,7 @@ def _expire_revealed(sandbox: Sandbox) -> Scene:
 
 def _settled(sandbox: Sandbox, *, sponsored: bool) -> Scene:
     _opened(sandbox)
-    bond = _least(sandbox)
+    bond = _least(sandbox, sponsored=sponsored)
     sandbox.ok(ALICE, commit(ALICE, _ROWS, bond=bond, sponsored=sponsored))
     sandbox.ok(ALICE, reveal(0))
     sandbox.ok(CURATOR, publish((0, _ROWS - 2, 1, 1)))

@@ -50,7 +50,9 @@ def contribute(
     root, salt = list_root([hash_row(each) for each in encoded]), os.urandom(SALT_BYTES)
     with client.reading() as pallets:
         terms = pallets.datanets.terms_of(datanet)
-        bond = pallets.submissions.least_bond(datanet, len(spool), len(content))
+        bond = pallets.submissions.least_bond(
+            datanet, len(spool), len(content), sponsored=sponsored
+        )
     call = Submissions.commit.Call(
         datanet=datanet,
         commitment=submission_commitment(keypair.account, root, salt),

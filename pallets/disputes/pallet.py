@@ -75,7 +75,7 @@ from runtime.wire.transcripts import (
     verify_step,
     whole_tree,
 )
-from runtime.wire.validators import VALIDATORS_MAX, WEIGHT_UNIT, ValidatorSet
+from runtime.wire.validators import SETS_MAX, VALIDATORS_MAX, WEIGHT_UNIT, ValidatorSet
 
 BOND = "Disputes.bond"
 """Why a challenger's balance is held."""
@@ -85,6 +85,8 @@ _WHOLE_SET = Weight(
     reads=12 * VALIDATORS_MAX, writes=12 * VALIDATORS_MAX, time_ns=60_000 * VALIDATORS_MAX
 )
 """Of paying or slashing every validator: account, hold, ledger and candidates of each."""
+_SEARCH = Weight(reads=SETS_MAX.bit_length(), writes=0)
+"""Of finding the set that decides a height among all that are remembered."""
 _COUNTING = Weight(reads=2, writes=2, time_ns=2_000 * VALIDATORS_MAX)
 """Of a tally that a whole set has signed."""
 _ENDING = Weight(
@@ -99,7 +101,8 @@ def weight_of_opening(work: int, opening: StepOpening) -> Weight:
     """Return the weight of checking an opening; the leaf before may have the longer path."""
     before = () if opening.before is None else opening.before.path.siblings
     more = max(0, len(before) - len(opening.after.path.siblings))
-    return weights.open_step(work, opening) + Weight(0, 0, hashes=more, bytes=more * _NODE_BYTES)
+    longer = Weight(0, 0, hashes=more, bytes=more * _NODE_BYTES)
+    return weights.open_step(work, opening) + longer + _SEARCH
 
 
 class Disputes(Pallet, index=31):
@@ -307,7 +310,7 @@ class Disputes(Pallet, index=31):
         self.referees[referee] = validator
         self.emit(self.RefereeNamed(validator=validator, referee=referee))
 
-    @call(1, weight=weights.certify + _COUNTING, operational=True)
+    @call(1, weight=weights.certify + _COUNTING + _SEARCH, operational=True)
     def certify(self, referee: Signed, work: U32) -> None:
         """State that the signer's validator holds all that it takes to check a result."""
         root = self.work.uncertified_root(work)

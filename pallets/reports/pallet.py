@@ -10,9 +10,9 @@ Why it is safe:
 - Nothing moves before the accused could answer and a panel decided; an undecided panel changes
   nothing, and the deposit goes back.
 - Rows that are found guilty leave the Datanet and cost their bond.  The reporter gets a capped part
-  of it, the rest is the treasury's: reporting oneself is a way to lose money, and so is being paid
-  to report.  A report that a panel does not follow costs its deposit, so a flood of reports is paid
-  by who sends it, and delays one bond only.
+  of it, of a sponsor's bond at most the panel's fee, and the rest is the treasury's: reporting
+  oneself is a way to lose money, and so is being paid to report.  A report that a panel does not
+  follow costs its deposit, so a flood of reports is paid by who sends it, and delays one bond only.
 - A panel's score is the share of the named rows for which the evidence holds: who overstates is
   paid for what is true, and below one half for nothing.
 """
@@ -47,6 +47,7 @@ from runtime import (
 from runtime.hashing import hasher
 from runtime.traits import Currency, DatanetRegistry, PanelSource, SubmissionLedger
 from runtime.types import Between
+from runtime.wire.datanets import Submission
 
 DEPOSIT = "Reports.deposit"
 """Why a reporter's balance is held."""
@@ -270,11 +271,20 @@ class Reports(Pallet, index=27):
         self.submissions.take_rows(report.datanet, report.submission, rows)
         spoken_for = submission.rejected * submission.bond_per_row
         slashed = max(0, min(rows * submission.bond_per_row, submission.bond - spoken_for))
-        bounty = min(slashed * self.bounty_ppb.get() // PPB, self.bounty_max.get())
+        bounty = self._bounty(submission, slashed)
         place = (report.datanet, report.submission)
         self.submissions.slash(*place, bounty, report.reporter)
         self.submissions.slash(*place, slashed - bounty, TREASURY)
         return rows, slashed, bounty
+
+    def _bounty(self, submission: Submission, slashed: int) -> int:
+        """The reporter's part of what is slashed.
+
+        Of a sponsor's bond it is no more than the report cost: else whoever lets an account of its
+        own contribute, and reports it, would be paid by the sponsor.
+        """
+        bounty = min(slashed * self.bounty_ppb.get() // PPB, self.bounty_max.get())
+        return min(bounty, self.panels.case_fee()) if submission.sponsored else bounty
 
     def _accused(self, report: Report) -> bytes:
         if report.kind is EvidenceKind.APPEAL:

@@ -61,12 +61,10 @@ from runtime.keys import is_weak, verify
 from runtime.traits import BlsVerifier, Stakes
 from runtime.types import BlsPublicKey, BlsSignature, PublicKey
 from runtime.wire.session_keys import KeyProofs, SessionKeys
-from runtime.wire.validators import VALIDATORS_MAX, WEIGHT_UNIT, Validator, ValidatorSet
+from runtime.wire.validators import SETS_MAX, VALIDATORS_MAX, WEIGHT_UNIT, Validator, ValidatorSet
 
 SESSION_BLOCKS_MOST = 2**32
 CHANGE_PPB_LEAST = 10_000_000
-SETS_MAX = 1_024
-"""The most changes of the set that are remembered."""
 FORGOTTEN_AT_ONCE_MAX = 2
 """How many a change lets go: more than it adds, so that there are never too many for long."""
 BEACONS_MAX = 256

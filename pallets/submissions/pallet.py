@@ -16,7 +16,8 @@ Why it is safe:
 - Nothing is taken before it could be appealed: a rejection costs its bond only when the window for
   reports and appeals (pallet `Reports`) is over.
 - A sponsor pays for one submission of an account, exactly the least bond, and loses it for rejected
-  rows only: whoever makes many accounts can tie its budget up for a while, and no more.
+  rows only: whoever makes many accounts can tie its budget up for a while, and no more.  Panels are
+  paid by contributors alone: else jurors would make accounts to be paid by a sponsor.
 - Where a panel curates, the owner's counts must agree with the panel's score.
 
 Whether the curator's root holds the accepted rows, anybody can recompute from blobs and validator.
@@ -27,8 +28,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
-from pallets.pots import TREASURY
-from pallets.submissions import weights
+from pallets.submissions import bonds, reviewing, weights
+from pallets.submissions.bonds import BOND
 from pallets.submissions.types import VerdictCounts, VersionRoots
 from runtime import (
     OPEN,
@@ -52,7 +53,6 @@ from runtime import (
 from runtime.hashing import hasher
 from runtime.traits import Currency, DatanetRegistry, PanelSource
 from runtime.wire.datanets import (
-    SUBMISSION_RECORD_BYTES,
     Curation,
     Offer,
     Submission,
@@ -63,8 +63,6 @@ from runtime.wire.datanets import (
 from runtime.wire.records import DatanetVersion
 from runtime.wire.rows import submission_commitment
 
-BOND = "Submissions.bond"
-"""Why a contributor's balance is held."""
 _hash_case = hasher(b"submission case")
 _NUMBER_BYTES = 4
 
@@ -264,7 +262,7 @@ class Submissions(Pallet, index=25):
         if known is not None:
             raise self.AlreadyCommitted(submission=known)
         self.datanets.use_quota(datanet, contributor, offer.size_bytes)
-        least = self.least_bond(datanet, offer.row_count, offer.size_bytes)
+        least = self.least_bond(datanet, offer.row_count, offer.size_bytes, sponsored=sponsored)
         if bond < least:
             raise self.BondTooLow(bond=bond, least=least)
         if sponsored:
@@ -305,7 +303,10 @@ class Submissions(Pallet, index=25):
         salt: Hash,
         blob: Hash,
     ) -> None:
-        """Reveal the root of the rows' hashes and the content hash of the blob that lists them."""
+        """Reveal the root of the rows' hashes and the content hash of the blob that lists them.
+
+        Where a panel curates, it is paid for now.
+        """
         record = self._in_state(datanet, submission, SubmissionState.COMMITTED)
         if record.contributor != contributor:
             raise self.NotContributor(contributor=record.contributor)
@@ -403,7 +404,7 @@ class Submissions(Pallet, index=25):
             del self.commitments[datanet, record.contributor, record.commitment]
         else:
             self._drop(record.blob)
-        self._pay_out(datanet, record, forfeited)
+        bonds.pay_out(self.currency, self.datanets, (datanet, record), forfeited)
         del self.submissions[datanet, submission]
         self.emit(self.Expired(datanet=datanet, submission=submission, forfeited=forfeited))
 
@@ -419,7 +420,7 @@ class Submissions(Pallet, index=25):
         if self.block.height < record.answerable_until:
             raise self.TooEarly(earliest=record.answerable_until)
         forfeited = min(record.rejected * record.bond_per_row, record.bond)
-        self._pay_out(datanet, record, forfeited)
+        bonds.pay_out(self.currency, self.datanets, (datanet, record), forfeited)
         self.submissions[datanet, submission] = replace(
             record, bond=0, state=SubmissionState.SETTLED
         )
@@ -476,7 +477,7 @@ class Submissions(Pallet, index=25):
     def slash(self, datanet: int, submission: int, amount: int, receiver: bytes) -> None:
         """Pay a part of the bond to somebody else; no more than there is."""
         record = self.submission(datanet, submission)
-        self._move_bond(datanet, record, amount, receiver)
+        bonds.move(self.currency, self.datanets, (datanet, record), amount, receiver)
         self.submissions[datanet, submission] = replace(record, bond=record.bond - amount)
 
     def pardon(self, datanet: int, submission: int, rows: int) -> None:
@@ -487,20 +488,31 @@ class Submissions(Pallet, index=25):
 
     # Helpers
 
-    def least_bond(self, datanet: int, row_count: int, size_bytes: int) -> int:
-        """The least bond of a submission, in units of 10**-18 OPEN; raises `UnknownDatanet`."""
+    def least_bond(
+        self, datanet: int, row_count: int, size_bytes: int, *, sponsored: bool = False
+    ) -> int:
+        """The least bond of a submission, in units of 10**-18 OPEN; raises `UnknownDatanet`.
+
+        A sponsor's has no fee for a panel: the contributor pays that when it reveals.
+        """
         terms = self.datanets.terms_of(datanet)
-        fee = self.panels.case_fee() if terms.curation is Curation.PANEL else 0
-        kept = (SUBMISSION_RECORD_BYTES + size_bytes) * self.byte_bond.get()
-        return row_count * terms.contributor_bond_per_row + kept + fee
+        has_fee = terms.curation is Curation.PANEL and not sponsored
+        fee = self.panels.case_fee() if has_fee else 0
+        row_bond, byte_bond = terms.contributor_bond_per_row, self.byte_bond.get()
+        return bonds.least(row_count, row_bond, size_bytes, byte_bond) + fee
 
     def _open_case(self, datanet: int, submission: int, record: Submission) -> Submission:
-        """Have a panel score the submission; its fee comes out of the bond."""
-        fee = min(self.panels.case_fee(), record.bond)
+        """Have a panel score the submission; the contributor pays it, mostly out of its bond."""
+        bond, contributor = record.bond, record.contributor
+        if record.sponsored:
+            fee = self.panels.case_fee()
+            self.currency.hold(contributor, fee, BOND)
+        else:
+            fee = min(self.panels.case_fee(), bond)
+            bond -= fee
         place = datanet.to_bytes(_NUMBER_BYTES, "big") + submission.to_bytes(_NUMBER_BYTES, "big")
-        payer, reason = self._bonded(datanet, record)
-        case = self.panels.open_case(self.hash(_hash_case, place), payer, reason, fee)
-        return replace(record, case=case, bond=record.bond - fee)
+        case = self.panels.open_case(self.hash(_hash_case, place), contributor, BOND, fee)
+        return replace(record, case=case, bond=bond)
 
     def _review(
         self, datanet: int, submission: int, version: int, counts: list[int], verdicts: bytes
@@ -511,14 +523,7 @@ class Submissions(Pallet, index=25):
         if record.case is not None:
             self._require_panel(submission, record.case, record, accepted + duplicate)
         until = self.block.height + self.answerable_blocks.get()
-        reviewed = replace(
-            record,
-            state=SubmissionState.REVIEWED,
-            version=version,
-            accepted=accepted,
-            rejected=rejected,
-            answerable_until=until,
-        )
+        reviewed = reviewing.reviewed(record, counts, version, until)
         self.submissions[datanet, submission] = reviewed
         if accepted:
             self.datanets.change_rows(datanet, record.contributor, accepted)
@@ -543,18 +548,16 @@ class Submissions(Pallet, index=25):
         score = self.panels.score_of(case)
         if score is None:
             return
-        row_count = record.offer.row_count
-        if abs(usable * PPB - score * row_count) > self.score_tolerance_ppb.get() * row_count:
+        row_count, tolerance = record.offer.row_count, self.score_tolerance_ppb.get()
+        if not reviewing.is_as_scored(usable, row_count, score, tolerance):
             raise self.WrongCounts(counted=usable, expected=score * row_count // PPB)
 
     def _require_order(self, verdict_counts: VerdictCounts, left: int) -> None:
         if not verdict_counts and not left:
             raise self.NothingReviewed
-        last = -1
-        for submission, *_ in verdict_counts:
-            if submission <= last:
-                raise self.NotInOrder(submission=submission)
-            last = submission
+        misplaced = reviewing.first_out_of_order(verdict_counts)
+        if misplaced is not None:
+            raise self.NotInOrder(submission=misplaced)
 
     def _require_count(self, counted: int, expected: int) -> None:
         if counted != expected:
@@ -578,22 +581,3 @@ class Submissions(Pallet, index=25):
         else:
             del self.blobs[blob]
         return not count
-
-    def _bonded(self, datanet: int, record: Submission) -> tuple[bytes, str]:
-        """Whose balance holds the bond, and for what reason."""
-        if record.sponsored:
-            return self.datanets.sponsor_of(datanet)
-        return record.contributor, BOND
-
-    def _move_bond(self, datanet: int, record: Submission, amount: int, receiver: bytes) -> None:
-        account, reason = self._bonded(datanet, record)
-        self.currency.move_held(account, amount, reason, receiver)
-
-    def _pay_out(self, datanet: int, record: Submission, forfeited: int) -> None:
-        """Pay `forfeited` of a bond to the treasury and give the rest back to whoever bonded."""
-        self._move_bond(datanet, record, forfeited, TREASURY)
-        rest = record.bond - forfeited
-        if record.sponsored:
-            self.datanets.return_to_sponsor(datanet, rest)
-        else:
-            self.currency.release(record.contributor, rest, BOND)

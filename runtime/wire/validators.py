@@ -17,6 +17,8 @@ from runtime.types import OPEN, U64, AccountId, BlsPublicKey, Max, Positive, Pub
 
 VALIDATORS_MAX = 256
 """The most validators of one set; a certificate's bitmap has one bit for each."""
+SETS_MAX = 1_024
+"""The most changes of the set that a chain remembers; few more for a moment."""
 WEIGHT_UNIT = OPEN // 10**6
 """How much stake weighs 1, in 10**-18 OPEN."""
 

@@ -20,14 +20,13 @@ from ml.data.review import Submission, review
 from pallets.panels.pallet import Panels
 from pallets.panels.scoring import consensus, shares
 from pallets.reports.pallet import Reports
-from pallets.submissions.pallet import RECORD_BYTES, Submissions
+from pallets.submissions import bonds
+from pallets.submissions.pallet import Submissions
 from runtime.hashing import hash_text
 from runtime.types import OPEN, PPB
 from runtime.wire.rows import Row
 from tests.fuzz.campaign import Finding
 
-REVIEW_COST = 20
-"""A review takes so much longer than the arithmetic: it is played so many times less often."""
 VICTIM, ATTACKER = hash_text(b"victim"), hash_text(b"attacker")
 _THINGS = "asthma fracture anaemia migraine gout measles eczema tetanus rickets scurvy".split()  # noqa: SIM905 # easier to read
 _CAUSES = "stress cold dust mould sugar salt sleep noise light heat pollen smoke".split()  # noqa: SIM905 # easier to read
@@ -118,8 +117,8 @@ def spam(random: Random) -> int:
     """
     rows, size_bytes = random.randint(1, 100_000), random.randint(0, 10_000_000)
     per_row = random.choice((0, 1, OPEN // 1_000))
-    kept = (RECORD_BYTES + size_bytes) * Submissions.byte_bond.default
-    return _bounded(-(rows * per_row + kept), "spamming storage")
+    bond = bonds.least(rows, per_row, size_bytes, Submissions.byte_bond.default)
+    return _bounded(-bond, "spamming storage")
 
 
 def slander(random: Random) -> int:
@@ -159,15 +158,11 @@ ATTACKS: Mapping[str, Attack] = {
 
 
 def largest_gains(inputs: int, seed: int) -> dict[str, int]:
-    """Play so many strategies of each attack, of reviews fewer; returns the largest gains.
-
-    Raises `Finding`.
-    """
+    """Play so many strategies of each attack; returns the largest gains.  Raises `Finding`."""
     found = {}
     for name, attack in ATTACKS.items():
         random = Random(f"{name} {seed}")
-        count = max(1, inputs // REVIEW_COST) if attack is copy_rows else inputs
-        found[name] = max(attack(random) for _ in range(count))
+        found[name] = max(attack(random) for _ in range(inputs))
     return found
 
 

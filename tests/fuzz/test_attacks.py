@@ -11,6 +11,8 @@ import pytest
 
 from ml.attribution import payout
 from pallets.balances.pallet import Balances
+from pallets.disputes.pallet import BOND, Disputes
+from pallets.reports.pallet import Reports
 from pallets.staking import shares as arithmetic
 from runtime.arithmetic import split_by_largest_remainder
 from runtime.types import PPB
@@ -19,7 +21,7 @@ from tests.fuzz import attacks
 from tests.fuzz.campaign import Finding
 
 PAGE = Path(__file__).parents[2] / "docs/reference/attacks.md"
-STRATEGIES = {"flash_stake": 12, "borrow_votes": 12}
+STRATEGIES = dict.fromkeys(("flash_stake", "borrow_votes", "grief_deposits", "spam_challenges"), 25)
 """Of attacks that are played on a chain; of the others 300."""
 
 
@@ -98,6 +100,24 @@ def test_borrowed_votes_count_when_locks_hold_nothing(monkeypatch):
     """Whoever has voted would send the OPEN on, and vote again."""
     monkeypatch.setattr(Balances, "set_lock", lambda *_arguments: None)
     assert worth_it("borrow_votes", 40)
+
+
+def test_a_sponsor_is_robbed_when_it_pays_whole_bounties(monkeypatch):
+    """Whoever lets accounts of its own contribute, and reports them, would have a tenth."""
+    monkeypatch.setattr(Reports, "_bounty", lambda _self, _submission, slashed: slashed // 10)
+    assert worth_it("grief_deposits", 400)
+
+
+def test_spam_is_free_when_losers_keep_their_bonds(monkeypatch):
+    """A challenge that costs nothing would hold a worker's pay up as often as one likes."""
+
+    def spared(disputes, work, dispute, _referees):
+        disputes._forget(work)
+        disputes.currency.release(dispute.challenger, dispute.bond, BOND)
+        disputes.work.uphold(work)
+
+    monkeypatch.setattr(Disputes, "_challenger_loses", spared)
+    assert worth_it("spam_challenges", 20)
 
 
 def test_the_command_reports_the_largest_gains(monkeypatch, capsys):

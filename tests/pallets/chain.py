@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from copy import copy
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 from genesis.chain_spec import ChainSpec, dev_spec
 from genesis.parameters import Parameters, built_in_parameters
@@ -94,6 +95,12 @@ class Chain(Sandbox):
         super().__init__(spec=chain_spec or spec())
         self.blocks: list[tuple[BlockContext, tuple[bytes, ...], dict[bytes, bytes | None]]] = []
         self.metered: dict[str, ExtrinsicResult] = {}
+
+    def fork(self) -> Self:
+        """Another chain from here on: it shares the runtime, which keeps nothing between blocks."""
+        forked = copy(self)
+        forked.state, forked.blocks, forked.metered = dict(self.state), list(self.blocks), {}
+        return forked
 
     def execute(self, *raw: bytes, height: int | None = None) -> BlockOutcome:
         """Execute a block and remember it."""

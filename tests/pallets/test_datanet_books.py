@@ -30,7 +30,8 @@ from pallets.datanet_votes.pallet import VOTE, DatanetVotes
 from pallets.datanets.pallet import SPONSOR
 from pallets.panels.pallet import STAKE, Panels
 from pallets.reports.pallet import DEPOSIT, Reports
-from pallets.submissions.pallet import BOND, Submissions
+from pallets.submissions.bonds import BOND
+from pallets.submissions.pallet import Submissions
 from runtime.hashing import hash_text
 from runtime.types import OPEN
 from runtime.wire.datanets import Curation, SubmissionState

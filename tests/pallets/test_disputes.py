@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from genesis.scenes import ALICE, BOB, BUILDER, FEE, USER, WORKER, reveal_result
 from pallets.disputes.pallet import Disputes
 from pallets.pots import TREASURY
+from pallets.session.types import SetChange
 from runtime.hashing import ZERO_HASH
 from runtime.types import OPEN
 from runtime.wire.records import JobState
@@ -23,6 +24,7 @@ from tests.pallets.market import (
     VALIDATORS,
     Market,
 )
+from tests.pallets.test_staking import inside
 
 STEP = Disputes.challenge_step.Call(work=0, index=4)
 WORKER_LOSS = 10 * FEE
@@ -275,6 +277,24 @@ def test_a_result_is_certified_by_more_than_two_thirds():
     assert market.job.certified
     assert not market.entries("Disputes", "certificates")
     market.fails(VALIDATORS[3], certify, "Compute.WrongState")
+
+
+def test_a_step_is_opened_after_many_changes_of_the_validators():
+    """Finding the set of a height reads more of them; certificates and openings may do so."""
+    market = Market()
+    session = market.pallets.session
+
+    def change_often(_staking):
+        current, known = session.current.get(), session.changes[session.next_change.get() - 1]
+        for height in range(2, 20):
+            session._note_change(SetChange(height, known.validators_hash), current)
+
+    market.height = 20
+    inside(market, change_often)
+    market.revealed()
+    market.ok(USER, STEP)
+    market.open(HONEST)
+    market.judge(market.truth())
 
 
 @given(lie_from=st.integers(0, 13), challenged=st.booleans())

@@ -24,7 +24,8 @@ from genesis.scenes import (
 from pallets.pots import TREASURY
 from pallets.reports.pallet import DEPOSIT, Reports
 from pallets.reports.types import EvidenceKind
-from pallets.submissions.pallet import BOND, Submissions
+from pallets.submissions.bonds import BOND
+from pallets.submissions.pallet import Submissions
 from runtime.types import OPEN, PPB
 from runtime.wire.datanets import Purpose
 from tests.pallets.chain import Chain, spec

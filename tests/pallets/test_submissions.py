@@ -25,10 +25,12 @@ from genesis.scenes import (
 from pallets.balances.pallet import Balances
 from pallets.datanets.pallet import SPONSOR, Datanets
 from pallets.pots import TREASURY
-from pallets.submissions.pallet import BOND, Submissions
+from pallets.submissions.bonds import BOND
+from pallets.submissions.pallet import Submissions
 from pallets.submissions.types import VERDICT_COUNTS_MAX
 from runtime.hashing import hash_text
-from runtime.wire.datanets import SubmissionState
+from runtime.types import OPEN
+from runtime.wire.datanets import Curation, SubmissionState
 from runtime.wire.rows import submission_commitment
 from tests.pallets.chain import Chain, key_of
 
@@ -88,6 +90,19 @@ def test_rejected_rows_cost_their_bond_and_the_curator_gains_nothing():
     assert chain.free(ALICE.account) == free - 3 * BOND_PER_ROW
     assert chain.free(TREASURY) == 3 * BOND_PER_ROW
     assert chain.free(CURATOR.account) == curator
+
+
+def test_a_sponsored_contributor_pays_the_panel_itself():
+    """A juror who made accounts would be paid by the sponsor; the fee is the contributor's."""
+    chain = Chain()
+    chain.ok(CURATOR, create(curation=Curation.PANEL))
+    chain.ok(CURATOR, set_sponsor_budget(100))
+    chain.ok(NEWCOMER, commit(NEWCOMER, sponsored=True))
+    chain.fails(NEWCOMER, reveal(), "Balances.Insufficient")
+    chain.ok(BOB, Balances.transfer.Call(receiver=NEWCOMER.account, amount=2 * OPEN))
+    chain.ok(NEWCOMER, reveal())
+    assert chain.free(NEWCOMER.account) == OPEN
+    assert chain.held(CURATOR.account, SPONSOR) == 100
 
 
 def test_nobody_reveals_what_another_committed():
