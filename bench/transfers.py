@@ -196,7 +196,7 @@ def replay(chain: Chain, work: Workload, blocks: Sequence[bytes]) -> float:
         for raws in blocks_of_round:
             raw += verify_seconds(chain, raws)
             checked = [chain.check(each) for each in raws]
-            admitted = {each.hash: each for each in checked}
+            admitted = {each.raw: each for each in checked}
             start = time.perf_counter()
             candidate = chain.execute(blocks[position], admitted.get)
             commit(chain, candidate)

@@ -45,7 +45,7 @@ from runtime.extrinsic import (
     is_inherent,
 )
 from runtime.fees import FeeSchedule
-from runtime.hashing import ZERO_HASH, hash_commit, hash_extrinsic, hash_validators
+from runtime.hashing import ZERO_HASH, hash_commit, hash_validators
 from runtime.merkle import list_root
 from runtime.outcome import BlockOutcome
 from runtime.state.cache import CachedState
@@ -56,7 +56,7 @@ from runtime.wire.validators import ValidatorSet
 RECENT_EVENTS_MAX = 16
 """Heights whose decoded events are kept: clients ask for the status of every extrinsic."""
 Admitted = Callable[[bytes], CheckedExtrinsic | None]
-"""The waiting extrinsic of a hash, whose signature was verified when it was admitted."""
+"""The waiting extrinsic of these bytes, whose signature was verified when it was admitted."""
 _NO_EVENTS = b"\x80"
 
 
@@ -266,7 +266,7 @@ class Chain:
     def execute(self, encoded: bytes, admitted: Admitted | None = None) -> Candidate:
         """Execute a block that was made before; raises `InvalidBlock` unless its header holds.
 
-        Extrinsics that are `admitted` already, by their hashes, are not checked again.
+        Extrinsics that are `admitted` already are not checked again.
         """
         block = codec_of(Block).decode(encoded)
         claimed = block.header
@@ -293,7 +293,7 @@ class Chain:
         return self._candidate(claimed, encoded, outcome, prepared)
 
     def _checked(self, raw: bytes, admitted: Admitted | None) -> CheckedExtrinsic | CheckedInherent:
-        known = admitted(hash_extrinsic(raw)) if admitted else None
+        known = admitted(raw) if admitted else None
         return known or self._executor.check_any(raw, self.genesis_hash)
 
     def _proposer_key(self, header: Header) -> bytes:

@@ -107,6 +107,7 @@ class Mempool:
     def __init__(self) -> None:
         self._queues: dict[bytes, dict[int, _Waiting]] = {}
         self._by_hash: dict[bytes, _Waiting] = {}
+        self._by_raw: dict[bytes, CheckedExtrinsic] = {}
         self._refusals: OrderedDict[bytes, _Refusal] = OrderedDict()
         self._watchers: dict[bytes, list[Watcher]] = {}
         self._ranking: list[_Ranked] = []
@@ -120,14 +121,13 @@ class Mempool:
     def __contains__(self, extrinsic_hash: object) -> bool:
         return extrinsic_hash in self._by_hash
 
-    def get(self, extrinsic_hash: bytes) -> CheckedExtrinsic | None:
-        """The waiting extrinsic of a hash."""
-        waiting = self._by_hash.get(extrinsic_hash)
-        return None if waiting is None else waiting.extrinsic
+    def admitted(self, raw: bytes) -> CheckedExtrinsic | None:
+        """The waiting extrinsic of these very bytes: looking for them takes less than a hash."""
+        return self._by_raw.get(raw)
 
     def encoded(self) -> list[bytes]:
         """All waiting extrinsics as they were signed, in the order in which they came."""
-        return [each.extrinsic.raw for each in self._by_hash.values()]
+        return list(self._by_raw)
 
     @property
     def size_bytes(self) -> int:
@@ -163,6 +163,7 @@ class Mempool:
         waiting = _Waiting(extrinsic, self._arrivals, height)
         self._arrivals += 1
         queue[extrinsic.nonce] = self._by_hash[extrinsic.hash] = waiting
+        self._by_raw[extrinsic.raw] = extrinsic
         self._bytes += len(extrinsic.raw)
         self._rank(waiting)
         self._refusals.pop(extrinsic.hash, None)
@@ -356,7 +357,7 @@ class Mempool:
     def _remove(self, waiting: _Waiting) -> None:
         extrinsic = waiting.extrinsic
         queue = self._queues[extrinsic.signer]
-        del queue[extrinsic.nonce], self._by_hash[extrinsic.hash]
+        del queue[extrinsic.nonce], self._by_hash[extrinsic.hash], self._by_raw[extrinsic.raw]
         if not queue:
             del self._queues[extrinsic.signer]
         self._bytes -= len(extrinsic.raw)

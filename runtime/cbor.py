@@ -128,7 +128,7 @@ def encode_plain(plain: Plain) -> bytes:
     for item in plain:
         kind = type(item)
         if kind is int:
-            encoded += _INTEGERS[item] if 0 <= item < _SHORT else _encode_integer(item)
+            encoded += _INTEGERS[item] if 0 <= item < _SHORT else _longer_integer(item)
         elif kind is bytes and len(item) < _SHORT:
             encoded += _BYTES_HEADS[len(item)] + item
         else:
@@ -136,7 +136,12 @@ def encode_plain(plain: Plain) -> bytes:
     return encoded
 
 
-def _encode_integer(value: int) -> bytes:
+def encode_integer(value: int) -> bytes:
+    """Return the canonical bytes of an integer: `encode_plain` for what is known to be one."""
+    return _INTEGERS[value] if 0 <= value < _SHORT else _longer_integer(value)
+
+
+def _longer_integer(value: int) -> bytes:
     """Of one that is not among `_INTEGERS`."""
     if 0 <= value < 2**16:
         return b"\x19" + value.to_bytes(2, "big")
@@ -157,6 +162,13 @@ def head_bytes(count: int) -> int:
 def bytes_head(count: int) -> bytes:
     """Return the canonical head of `count` bytes; at most 65,535."""
     return _BYTES_HEADS[count] if count < _SHORT else b"\x59" + count.to_bytes(2, "big")
+
+
+def array_head(count: int) -> bytes:
+    """Return the canonical head of an array of `count` items."""
+    return (
+        _ARRAY_HEADS[count] if count < len(_ARRAY_HEADS) else cbor2.dumps([None] * count)[:-count]
+    )
 
 
 def integer_bytes(value: int) -> int:

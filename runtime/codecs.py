@@ -21,7 +21,9 @@ from runtime.cbor import (
     SCALARS,
     OutOfBounds,
     Plain,
+    array_head,
     check_length,
+    encode_integer,
     encode_plain,
     head_bytes,
     integer_bytes,
@@ -123,6 +125,12 @@ class IntegerCodec(ScalarCodec[int]):
             raise _out_of_bounds(self, value)
         return value
 
+    def encode(self, value: int) -> bytes:
+        """Checked and encoded in one step."""
+        if type(value) is not int or not self.least <= value <= self.most:
+            raise _out_of_bounds(self, value)
+        return encode_integer(value)
+
     def check(self, plain: Plain) -> Plain:
         """The integer itself."""
         if type(plain) is not int or not self.least <= plain <= self.most:
@@ -180,12 +188,21 @@ class BytesCodec(ScalarCodec[bytes]):
         self.most = most
         self.max_bytes = head_bytes(most) + most
         self.fixed_bytes = self.max_bytes if least == most else None
+        self._fixed_head = (
+            None if self.fixed_bytes is None else encode_plain(bytes(most))[: -most or None]
+        )
 
     def to_plain(self, value: bytes) -> Plain:
         """The bytes themselves."""
         if type(value) is not bytes or not self.least <= len(value) <= self.most:
             raise _out_of_bounds(self, value)
         return value
+
+    def encode(self, value: bytes) -> bytes:
+        """Checked and encoded in one step."""
+        if type(value) is not bytes or not self.least <= len(value) <= self.most:
+            raise _out_of_bounds(self, value)
+        return encode_plain(value) if self._fixed_head is None else self._fixed_head + value
 
     def check(self, plain: Plain) -> Plain:
         """The bytes themselves."""
@@ -403,7 +420,9 @@ class RecordCodec(Codec[T]):
         self.items = items
         self.mutable = not frozen
         self.max_bytes = head_bytes(len(items)) + sum(item.max_bytes for item in items.values())
-        self._encoders = tuple(item.to_plain for item in items.values())
+        self._head = array_head(len(items))
+        self._encoders = tuple(item.encode for item in items.values())
+        self._plain_makers = tuple(item.to_plain for item in items.values())
         self._checks = tuple(item.check for item in items.values())
         self._measures = tuple(item.measure for item in items.values())
         self._restorers = tuple(item.restore for item in items.values())
@@ -418,16 +437,28 @@ class RecordCodec(Codec[T]):
         if type(value) is not self.record:
             raise _out_of_bounds(self, value)
         values = self._values(value)
+        makers = self._plain_makers
         try:
             if self._fields_are_plain:
-                for encode, part in zip(self._encoders, values):  # noqa: B905 # as many, by construction
-                    encode(part)
+                for make, part in zip(makers, values):  # noqa: B905 # as many, by construction
+                    make(part)
                 return values
-            plain = [encode(part) for encode, part in zip(self._encoders, values, strict=True)]
+            return tuple([make(part) for make, part in zip(makers, values, strict=True)])
         except OutOfBounds as error:
-            field = self._failing_field(self._encoders, values)
-            raise OutOfBounds(f"{field}: {error.message}", remedy=error.remedy) from error
-        return tuple(plain)
+            raise self._field_error(error, values) from error
+
+    def encode(self, value: T) -> bytes:
+        """Checked and encoded in one pass."""
+        if type(value) is not self.record:
+            raise _out_of_bounds(self, value)
+        values = self._values(value)
+        encoded = self._head
+        try:
+            for encode, part in zip(self._encoders, values):  # noqa: B905 # as many, by construction
+                encoded += encode(part)
+        except OutOfBounds as error:
+            raise self._field_error(error, values) from error
+        return encoded
 
     def check(self, plain: Plain) -> Plain:
         """The tuple of an array's items."""
@@ -468,6 +499,11 @@ class RecordCodec(Codec[T]):
         """`Account(free: u128, ...)`."""
         inside = ", ".join(f"{name}: {item.describe()}" for name, item in self.items.items())
         return f"{self.record.__name__}({inside})"
+
+    def _field_error(self, error: OutOfBounds, values: Sequence[Any]) -> OutOfBounds:
+        """The error of the field that is out of bounds, with its name."""
+        field = self._failing_field(self._plain_makers, values)
+        return OutOfBounds(f"{field}: {error.message}", remedy=error.remedy)
 
     def _failing_field(self, converters: Iterable[Callable[[Any], Any]], values: Any) -> str:
         """The name of the first field that does not convert; there is one."""

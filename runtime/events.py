@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, dataclass_transform
 
 from runtime.block import BLOCK_EVENTS_MAX, BLOCK_EXTRINSICS_MAX
-from runtime.cbor import Plain, decode, encode_plain
+from runtime.cbor import Plain, array_head, decode, encode_integer, encode_plain
 from runtime.codec import RecordCodec
 from runtime.errors import DecodeError
+
+_HEAD = array_head(4)
+_NO_EXTRINSIC = encode_plain(None)
 
 
 @dataclass(frozen=True)
@@ -29,10 +33,15 @@ class EventDefinition:
     documentation: str
     codec: RecordCodec[Any]
 
+    @cached_property
+    def _place(self) -> bytes:
+        """The encoded indices of pallet and event."""
+        return encode_integer(self.pallet_index) + encode_integer(self.index)
+
     def encode(self, extrinsic_index: int | None, event: Event) -> bytes:
         """The canonical bytes of an emitted event; raises `OutOfBounds`."""
-        fields = self.codec.to_plain(event)
-        return encode_plain((extrinsic_index, self.pallet_index, self.index, fields))
+        emitter = _NO_EXTRINSIC if extrinsic_index is None else encode_integer(extrinsic_index)
+        return _HEAD + emitter + self._place + self.codec.encode(event)
 
 
 @dataclass_transform(frozen_default=True)

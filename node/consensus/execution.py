@@ -95,7 +95,7 @@ class Execution:
                 return True
             try:
                 candidate = await trio.to_thread.run_sync(
-                    self.chain.execute, wanted.block, self.mempool.get
+                    self.chain.execute, wanted.block, self.mempool.admitted
                 )
             except OpenLedgerError as error:
                 if isinstance(error, HALTING) and not isinstance(error, InvalidBlock):
@@ -114,7 +114,7 @@ class Execution:
             candidate = self._candidates.get(final.block_id)
             if candidate is None:
                 candidate = await trio.to_thread.run_sync(
-                    self.chain.execute, final.block, self.mempool.get
+                    self.chain.execute, final.block, self.mempool.admitted
                 )
             decision = Decision(final.certificate, final.justification)
             await trio.to_thread.run_sync(self.chain.commit, candidate, decision)

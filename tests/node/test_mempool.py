@@ -30,10 +30,11 @@ ALICE, BOB = b"a" * 32, b"b" * 32
 
 
 def extrinsic(signer: bytes, nonce: int, tip: int = 0, size_bytes: int = 100) -> CheckedExtrinsic:
-    """An extrinsic as admission leaves it; its hash says what it is."""
+    """An extrinsic as admission leaves it; its hash says what it is, and so do its bytes."""
     name = b"%b %d %d %d" % (signer, nonce, tip, size_bytes)
     call = System.remark.definition
-    return CheckedExtrinsic(bytes(size_bytes), name, signer, 1, None, nonce, tip, call, (b"",))
+    raw = name.ljust(size_bytes)
+    return CheckedExtrinsic(raw, name, signer, 1, None, nonce, tip, call, (b"",))
 
 
 def zero(_account: bytes) -> int:
@@ -365,6 +366,13 @@ class MempoolMachine(RuleBasedStateMachine):
         waiting = waiting_in(self.mempool)
         assert self.mempool.size_bytes == sum(len(each.raw) for each in waiting) <= 900
         assert len(self.mempool) == len(waiting) <= 6
+
+    @invariant()
+    def blocks_find_what_waits(self) -> None:
+        """By its bytes, so that a block's extrinsics are not checked again; nothing else."""
+        waiting = waiting_in(self.mempool)
+        assert [self.mempool.admitted(each.raw) for each in waiting] == waiting
+        assert self.mempool.encoded() == [each.raw for each in waiting]
 
     @invariant()
     def nothing_vanishes(self) -> None:
