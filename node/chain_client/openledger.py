@@ -3254,7 +3254,10 @@ class Submissions(BasePallet, index=25):
     def reveal(
         self, datanet: U32, submission: U32, rows_root: Bytes32, salt: Bytes32, blob: Bytes32
     ) -> None:
-        """Reveal the root of the rows' hashes and the content hash of the blob that lists them."""
+        """Reveal the root of the rows' hashes and the content hash of the blob that lists them.
+
+        Where a panel curates, it is paid for now.
+        """
 
     @call(2)
     def publish_version(
