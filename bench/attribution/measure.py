@@ -8,12 +8,13 @@ import torch
 
 from bench.attribution.ekfac import ekfac
 from bench.attribution.peers import datainf, less, tracincp
+from bench.attribution.recipes import CANDIDATES, ORDINARY
 from bench.attribution.replay import metagradient
 from bench.attribution.scores import explained, foretold, foretold_sum
 from bench.attribution.store import Numbers, Store
 from bench.attribution.testbed import Testbed
 from bench.attribution.training import Run, State, train
-from bench.attribution.truth import HALVES, find_truth
+from bench.attribution.truth import HALVES, find_truth, quality
 from ml.training.recipe import default_training_parameters
 
 FULL, HALF = 1.0, 0.5
@@ -43,18 +44,9 @@ def not_measured() -> dict[str, str]:
 def measure(testbed: Testbed, store: Store, subset_count: int) -> dict[str, Sequence[float]]:
     """Fidelity of the default recipe by the float replay, and of the peers on the same training."""
     run = testbed.run(default_training_parameters(len(testbed.rows)))
+    samples = fidelity(testbed, run, store, subset_count)
+    samples["quality_ratio"] = [quality_ratio(testbed, run, store)]
     truth = find_truth(testbed, run, store, subset_count)
-    full, half = (replayed(testbed, run, store, weight) for weight in (FULL, HALF))
-    samples: dict[str, Sequence[float]] = {
-        "lds90": _list(foretold(truth.subsets["rows90"], full)),
-        "lds50": _list(foretold(truth.subsets["rows50"], half)),
-        "clds": _list(foretold(truth.subsets[HALVES], half)),
-        "cloo": _list(foretold(truth.without, full)),
-        "sum_cloo": [foretold_sum(truth.without, full + half)],
-        "r2_90": _list(explained(truth, "rows90", full)),
-        "held_out_loss": [truth.held_out_loss],
-        "fact_loss": [truth.fact_loss],
-    }
     for name, method in PEERS.items():
         scores = peer_scores(testbed, run, store, name, method)
         samples[f"{name}_lds90"] = _list(foretold(truth.subsets["rows90"], scores))
@@ -63,6 +55,30 @@ def measure(testbed: Testbed, store: Store, subset_count: int) -> dict[str, Sequ
         samples[f"{name}_cloo"] = _list(foretold(truth.without, scores))
         samples[f"{name}_sum_cloo"] = [foretold_sum(truth.without, scores)]
     return samples
+
+
+def fidelity(
+    testbed: Testbed, run: Run, store: Store, subset_count: int
+) -> dict[str, Sequence[float]]:
+    """How well the replay foretells the truth, each figure at the weights that its bar names."""
+    truth = find_truth(testbed, run, store, subset_count)
+    full, half = (replayed(testbed, run, store, weight) for weight in (FULL, HALF))
+    return {
+        "lds90": _list(foretold(truth.subsets["rows90"], full)),
+        "lds50": _list(foretold(truth.subsets["rows50"], half)),
+        "clds": _list(foretold(truth.subsets[HALVES], half)),
+        "cloo": _list(foretold(truth.without, full)),
+        "sum_cloo": [foretold_sum(truth.without, full + half)],
+        "r2_90": _list(explained(truth, "rows90", full)),
+    }
+
+
+def quality_ratio(testbed: Testbed, run: Run, store: Store) -> float:
+    """The loss on rows that nobody brought, over the best ordinary recipe's of equal passes."""
+    row_count = len(testbed.rows)
+    others = (testbed.run(CANDIDATES[name].parameters(row_count)) for name in ORDINARY)
+    best = max(float(quality(testbed, other, store).mean()) for other in others)
+    return float(quality(testbed, run, store).mean()) / best
 
 
 def replayed(testbed: Testbed, run: Run, store: Store, weight: float) -> Numbers:

@@ -6,7 +6,6 @@ a run goes on where another was broken off, and a longer one starts from a short
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -43,27 +42,17 @@ class Truth:
     """Without each contributor."""
     subsets: dict[str, Outcomes]
     """By kind: those of `ROWS_KEPT`, and `HALVES`."""
-    held_out_loss: float
-    """Of the training on all rows, on rows that nobody brought."""
-    fact_loss: float
-    """The same, on the queries that ask for trained facts."""
 
 
 def find_truth(testbed: Testbed, run: Run, store: Store, subset_count: int) -> Truth:
     """Train without each contributor and on random subsets of every kind."""
-    full = np.ones((1, len(run.rows)))
-    trained = _outcomes(testbed, run, store, full)
-    losses = -quality(testbed, run, store)
-    facts = [source is not None for source in testbed.sources]
     return Truth(
-        full=trained,
+        full=_outcomes(testbed, run, store, np.ones((1, len(run.rows)))),
         without=_outcomes(testbed, run, store, _without_each(testbed)),
         subsets={
             kind: _outcomes(testbed, run, store, subsets_of(testbed, kind, subset_count))
             for kind in (*ROWS_KEPT, HALVES)
         },
-        held_out_loss=float(losses.mean()),
-        fact_loss=float(-trained.answers[0][facts].mean()),
     )
 
 
@@ -97,18 +86,20 @@ def _without_each(testbed: Testbed) -> Numbers:
     return np.array([owners != owner for owner in range(CONTRIBUTORS)], dtype=np.float64)
 
 
-def _outcomes(testbed: Testbed, run: Run, store: Store, weights: Numbers) -> Outcomes:
-    answers = list(_answers(testbed, run, store, weights))
-    return Outcomes(weights, np.array(answers).reshape(len(weights), len(testbed.queries)))
-
-
-def _answers(testbed: Testbed, run: Run, store: Store, weights: Numbers) -> Iterator[Numbers]:
+def answers_of(testbed: Testbed, run: Run, store: Store, weights: Numbers) -> Numbers:
+    """The log-likelihoods [trainings, queries] after trainings with these weights of the rows."""
     queries = testbed.encoded(testbed.queries)
 
-    def answered(kept: Numbers) -> Numbers:
-        vector = run.result(train(run, torch.from_numpy(kept).float()))
+    def answered(chosen: Numbers) -> Numbers:
+        vector = run.result(train(run, torch.from_numpy(chosen).float()))
         return -row_losses(run, vector, queries).double().numpy()
 
-    for kept in weights:
-        about = b"answers" + np.packbits(kept.astype(bool)).tobytes()
-        yield store.get(run, about, partial(answered, kept))
+    found = [
+        store.get(run, b"answers" + chosen.astype("<f4").tobytes(), partial(answered, chosen))
+        for chosen in weights
+    ]
+    return np.array(found).reshape(len(weights), len(queries))
+
+
+def _outcomes(testbed: Testbed, run: Run, store: Store, weights: Numbers) -> Outcomes:
+    return Outcomes(weights, answers_of(testbed, run, store, weights))
