@@ -14,8 +14,8 @@ import plyvel
 
 from runtime.errors import StoreError
 
-WRITE_BUFFER_BYTES = 16 * 2**20
-"""How much LevelDB keeps in memory before it writes a table file."""
+WRITE_BUFFER_BYTES = 4 * 2**20
+"""How much LevelDB keeps in memory before it writes a table file: what fits into a core's cache."""
 CACHE_BYTES = 32 * 2**20
 """How much of the table files LevelDB keeps in memory."""
 OPEN_FILES_MAX = 256
