@@ -429,6 +429,10 @@ class RecordCodec(Codec[T]):
         self._values = _tuple_getter(tuple(items))
         self._sizes = _Sizes(tuple(items.values()))
         self.fixed_bytes = self._sizes.fixed_bytes
+        bounds = [(item.least, item.most) for item in items.values() if type(item) is IntegerCodec]
+        are_integers = len(bounds) == len(items)
+        self._leasts = tuple([least for least, _ in bounds]) if are_integers else ()
+        self._mosts = tuple([most for _, most in bounds]) if are_integers else ()
         self._fields_are_plain = all(item.is_plain for item in items.values())
         self.fields_are_scalars = all(item.is_scalar for item in items.values())
 
@@ -440,8 +444,9 @@ class RecordCodec(Codec[T]):
         makers = self._plain_makers
         try:
             if self._fields_are_plain:
-                for make, part in zip(makers, values):  # noqa: B905 # as many, by construction
-                    make(part)
+                if not self._holds_integers(values):
+                    for make, part in zip(makers, values):  # noqa: B905 # as many, by construction
+                        make(part)
                 return values
             return tuple([make(part) for make, part in zip(makers, values, strict=True)])
         except OutOfBounds as error:
@@ -499,6 +504,13 @@ class RecordCodec(Codec[T]):
         """`Account(free: u128, ...)`."""
         inside = ", ".join(f"{name}: {item.describe()}" for name, item in self.items.items())
         return f"{self.record.__name__}({inside})"
+
+    def _holds_integers(self, values: Sequence[Any]) -> bool:
+        """Whether all fields are integers in bounds: one loop, where others need calls."""
+        for part, least, most in zip(values, self._leasts, self._mosts):  # noqa: B905 # as above
+            if type(part) is not int or not least <= part <= most:
+                return False
+        return bool(self._leasts)
 
     def _field_error(self, error: OutOfBounds, values: Sequence[Any]) -> OutOfBounds:
         """The error of the field that is out of bounds, with its name."""
