@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nicegui import app, ui
 
+from studio import exports
 from studio.access import LocalOnly
 from studio.context import Studio
 from studio.pages import (
@@ -16,6 +17,7 @@ from studio.pages import (
     blocks,
     chat,
     datanets,
+    disputes,
     earnings,
     extrinsics,
     governance,
@@ -25,9 +27,11 @@ from studio.pages import (
     proposal,
     review,
     search,
+    submission,
     training,
     upload,
     validators,
+    version,
     wallet,
 )
 from studio.settings import Settings
@@ -37,6 +41,8 @@ STATIC = Path(__file__).parent / "static"
 PAGES = (
     overview,
     datanets,
+    submission,
+    version,
     upload,
     review,
     training,
@@ -47,6 +53,7 @@ PAGES = (
     wallet,
     proposal,
     governance,
+    disputes,
     validators,
     blocks,
     extrinsics,
@@ -65,6 +72,7 @@ def build(settings: Settings) -> Studio:
         '<script defer src="/studio-static/studio.js"></script>',
         shared=True,
     )
+    exports.register(studio)
     for each in PAGES:
         each.register(studio)
     return studio

@@ -40,6 +40,7 @@ NAVIGATION = (
         "Govern",
         (
             ("Governance", "/governance", "how_to_vote"),
+            ("Disputes", "/disputes", "gavel"),
             ("Validators", "/validators", "verified_user"),
         ),
     ),

@@ -31,15 +31,18 @@ from pallets.governance.pallet import Governance
 from pallets.governance.tracks import PARAMETERS_TERMS
 from pallets.inference.pallet import Inference
 from pallets.models.pallet import Models
+from pallets.submissions.pallet import Submissions
 from runtime.errors import OpenLedgerError
+from runtime.parameters import Parameter
 from runtime.wire.rows import RowRecord
 
 STEPS = ("data", "train")
 PATIENCE_S = 30.0
+ANSWERABLE_BLOCKS = 3_600
 
 
 def lesson_spec() -> ChainSpec:
-    """The demo's chain, on which a referendum about a parameter is over in a minute."""
+    """The demo's chain; a referendum on a parameter takes a minute, an appeal has half an hour."""
     spec = demo_spec()
     terms = replace(
         PARAMETERS_TERMS,
@@ -48,7 +51,10 @@ def lesson_spec() -> ChainSpec:
         confirm_blocks=10,
         enactment_blocks=2,
     )
-    quick = {Governance.parameters_terms: terms}
+    quick: dict[Parameter[Any], Any] = {
+        Governance.parameters_terms: terms,
+        Submissions.answerable_blocks: ANSWERABLE_BLOCKS,
+    }
     return replace(spec, parameters=spec.parameters.choosing(quick))
 
 

@@ -82,6 +82,13 @@ async def records(contents: Contents, version: Any) -> tuple[RowRecord, ...]:
     return await contents.items(version.records, RowRecord)
 
 
+async def newest_records(state: State, contents: Contents, number: int) -> tuple[RowRecord, ...]:
+    """The accepted rows of the newest version; none before the first."""
+    latest = await state.read("Datanets", "latest_version", number)
+    version = await state.read("Datanets", "versions", number, latest or 0)
+    return () if version is None else await records(contents, version)
+
+
 async def rows_of(
     contents: Contents, entries: Sequence[Entry], wanted: Sequence[RowRecord]
 ) -> list[OwnedRow]:
@@ -124,10 +131,7 @@ async def known_rows(state: State, contents: Contents, number: int) -> list[Subm
 
     Raises `ContentMissing`.
     """
-    found = await versions(state, number)
-    if not found:
-        return []
-    accepted = await records(contents, found[0][1])
+    accepted = await newest_records(state, contents, number)
     gone = await withdrawn(state, number)
     kept = [each for each in accepted if (each.submission, each.index) not in gone]
     entries = await submissions(state, number)

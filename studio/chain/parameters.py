@@ -9,6 +9,8 @@ from node.history.decoder import StoredItem
 from runtime.errors import DecodeError
 from studio.chain.state import State
 
+AMOUNT_UNIT = "10**-18 OPEN"
+"""How the documentation of an amount ends."""
 SETTERS = frozenset({"System.set_parameter", "System.set_guarded_parameter"})
 """The calls that set one: of the track of parameters, and of root."""
 
@@ -21,6 +23,12 @@ class Parameter:
     documentation: str
     is_guarded: bool
     """Whether only the root track may: it decides about all else as well."""
+
+    @property
+    def kind(self) -> str:
+        """Its type in the notation; that of amounts if its documentation says so."""
+        is_amount = AMOUNT_UNIT in self.documentation
+        return "u128" if is_amount else str(self.stored.codec.describe())
 
     @property
     def setter(self) -> str:

@@ -12,6 +12,7 @@ from nicegui import ui
 from runtime.errors import OpenLedgerError
 from studio.context import Studio
 from studio.errors import FieldInvalid
+from studio.exports import storage_address
 from studio.frame import html, page
 from studio.live import live
 from studio.parts import values
@@ -96,6 +97,7 @@ async def _list(studio: Studio, after: str) -> Markup:
         table(heads, rows, caption="Accounts"),
         tag("nav", first, grown, following, class_="pager", aria_label="Pages"),
         note=tag("span", "In all ", values.amount(issuance, 0)),
+        export=storage_address("Balances", "accounts"),
     )
 
 
@@ -123,11 +125,13 @@ async def _account(studio: Studio, account: bytes, page_number: int) -> Markup:
             "Sent by this account",
             extrinsic_table(studio, sent, "It has sent nothing yet."),
             note=f"{values.number(sent_count)} in all",
+            export=f"/export/extrinsics.json?signer={digits}",
         ),
         card(
             "What happened to it",
             event_table(studio, events, "No event names it yet."),
             pager(page_number, total, f"/accounts/{digits}"),
+            export=f"/export/events.json?account={digits}",
         ),
     ]
     return tag("div", *parts, class_="stack")

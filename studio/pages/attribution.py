@@ -11,6 +11,7 @@ from runtime.wire.records import PayoutLeaf
 from studio.chain import attribution, datanets
 from studio.context import Studio
 from studio.errors import FieldInvalid
+from studio.exports import storage_address
 from studio.frame import html, notice, page
 from studio.live import live
 from studio.parts import charts, sources, values
@@ -73,7 +74,9 @@ async def _epochs(studio: Studio) -> Markup:
         tag("strong", "No epoch was attributed yet."),
         "It happens by itself when an epoch with paid answers has ended and a worker runs.",
     )
-    return card("Attributed epochs", table(heads, rows, caption="Epochs", empty=empty))
+    export = storage_address("Attribution", "settlements")
+    shown = table(heads, rows, caption="Epochs", empty=empty)
+    return card("Attributed epochs", shown, export=export)
 
 
 async def _epoch(studio: Studio, model: bytes, number: int) -> None:

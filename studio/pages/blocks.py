@@ -43,7 +43,12 @@ async def _list(studio: Studio, page_number: int) -> Markup:
     rows, total = await asyncio.gather(
         asyncio.to_thread(index.blocks, offset, PAGE_ROWS), asyncio.to_thread(index.block_count)
     )
-    return card("Latest blocks", block_table(studio, rows), pager(page_number, total, "/blocks"))
+    return card(
+        "Latest blocks",
+        block_table(studio, rows),
+        pager(page_number, total, "/blocks"),
+        export="/export/blocks.json",
+    )
 
 
 async def _block(studio: Studio, block: str) -> Markup:

@@ -15,6 +15,7 @@ from studio.chain import datanets
 from studio.chain.datanets import Standing
 from studio.chain.state import Entry
 from studio.context import Studio
+from studio.exports import storage_address
 from studio.frame import html, page
 from studio.live import live
 from studio.parts import charts, values
@@ -138,7 +139,8 @@ async def _list(studio: Studio) -> Markup:
         tag("strong", "There is no Datanet yet."),
         "Make one, or begin with the sample data on the page Overview.",
     )
-    return card("All Datanets", table(heads, rows, caption="Datanets", empty=empty))
+    shown = table(heads, rows, caption="Datanets", empty=empty)
+    return card("All Datanets", shown, export=storage_address("Datanets", "datanets"))
 
 
 async def _card(studio: Studio, number: int, record: Any, page_number: int) -> None:
@@ -257,7 +259,7 @@ async def _versions(studio: Studio, number: int) -> Markup:
         before = found[place + 1][1].row_count if place + 1 < len(found) else 0
         rows.append(
             (
-                f"v{version}",
+                link(f"v{version}", f"/datanets/{number}/versions/{version}"),
                 values.number(value.row_count),
                 f"{value.row_count - before:+,}",
                 values.digest(value.rows_root.hex()),
@@ -266,7 +268,8 @@ async def _versions(studio: Studio, number: int) -> Markup:
         )
     heads = columns("Version", "Rows#", "Change#", "Merkle root", "Block#")
     empty = tag("div", tag("strong", "Nothing is published yet."), "Its curator reviews and does.")
-    return card("Versions", table(heads, rows, caption="Versions", empty=empty))
+    shown = table(heads, rows, caption="Versions", empty=empty)
+    return card("Versions", shown, export=storage_address("Datanets", "versions"))
 
 
 async def _submissions(studio: Studio, number: int, page_number: int) -> Markup:
@@ -275,7 +278,7 @@ async def _submissions(studio: Studio, number: int, page_number: int) -> Markup:
     start = (max(1, page_number) - 1) * ROWS_SHOWN
     rows = [
         (
-            f"#{entry.key[1]}",
+            link(f"#{entry.key[1]}", f"/datanets/{number}/submissions/{entry.key[1]}"),
             studio.account(entry.value.contributor.hex()),
             values.number(entry.value.offer.row_count),
             values.badge(
@@ -294,6 +297,7 @@ async def _submissions(studio: Studio, number: int, page_number: int) -> Markup:
         table(heads, rows, caption="Submissions", empty="Nobody has submitted rows yet."),
         pager(page_number, len(entries), here, rows=ROWS_SHOWN, parameter="submissions_page"),
         note=note,
+        export=storage_address("Submissions", "submissions"),
     )
 
 

@@ -157,7 +157,7 @@ def _submissions(mine: list[Any]) -> Markup:
     rows = [
         (
             link(f"Datanet #{each.key[0]}", f"/datanets/{each.key[0]}"),
-            f"#{each.key[1]}",
+            link(f"#{each.key[1]}", f"/datanets/{each.key[0]}/submissions/{each.key[1]}"),
             values.number(each.value.offer.row_count),
             values.badge(each.value.state.name.lower()),
         )

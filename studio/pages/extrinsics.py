@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import Query
 from markupsafe import Markup
@@ -76,6 +77,7 @@ async def _list(studio: Studio, page_number: int, call: str) -> Markup:
         call or "Latest extrinsics",
         extrinsic_table(studio, rows),
         pager(page_number, total, "/extrinsics", wanted),
+        export=f"/export/extrinsics.json?{urlencode(wanted)}",
     )
 
 

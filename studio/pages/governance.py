@@ -12,6 +12,7 @@ from nicegui import ui
 
 from studio.context import Studio
 from studio.errors import ObjectMissing
+from studio.exports import storage_address
 from studio.frame import html, notice, page
 from studio.live import live
 from studio.parts import simulation, values
@@ -57,7 +58,9 @@ def register(studio: Studio) -> None:
         back = crumbs(("Governance", "/governance"))
         async with page(studio, f"Referendum #{number}", "/governance", crumbs=back):
             await live(studio, lambda: _referendum(studio, number))
-            simulation.try_out(studio, lambda: [str(number)])
+            shown = ui.element("div").classes("full-width")
+            with ui.row():
+                simulation.try_out(studio, lambda: [str(number)], shown)
             if await studio.chain.state.read("Governance", "referenda", number):
                 _ballot(studio, number)
 
@@ -77,7 +80,8 @@ async def _ongoing(studio: Studio) -> Markup:
     ]
     heads = columns("Referendum", "Track", "It would", "For it", "Stage", "Asked by")
     empty = tag("div", tag("strong", "Nothing is asked at present."), "Propose something.")
-    return card("Open referenda", table(heads, rows, caption="Open referenda", empty=empty))
+    shown = table(heads, rows, caption="Open referenda", empty=empty)
+    return card("Open referenda", shown, export=storage_address("Governance", "referenda"))
 
 
 async def _over(studio: Studio) -> Markup:
@@ -95,7 +99,8 @@ async def _over(studio: Studio) -> Markup:
     ]
     heads = columns("Referendum", "Track", "It would", "For it", "Result", "Block#")
     empty = tag("div", tag("strong", "No referendum is over yet."))
-    return card("Past referenda", table(heads, rows, caption="Past referenda", empty=empty))
+    shown = table(heads, rows, caption="Past referenda", empty=empty)
+    return card("Past referenda", shown, export=storage_address("Governance", "outcomes"))
 
 
 async def _what(studio: Studio, call_hash: bytes) -> Markup | str:

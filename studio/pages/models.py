@@ -14,6 +14,7 @@ from studio.chain import attribution
 from studio.chain.state import Entry
 from studio.context import Studio
 from studio.errors import FieldInvalid, ObjectMissing
+from studio.exports import storage_address
 from studio.frame import html, page
 from studio.live import live
 from studio.parts import charts, values
@@ -128,7 +129,8 @@ async def _models(studio: Studio) -> Markup:
     ]
     heads = columns("Model", "Trained on", "Held-out loss#", "Owner", "Who may ask", "")
     empty = tag("div", tag("strong", "There is no model yet."), "Train the first one.")
-    return card("Models", table(heads, rows, caption="Models", empty=empty))
+    shown = table(heads, rows, caption="Models", empty=empty)
+    return card("Models", shown, export=storage_address("Models", "models"))
 
 
 async def _jobs(studio: Studio) -> Markup:
@@ -145,7 +147,8 @@ async def _jobs(studio: Studio) -> Markup:
     ]
     heads = columns("Job", "State", "Progress", "Data", "Builder", "Fee#")
     empty = tag("div", tag("strong", "No job was ordered yet."), "They appear here as they run.")
-    return card("Training jobs", table(heads, rows, caption="Training jobs", empty=empty))
+    shown = table(heads, rows, caption="Training jobs", empty=empty)
+    return card("Training jobs", shown, export=storage_address("Compute", "jobs"))
 
 
 def _progress(studio: Studio, number: int, job: Any) -> Markup | str:
@@ -289,4 +292,5 @@ def _epochs(studio: Studio, digits: bytes, batches: list[Entry]) -> Markup:
     ]
     heads = columns("Epoch", "Answers#", "Fees#", "For contributors#", "Server", "Block#")
     empty = tag("div", tag("strong", "Nobody has asked it yet."), "Be the first: ask it.")
-    return card("Its answers", table(heads, rows, caption="Batches of answers", empty=empty))
+    shown = table(heads, rows, caption="Batches of answers", empty=empty)
+    return card("Its answers", shown, export=storage_address("Inference", "batches"))

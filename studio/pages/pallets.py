@@ -14,6 +14,7 @@ from node.history.decoder import StoredItem
 from runtime.errors import OpenLedgerError
 from studio.context import Studio
 from studio.errors import FieldInvalid, ObjectMissing
+from studio.exports import storage_address
 from studio.frame import html, notice, page
 from studio.parts import values
 from studio.parts.call_form import CallForm, call_form, definition_of
@@ -176,6 +177,7 @@ async def _values(studio: Studio, stored: StoredItem, after: str) -> Markup:
             aria_label="Pages",
         ),
         note=note,
+        export=storage_address(stored.pallet, stored.name),
     )
 
 

@@ -56,7 +56,7 @@ async def _parameters(studio: Studio) -> Markup:
         by_pallet.setdefault(stored.pallet, []).append(
             (
                 tag("strong", values.words(stored.name.removesuffix("_ppb"))),
-                fields.value(stored.name, value, stored.codec.describe()),
+                fields.value(stored.name, value, each.kind),
                 each.documentation,
                 link("Change it", f"/governance/new?parameter={name}"),
             )
@@ -161,6 +161,7 @@ def _proposal(studio: Studio, parameter: str) -> None:
         for each in (track, delay):
             each.props("outlined dense")
     subject = _Subject(studio, track)
+    shown = ui.element("div").classes("full-width")
     with what:
         html(tag("header", tag("h2", "1. What shall happen")))
         subject.show(parameter)
@@ -168,10 +169,11 @@ def _proposal(studio: Studio, parameter: str) -> None:
     async def propose() -> None:
         await _propose(studio, subject.read().call, str(track.value), int(delay.value or 1))
 
-    simulation.try_out(studio, subject.words)
-    ui.button("Preview and sign", icon="campaign", on_click=lambda: told(propose)).props(
-        "unelevated"
-    ).classes("self-start")
+    with ui.row().classes("q-gutter-sm"):
+        ui.button("Preview and sign", icon="campaign", on_click=lambda: told(propose)).props(
+            "unelevated"
+        )
+        simulation.try_out(studio, subject.words, shown)
 
 
 async def _propose(studio: Studio, call: RuntimeCall, track: str, delay_blocks: int) -> None:

@@ -5,20 +5,18 @@ Anybody may run the same validator on the same rows and seed; the curator signs 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from markupsafe import Markup
 from nicegui import ui
 
-from ml.data.review import Review, RowVerdict, Submission, review
+from ml.data.review import RowVerdict
 from node.submission import Inclusion
 from runtime.merkle import list_root
 from runtime.wire.blobs import encode_blob
-from runtime.wire.datanets import RowChange
-from runtime.wire.rows import Row, Verdict
-from studio.chain import datanets
+from runtime.wire.rows import Verdict
+from studio.chain import curation, datanets
+from studio.chain.curation import Draft
 from studio.context import Studio
 from studio.frame import html, page
 from studio.parts import values
@@ -31,21 +29,6 @@ from studio.tabs import address
 HINTS_SHOWN = 60
 
 
-@dataclass(frozen=True, slots=True)
-class _Queue:
-    """What waits for review, and what the validator says of it."""
-
-    submissions: tuple[Submission, ...]
-    waiting: frozenset[int]
-    """The submissions that were in no review yet."""
-    found: Review
-
-    def row(self, submission: int, index: int) -> Row:
-        """A row by its place."""
-        by_index = {each.index: each for each in self.submissions}
-        return by_index[submission].rows[index]
-
-
 def register(studio: Studio) -> None:
     """Add the page."""
 
@@ -55,59 +38,40 @@ def register(studio: Studio) -> None:
         lead = "What the published validator says of every revealed row. Copies are hinted at."
         async with page(studio, "Review queue", "/datanets", lead=lead, crumbs=back):
             record = await datanets.existing(studio.chain.state, number)
-            queue = await _queue(studio, number, record.minhash_seed)
-            if queue is None:
+            found = await curation.draft(studio.chain.state, studio.contents, number, record)
+            if found is None:
                 empty = tag("strong", "Nothing waits for review.")
-                html(
-                    card("Queue", tag("div", empty, "New submissions appear here.", class_="empty"))
-                )
+                text = "What contributors reveal appears here."
+                html(card("Queue", tag("div", empty, text, class_="empty")))
                 return
-            html(_counts(studio, queue))
-            html(_hints(queue))
+            html(_counts(studio, found))
+            html(_hints(found))
             ui.button(
                 "Publish a version",
                 icon="publish",
-                on_click=lambda: told(lambda: _publish(studio, number, queue)),
+                on_click=lambda: told(lambda: _publish(studio, number, found)),
             ).props("unelevated").classes("self-start")
 
 
-async def _queue(studio: Studio, number: int, seed: int) -> _Queue | None:
-    """The revealed submissions; the rows of earlier versions stand before them."""
-    entries = await datanets.submissions(studio.chain.state, number)
-    shown = [
-        entry for entry in entries if entry.value.state.name in {"REVEALED", "REVIEWED", "SETTLED"}
-    ]
-    if not any(entry.value.state.name == "REVEALED" for entry in shown):
-        return None
-    blobs = await asyncio.gather(*(studio.contents.items(entry.value.blob, Row) for entry in shown))
-    submissions = tuple(
-        Submission(entry.key[1], entry.value.contributor, rows)
-        for entry, rows in zip(shown, blobs, strict=True)
-    )
-    waiting = frozenset(entry.key[1] for entry in shown if entry.value.state.name == "REVEALED")
-    return _Queue(submissions, waiting, await asyncio.to_thread(review, submissions, seed))
-
-
-def _counts(studio: Studio, queue: _Queue) -> Markup:
-    owners = {each.index: each.owner.hex() for each in queue.submissions}
+def _counts(studio: Studio, found: Draft) -> Markup:
     rows = [
         (
             f"#{each.submission}",
-            studio.account(owners[each.submission]),
+            studio.account(found.owners[each.submission].hex()),
             values.number(each.accepted),
             values.number(each.duplicate),
             values.number(each.rejected),
         )
-        for each in queue.found.counts()
-        if each.submission in queue.waiting
+        for each in found.counts()
     ]
-    heads = columns("Submission", "Contributor", "Accepted#", "Copies#", "Unusable#")
-    verdicts = [each.verdict for each in queue.found.verdicts]
+    heads = columns("Submission", "Contributor", "Accepted#", "Copies#", "Refused#")
+    verdicts = [each.verdict for each in found.verdicts]
     figures = tiles(
-        ("Rows judged", values.number(len(verdicts)), None),
+        ("Rows judged", values.number(len(verdicts)), "new since the last version"),
         ("Accepted", values.number(verdicts.count(Verdict.ACCEPTED)), "enter the version"),
         ("Copies", values.number(verdicts.count(Verdict.DUPLICATE)), "of rows committed before"),
-        ("Unusable", values.number(verdicts.count(Verdict.REJECTED)), "empty, too long, ..."),
+        ("Refused", values.number(verdicts.count(Verdict.REJECTED)), "each costs its bond"),
+        ("Withdrawn", values.number(len(found.left)), "leave the version"),
     )
     return tag(
         "div",
@@ -117,61 +81,58 @@ def _counts(studio: Studio, queue: _Queue) -> Markup:
     )
 
 
-def _hints(queue: _Queue) -> Markup:
-    doubtful = [each for each in queue.found.verdicts if each.verdict is not Verdict.ACCEPTED]
-    rows = [_hint(queue, each) for each in doubtful[:HINTS_SHOWN]]
+def _hints(found: Draft) -> Markup:
+    doubtful = [each for each in found.verdicts if each.verdict is not Verdict.ACCEPTED]
+    rows = [_hint(found, each) for each in doubtful[:HINTS_SHOWN]]
     heads = columns("Row", "Verdict", "The row", "Like this earlier row")
     note = f"{len(doubtful):,} in all" if len(doubtful) > HINTS_SHOWN else None
     empty = "The validator accepts every row."
     return card("Not accepted", table(heads, rows, caption="Verdicts", empty=empty), note=note)
 
 
-def _hint(queue: _Queue, verdict: RowVerdict) -> Sequence[Markup | str]:
-    row = queue.row(verdict.submission, verdict.index)
+def _hint(found: Draft, verdict: RowVerdict) -> Sequence[Markup | str]:
     is_copy = verdict.verdict is Verdict.DUPLICATE
-    like = queue.row(verdict.class_submission, verdict.class_index) if is_copy else None
+    earlier = (verdict.class_submission, verdict.class_index)
     return (
-        f"#{verdict.submission}.{verdict.index}",
+        f"#{verdict.submission}.{verdict.index + 1}",
         tag(
             "div",
-            values.badge("copy" if is_copy else "unusable", "wait" if is_copy else "bad"),
+            values.badge("copy" if is_copy else "refused", "wait" if is_copy else "bad"),
             tag("div", verdict.reason, class_="muted small"),
         ),
-        f"{row.prompt[:100]} → {row.completion[:140]}",
-        "" if like is None else f"{like.prompt[:100]} → {like.completion[:140]}",
+        _text(found, verdict.submission, verdict.index),
+        _text(found, *earlier) if is_copy else "",
     )
 
 
-async def _publish(studio: Studio, number: int, queue: _Queue) -> None:
-    """Sign a version of all accepted rows; its diff lists those that joined."""
-    found = queue.found
-    encoded = [record.encode() for record in found.records]
-    verdicts = [verdict.encode() for verdict in found.verdicts]
-    changes = [
-        RowChange(
-            each.row_hash, each.submission, each.index, True, studio.chain.height, "accepted"
-        ).encode()
-        for each in found.records
-        if each.submission in queue.waiting
-    ]
+def _text(found: Draft, submission: int, index: int) -> str:
+    rows = found.rows.get(submission, ())
+    if index >= len(rows):
+        return "not stored here"
+    return f"{rows[index].prompt[:100]} → {rows[index].completion[:140]}"
+
+
+async def _publish(studio: Studio, number: int, found: Draft) -> None:
+    """Sign a version of all accepted rows; its diff lists what joined and what left."""
+    records = [each.encode() for each in found.records]
+    verdicts = [each.encode() for each in found.verdicts]
+    changes = [each.encode() for each in found.changes(studio.chain.height)]
     roots = {
-        "rows_root": found.rows_root(),
-        "records": await studio.sender.put_content(encode_blob(encoded)),
+        "rows_root": list_root(records),
+        "records": await studio.sender.put_content(encode_blob(records)),
         "verdicts_root": found.verdicts_root(),
         "verdicts": await studio.sender.put_content(encode_blob(verdicts)),
         "changes_root": list_root(changes),
         "changes": await studio.sender.put_content(encode_blob(changes)),
     }
     counts = [
-        [each.submission, each.accepted, each.duplicate, each.rejected]
-        for each in found.counts()
-        if each.submission in queue.waiting
+        [each.submission, each.accepted, each.duplicate, each.rejected] for each in found.counts()
     ]
     arguments = {
         "datanet": number,
         "roots": {name: each.hex() for name, each in roots.items()},
-        "row_count": len(encoded),
-        "reviewed_count": len(verdicts),
+        "row_count": len(records),
+        "reviewed_count": len(found.earlier) + len(verdicts),
         "verdict_counts": counts,
     }
     call = filled_call(studio, "Submissions.publish_version", arguments)

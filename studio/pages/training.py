@@ -23,7 +23,7 @@ from studio.errors import FieldInvalid, ObjectMissing
 from studio.frame import html, notice, page
 from studio.live import live
 from studio.pages.models import data_of, job_state, losses
-from studio.parts import charts, values
+from studio.parts import charts, doubts, values
 from studio.parts.call_form import definition_of, filled_call
 from studio.parts.fields import Fields
 from studio.parts.tables import card, crumbs
@@ -34,6 +34,15 @@ from studio.tabs import address, every
 
 DEFAULT_FEE = "100OPEN"
 CURVE_S = 0.5
+STAGES = {
+    "OPEN": (
+        "Waiting for a worker.",
+        "A bonded worker claims it; start one with `openledger worker run`.",
+        "wait",
+    ),
+    "CLAIMED": ("A worker trains it.", "You may close this page: the job is the worker's.", "info"),
+    "COMMITTED": ("Trained. Its auditors are drawn.", "Then the worker shows the result.", "wait"),
+}
 LEAVES_BESIDE_STEPS = 2
 """Of a transcript: the initial state and the conclusion."""
 
@@ -58,6 +67,7 @@ def register(studio: Studio) -> None:
             await live(studio, lambda: _status(studio, number))
             await _curve(studio, number)
             await _abort(studio, number)
+            doubts.doubt(studio, number, await _read(studio, number))
             await live(studio, lambda: _order(studio, number), 5.0)
 
 
@@ -118,7 +128,8 @@ async def _wizard(studio: Studio, datanet: int) -> None:
             "subject": None,
             "details": None,
         }
-        arguments = {"order": ordered, "fee": fee.value}
+        # A worker's bond then covers its fee; nobody but a panel's members judges private rows.
+        arguments = {"order": ordered, "fee": fee.value, "value_at_risk": 0, "panel": []}
         call = filled_call(studio, "Compute.submit_job", arguments)
         await sign(studio, call, _ordered)
 
@@ -198,7 +209,7 @@ async def _preview(studio: Studio, form: TrainingForm, base: str, rows: int, fee
             ("It sees", f"{rows:,} rows, each about {passes:.1f} times"),
             ("It takes", await _duration(studio, parameters)),
             ("Attribution", ready),
-            ("Of each answer's fee", _reward(studio)),
+            ("Of each answer's fee", await _reward(studio)),
         ),
     )
 
@@ -238,43 +249,40 @@ async def _duration(studio: Studio, parameters: dict[str, Any]) -> str:
     return f"about {values.span_text(round(seconds))}, as the last job did"
 
 
-def _reward(studio: Studio) -> str:
-    for constant in studio.chain.state.pallets["Models"]["constants"]:
-        if constant["name"] == "default_shares":
-            owner, _stakers, _worker, contributors = constant["value"]
-            return f"{values.ppb(owner)} for you, {values.ppb(contributors)} for contributors"
-    return "as the chain divides it"
+async def _reward(studio: Studio) -> str:
+    terms = await studio.chain.state.read("Models", "share_terms")
+    if terms is None:
+        return "as the chain divides it"
+    yours, theirs = values.ppb(terms.usual.owner_ppb), values.ppb(terms.usual.contributors_ppb)
+    return f"{yours} for you, {theirs} for contributors"
 
 
 async def _status(studio: Studio, number: int) -> Markup:
     job = await _read(studio, number)
-    name = job.state.name
-    if name == "OPEN":
-        return notice(
-            "Waiting for a worker.",
-            "A bonded worker claims it; start one with `openledger worker run`.",
-            "wait",
-        )
-    if name == "CLAIMED":
-        return notice(
-            "A worker trains it.", "You may close this page: the job is the worker's.", "info"
-        )
-    if name in {"COMMITTED", "REVEALED"}:
-        return notice(
-            "Trained. Anybody may challenge it now.",
-            f"It settles at block {job.deadline:,}.",
-            "wait",
-        )
-    if name == "SETTLED" and job.result is not None and any(job.result.adapter):
+    disputed = await doubts.standing(studio, number)
+    if disputed is not None:
+        return disputed
+    if job.state.name == "SETTLED" and job.result is not None and any(job.result.adapter):
         model = job.result.adapter.hex()
-        links = tag(
-            "span",
+        card_link, ask = (
             link("Its card", f"/models/{model}"),
-            " · ",
             link("Ask it", f"/chat?model={model}"),
         )
-        return notice("The model is registered.", links, "ok")
-    return notice(f"The job ended as “{name.lower()}”.", "Its fee went back to the builder.", "bad")
+        return notice("The model is registered.", tag("span", card_link, " · ", ask), "ok")
+    return notice(*_stage(job))
+
+
+def _stage(job: Any) -> tuple[str, str, str]:
+    """Where a job without a model is: a sentence, what comes next, and its kind."""
+    name = job.state.name
+    if name == "REVEALED" and not (job.certified or job.panel):
+        text = "Its window begins when two thirds of the validators hold what a check takes."
+        return "Trained. The validators gather its states.", text, "wait"
+    if name == "REVEALED":
+        text = f"It settles at block {job.deadline:,} if nobody does."
+        return "Trained. Anybody may dispute it now.", text, "wait"
+    lost = f"The job ended as “{name.lower()}”.", "Its fee went back to the builder.", "bad"
+    return STAGES.get(name, lost)
 
 
 async def _curve(studio: Studio, number: int) -> None:

@@ -11,6 +11,7 @@ from nicegui import ui
 
 from studio.chain.tables import BlockRow
 from studio.context import Studio
+from studio.exports import storage_address
 from studio.frame import page
 from studio.live import live
 from studio.parts import values
@@ -95,7 +96,11 @@ async def _set(studio: Studio) -> Markup:
             ("Time of a block", f"{_interval_s(blocks):.2f} s", f"over {len(blocks)} blocks"),
             ("Session ends at", values.number(ends_at or 0), "block"),
         ),
-        card("This session", table(heads, rows, caption="Validators")),
+        card(
+            "This session",
+            table(heads, rows, caption="Validators"),
+            export=storage_address("Staking", "backings"),
+        ),
         card("Who proposed", _timeline(studio, members, blocks), note=f"{TIMELINE_BLOCKS} blocks"),
         class_="stack",
     )

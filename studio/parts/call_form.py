@@ -35,13 +35,11 @@ from studio.context import Studio
 from studio.errors import FieldInvalid
 from studio.frame import html
 from studio.parts import values
-from studio.parts.fields import ACCOUNT_FIELDS
+from studio.parts.fields import ACCOUNT_FIELDS, AMOUNT_MIN
 from studio.parts.tags import tag
 
 CALL_DEPTH_MAX = 3
 """How deep calls may hold calls in a form."""
-AMOUNT_MIN = 2**64
-"""Integers that may be larger are amounts, and may be given in OPEN."""
 TEXT_AREA_BYTES = 256
 """Texts that may be longer get several lines."""
 ReadValue = Callable[[], tuple[Any, str | None]]
@@ -99,10 +97,13 @@ def call_form(
 
 
 def filled_call(studio: Studio, name: str, arguments: Mapping[str, Any]) -> FilledCall:
-    """A call that a page filled in itself; raises `FieldInvalid` for values of other types."""
+    """A call that a page filled in itself; raises `FieldInvalid` for what does not fit."""
     definition = definition_of(studio, name)
     shown = {each: _word(value) for each, value in arguments.items()}
     codecs = definition.arguments.items
+    if differing := sorted(shown.keys() ^ codecs.keys()):
+        message = f"The chain's {name} has other arguments: {', '.join(differing)}."
+        raise FieldInvalid(message, remedy="Use the page Pallets, and a newer Studio.")
     typed = {each: _typed(studio, codecs[each], word, each) for each, word in shown.items()}
     return FilledCall(definition, definition.arguments.record(**typed), shown)
 

@@ -24,6 +24,8 @@ HEIGHT_ENDINGS = ("_at", "height", "deadline", "_until", "_height", "enact_at", 
 ITEMS_SHOWN_MAX = 12
 TEXT_SHOWN_MAX = 160
 HASH_DIGITS = 64
+AMOUNT_MIN = 2**64
+"""Integers that may be larger are amounts, and are shown and given in OPEN."""
 
 
 class Fields:
@@ -60,7 +62,7 @@ class Fields:
         return values.facts(
             ("Parameter", link(str(stored), f"/pallets/{stored.pallet}/{stored.name}")),
             ("What it is", parameter.documentation),
-            ("New value", self.value(stored.name, value, stored.codec.describe())),
+            ("New value", self.value(stored.name, value, parameter.kind)),
         )
 
     def row(self, fields: Mapping[str, Any], types: Mapping[str, str] | None = None) -> Markup:
@@ -71,7 +73,7 @@ class Fields:
             *(
                 tag(
                     "span",
-                    tag("span", f"{values.words(key).lower()} "),
+                    tag("span", f"{values.words(key.removesuffix('_ppb')).lower()} "),
                     self.value(key, value, known.get(key)),
                 )
                 for key, value in fields.items()
@@ -116,7 +118,7 @@ class Fields:
             return f"{value / values.PPB:.4f} nats"
         if name.endswith("_ppb"):
             return values.ppb(value)
-        if kind.startswith("u128") or name in {"amount", "fee", "bond", "pool", "fees"}:
+        if _is_amount(kind) or name in {"amount", "fee", "bond", "pool", "fees"}:
             return values.amount(value)
         if name.endswith(HEIGHT_ENDINGS) and 0 < value <= self._studio.chain.height:
             return values.block_link(value)
@@ -152,9 +154,24 @@ def _tells(name: str, value: Any) -> bool:
 
 
 def _field_types(kind: str | None) -> dict[str, str]:
-    """The types of the fields of a flat record: `Account(nonce: u64, free: u128)`."""
+    """The types of a record's fields, in the notation: `Account(nonce: u64, free: u128)`."""
     if not kind or "(" not in kind:
         return {}
     inside = kind.rstrip("?").partition("(")[2].removesuffix(")")
-    parts = (each.partition(": ") for each in inside.split(", "))
+    found: list[str] = [""]
+    depth = 0
+    for letter in inside:
+        depth += (letter in "([") - (letter in ")]")
+        if letter == "," and not depth:
+            found.append("")
+        else:
+            found[-1] += letter
+    parts = (each.strip().partition(": ") for each in found)
     return {name: rest for name, colon, rest in parts if colon}
+
+
+def _is_amount(kind: str) -> bool:
+    """Whether integers of a type may be too large for anything but amounts."""
+    if kind.startswith("int["):
+        return int(kind.rstrip("?]").rpartition("..")[2]) > AMOUNT_MIN
+    return kind.startswith("u128")

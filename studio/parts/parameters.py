@@ -30,7 +30,7 @@ class ParameterForm:
         stored = self.parameter.stored
         now = await self._studio.chain.state.read(stored.pallet, stored.name)
         value = self._studio.chain.state.decoder.to_json(now)
-        shown = Fields(self._studio).value(stored.name, value, stored.codec.describe())
+        shown = Fields(self._studio).value(stored.name, value, self.parameter.kind)
         html(
             values.facts(
                 ("What it is", self.parameter.documentation),

@@ -53,9 +53,8 @@ async def simulated(studio: Studio, *words: str) -> Mapping[str, Any]:
     return found
 
 
-def try_out(studio: Studio, words: Callable[[], list[str]]) -> None:
-    """A button that tries a proposal on a fork of the newest state, and shows the difference."""
-    shown = ui.element("div").classes("full-width")
+def try_out(studio: Studio, words: Callable[[], list[str]], shown: ui.element) -> None:
+    """A button that tries a proposal on a fork of the newest state; the difference is `shown`."""
 
     async def go() -> None:
         button.props("loading")
@@ -69,7 +68,7 @@ def try_out(studio: Studio, words: Callable[[], list[str]]) -> None:
             button.props(remove="loading")
 
     button = ui.button("Try it on a fork", icon="science", on_click=lambda: told(go))
-    button.props("outline").classes("self-start")
+    button.props("outline")
 
 
 def outcome(studio: Studio, found: Mapping[str, Any]) -> Markup:

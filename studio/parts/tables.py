@@ -84,9 +84,15 @@ def pager(
     )
 
 
-def card(title: Child, *children: Child, note: Child = None, class_: str = "") -> Markup:
-    """A titled part of a page."""
-    head = tag("header", tag("h2", title), tag("div", note, class_="note") if note else None)
+def card(
+    title: Child, *children: Child, note: Child = None, class_: str = "", export: str | None = None
+) -> Markup:
+    """A titled part of a page; `export` is where all of its list is to be had as JSON."""
+    whole = None
+    if export:
+        whole = tag("a", "JSON", href=export, download=True, title="All of it, as JSON")
+    beside = join((note, whole), " · ") if note and whole else note or whole
+    head = tag("header", tag("h2", title), tag("div", beside, class_="note") if beside else None)
     return tag("section", head, *children, class_=f"card {class_}".strip())
 
 

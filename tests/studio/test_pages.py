@@ -109,7 +109,9 @@ def test_every_page_of_an_empty_chain_teaches(node, tmp_path):
             "/earnings": "Nothing was earned yet.",
             "/wallet": "Accounts",
             "/validators": "Nothing out of the ordinary.",
-            "/governance": "Governance",
+            "/disputes": "Nothing was disputed yet.",
+            "/governance": "Nothing is asked at present.",
+            "/governance/parameters": "The least bond of a validator",
         },
     )
 
@@ -121,6 +123,9 @@ def test_what_is_not_there_is_a_sentence_with_a_remedy(node, tmp_path):
         tmp_path,
         {
             "/datanets/999": "The Datanets page has all of them.",
+            "/datanets/0/submissions/0": "It may have expired",
+            "/datanets/0/versions/1": "Datanet 0 has no version 1.",
+            "/reports/0": "The Disputes page has all of them.",
             "/jobs/999": "The ModelFactory page has all of them.",
             "/blocks/99999999": "notice bad",
             "/accounts/nobody": "An account is 64 hexadecimal digits.",
@@ -154,6 +159,38 @@ def test_forms_come_from_the_metadata(node, tmp_path):
             await user.should_see("Receiver", retries=RETRIES)
             await user.should_see("Amount")
             await user.should_see("Preview and sign")
+
+    asyncio.run(go())
+
+
+def test_a_parameter_is_changed_in_a_field_of_its_type(node, tmp_path):
+    """A proposal begins with the value there is, in words: per cent, one field a part."""
+
+    async def go():
+        async with opened(node, tmp_path) as user:
+            await user.open("/governance/new?parameter=Fees.shares")
+            await user.should_see("Burned", retries=RETRIES)
+            fields = {str(each.value) for each in user.find(ui.input).elements}
+            assert {"20", "80"} <= fields
+            assert says(user, "What of the fees goes to the proposer")
+
+    asyncio.run(go())
+
+
+def test_every_list_is_to_be_had_as_json(node, tmp_path):
+    """The index's lists and every map of the storage, decoded; what is none is told."""
+
+    async def go():
+        async with opened(node, tmp_path) as user:
+            client = user.http_client
+            blocks = (await client.get("/export/blocks.json")).json()
+            assert blocks[-1]["height"] == 0
+            accounts = (await client.get("/export/Balances/accounts.json")).json()
+            assert {"key", "value"} == accounts[0].keys()
+            assert accounts[0]["value"]["free"] >= 0
+            missing = await client.get("/export/Balances/nothing.json")
+            assert missing.status_code == 404
+            assert missing.json()["remedy"]
 
     asyncio.run(go())
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from playwright.sync_api import Page, Playwright, expect
 
-from tests.studio.browser.conftest import LESSON_TIMEOUT_MS, RunningStudio, launch
+from tests.studio.browser.conftest import LESSON_TIMEOUT_MS, ROOT, RunningStudio, launch
 from tests.studio.browser.signing import act_as, sign
 
 ESTABLISHED = "01"
@@ -28,6 +30,10 @@ How many legs has a spider?,Eight of them.,a copy
 ,An answer without a question.,
 Who wrote the first program?,Ada Lovelace did.,
 Which planet is the largest?,,no answer
+"""
+REFUSED_ROWS = """prompt,completion
+How many legs has a spider?,Eight of them.
+Whom do I ask about the office?,Write to jane.doe@example.org about it.
 """
 
 
@@ -85,6 +91,48 @@ def test_a_file_with_bad_rows_is_previewed_committed_and_published(
     page.get_by_role("button", name="Publish a version").click()
     sign(page)
     expect(page.get_by_role("cell", name="v1", exact=True)).to_be_visible()
+
+
+def test_a_refused_row_is_explained_and_appealed(studio: RunningStudio, page: Page, tmp_path: Path):
+    """Who lost a bond reads why, appeals with reasons, and the curator answers before a panel."""
+    act_as(page, studio.url, "dev:alice")
+    page.goto(f"{studio.url}/datanets")
+    page.get_by_role("button", name="New Datanet").click()
+    page.get_by_label("Name").fill("Rows to refuse")
+    page.get_by_role("button", name="Preview and sign").click()
+    sign(page)
+    page.get_by_role("link", name="Rows to refuse").click()
+    page.wait_for_url(re.compile(r"/datanets/\d+$"))
+    datanet = page.url.rpartition("/")[2]
+    table = tmp_path / "rows.csv"
+    table.write_text(REFUSED_ROWS)
+    contribute = [sys.executable, "-m", "node.cli", "datanet", "import", datanet, str(table)]
+    contribute += ["--keep-rejected", "--key=dev:bob", f"--node={studio.node_url()}"]
+    subprocess.run(contribute, check=True, cwd=ROOT)
+    page.get_by_role("button", name="Review queue").click()
+    expect(page.get_by_text("It holds what looks like a person's e-mail address.")).to_be_visible()
+    page.get_by_role("button", name="Publish a version").click()
+    sign(page)
+    page.get_by_role("link", name="v1", exact=True).click()
+    expect(page.get_by_role("cell", name="added")).to_be_visible()
+    act_as(page, studio.url, "dev:bob")
+    page.goto(f"{studio.url}/datanets/{datanet}/submissions/0")
+    expect(page.get_by_role("cell", name="refused")).to_be_visible()
+    expect(page.get_by_text("Replace it by a placeholder such as [e-mail].")).to_be_visible()
+    page.get_by_role("button", name="Appeal").click()
+    page.get_by_label("What shows it").fill("It is the address of an office, not of a person.")
+    page.get_by_role("button", name="Preview and sign").click()
+    sign(page)
+    page.wait_for_url(re.compile(r"/reports/\d+"))
+    report = page.url
+    expect(page.get_by_text("It is the address of an office, not of a person.")).to_be_visible()
+    act_as(page, studio.url, "dev:alice")
+    page.goto(report)
+    page.get_by_role("button", name="Answer").click()
+    page.get_by_label("What you say").fill("It names somebody all the same.")
+    page.get_by_role("button", name="Preview and sign").click()
+    sign(page)
+    expect(page.get_by_text("It names somebody all the same.")).to_be_visible()
 
 
 def test_a_killed_browser_loses_nothing_of_a_training(
