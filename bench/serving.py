@@ -53,6 +53,7 @@ CLIENTS = 32
 ROUNDS = 5
 REQUESTS_10M = 96
 REQUESTS_100M = 32
+REQUESTS_VERIFIABLE = 48
 ADAPTERS = 2_000
 ADAPTERS_100M = 64
 ADAPTERS_RANK_16 = 512
@@ -159,8 +160,25 @@ def throughput_figures(model: BenchModel) -> dict[str, float | None]:
     zipf = ratio_figures(
         model, model.hashes, REQUESTS_10M, f"n{ADAPTERS}_10m_zipf", traffic=zipf_traffic
     )
-    # Null until the exact operators are there (docs: verifiable compute).
-    return figures | zipf | {"verifiable_over_fast": None}
+    return figures | zipf | verifiable_figures(model)
+
+
+def verifiable_figures(model: BenchModel) -> dict[str, float | None]:
+    """The exact operators' throughput over that of the lane `fast`, adapters drawn evenly."""
+    with closing(engine_of(model)) as fast, closing(engine_of(model, lane="verifiable")) as exact:
+        rates = measure(
+            {
+                "fast": lambda requests: answer(fast, requests),
+                "verifiable": lambda requests: answer(
+                    exact, [replace(request, lane="verifiable") for request in requests]
+                ),
+            },
+            [uniform_traffic(model.hashes, REQUESTS_VERIFIABLE, seed) for seed in range(ROUNDS)],
+        )
+    return {
+        "verifiable_over_fast": median_ratio(rates["verifiable"], rates["fast"]),
+        "verifiable_tokens_per_s": statistics.median(rates["verifiable"]),
+    }
 
 
 def ratio_figures(

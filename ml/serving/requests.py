@@ -12,6 +12,7 @@ from runtime.types import PPB
 
 TEMPERATURE_PPB_MAX = 2 * PPB
 PENALTY_PPB_MAX = 2 * PPB
+REPETITION_PPB_MIN, REPETITION_PPB_MAX = PPB // 100, 2 * PPB
 SEED_MAX = 2**63 - 1
 STOPS_MAX = 4
 STOP_CHARACTERS_MAX = 256
@@ -45,6 +46,8 @@ class GenerationRequest:
     """Taken off the logit of every token that the answer has."""
     frequency_penalty_ppb: int = 0
     """The same for each time it has it."""
+    repetition_penalty_ppb: int = PPB
+    """Divides the positive logits of tokens of prompt and answer, multiplies the negative ones."""
     logprobs: int | None = None
     """State each token's log-probability and those of so many likeliest ones."""
     lane: Lane = "fast"
@@ -57,8 +60,13 @@ class GenerationRequest:
     @property
     def is_greedy(self) -> bool:
         """Whether the first maximum of the logits is all that is wanted of a step."""
-        penalised = self.presence_penalty_ppb or self.frequency_penalty_ppb
-        return not (self.temperature_ppb or penalised) and self.logprobs is None
+        return not (self.temperature_ppb or self.is_penalised) and self.logprobs is None
+
+    @property
+    def is_penalised(self) -> bool:
+        """Whether tokens that were said count for less, or more."""
+        repeats = self.repetition_penalty_ppb != PPB
+        return repeats or bool(self.presence_penalty_ppb or self.frequency_penalty_ppb)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +146,7 @@ def _lane_checks(request: GenerationRequest) -> tuple[tuple[bool, str, object, s
                 ("top_k", request.top_k * PPB, 0),
                 ("presence_penalty", request.presence_penalty_ppb, 0),
                 ("frequency_penalty", request.frequency_penalty_ppb, 0),
+                ("repetition_penalty", request.repetition_penalty_ppb, PPB),
             )
         ),
     )
@@ -160,6 +169,12 @@ def check_request(request: GenerationRequest, context_tokens_max: int, vocabular
         ),
         _range_check(
             "frequency_penalty", request.frequency_penalty_ppb, -PENALTY_PPB_MAX, PENALTY_PPB_MAX
+        ),
+        _range_check(
+            "repetition_penalty",
+            request.repetition_penalty_ppb,
+            REPETITION_PPB_MIN,
+            REPETITION_PPB_MAX,
         ),
         (0 <= request.top_k <= TOP_K_MAX, "top_k", request.top_k, f"0 to {TOP_K_MAX}"),
         (0 <= request.seed <= SEED_MAX, "seed", request.seed, f"0 to {SEED_MAX}"),

@@ -52,12 +52,19 @@ def logprobs_of(logits: torch.Tensor, token: int, count: int) -> TokenLogprobs:
 def _penalised(
     logits: torch.Tensor, request: GenerationRequest, answer: Sequence[int]
 ) -> torch.Tensor:
-    """Take the penalties off, by OpenAI's formula."""
-    if not answer or not (request.presence_penalty_ppb or request.frequency_penalty_ppb):
+    """Take the penalties off: repetition's (Keskar et al. 2019, CTRL), then OpenAI's two."""
+    if not request.is_penalised:
         return logits
-    counts = torch.bincount(torch.tensor(answer), minlength=len(logits)).to(logits)
+    factor = request.repetition_penalty_ppb / PPB
+    said = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
+    said[torch.tensor([*request.prompt_tokens, *answer], device=logits.device)] = True
+    changed = torch.where(logits > 0, logits / factor, logits * factor)
+    scores = torch.where(said, changed, logits)
+    counts = torch.bincount(
+        torch.tensor(answer, dtype=torch.int64, device=logits.device), minlength=len(logits)
+    ).to(logits)
     penalties = counts * (request.frequency_penalty_ppb / PPB)
-    return logits - penalties - (counts > 0) * (request.presence_penalty_ppb / PPB)
+    return scores - penalties - (counts > 0) * (request.presence_penalty_ppb / PPB)
 
 
 def _cut(probabilities: torch.Tensor, request: GenerationRequest) -> torch.Tensor:

@@ -7,14 +7,25 @@ there too: the answer is then cancelled, and the few tokens computed beyond are 
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from ml.errors import ModelUnusable
+from ml.exact.inference import ExactAnswer, hashes_of_states
 from ml.serving.chat import ChatTemplate, Message, last_question
 from ml.serving.embedding import Embedder
-from ml.serving.engine import Engine, EngineSettings
+from ml.serving.engine import Engine, EngineFigures, EngineSettings
 from ml.serving.errors import RequestRefused
-from ml.serving.requests import GenerationRequest, StatedToken, TokenEvent, TokenStep
+from ml.serving.requests import (
+    ExactToken,
+    GenerationRequest,
+    Lane,
+    StatedToken,
+    TokenEvent,
+    TokenStep,
+)
 from ml.serving.text import TextAssembler
 from ml.serving.ticket import Ticket
 from ml.training.encode import encode_plain, encode_prompt, load_tokenizer
@@ -29,6 +40,7 @@ class AnswerStream:
         """Read from `ticket`, whose adapter is loaded; `text_of` is a token's own text."""
         self._ticket = ticket
         self._text_of = text_of
+        self._exact: list[ExactToken] = []
         self._assembler = assembler
         self._count = 0
         self._ended = False
@@ -37,6 +49,14 @@ class AnswerStream:
     def shares_ppb(self) -> tuple[int, ...]:
         """What part of a merge each of its adapters has; empty without merge."""
         return self._ticket.shares_ppb
+
+    @property
+    def exact_answer(self) -> ExactAnswer | None:
+        """What the server commits to in the lane `verifiable`, as far as the answer has come."""
+        if not self._exact:
+            return None
+        states = tuple(hashes_of_states([each.state for each in self._exact]))
+        return ExactAnswer(tuple(each.token for each in self._exact), states)
 
     def __iter__(self) -> AnswerStream:
         return self
@@ -50,6 +70,8 @@ class AnswerStream:
             raise StopIteration
         step = self._ticket.next_step()
         text, finish = "", step.finish
+        if step.exact is not None:
+            self._exact.append(step.exact)
         if step.token is not None:
             text = self._assembler.add(step.token)
             self._count += 1
@@ -85,9 +107,12 @@ class TextEngine:
         self._tokenizer.model_max_length = sys.maxsize
         self._template = ChatTemplate(self._tokenizer)
         end = self._tokenizer.eos_token_id
-        ends = frozenset() if end is None else frozenset([end])
-        self.engine = Engine(base_model, adapters, settings, ends)
+        self._ends: frozenset[int] = frozenset() if end is None else frozenset([end])
+        self._folders = base_model, adapters
+        self.engine = Engine(*self._folders, settings, self._ends)
         self.engine.start()
+        self._verifiable: Engine | None = None
+        self._turn = threading.Lock()
         self._embedder = Embedder(self.engine.network, self.engine.settings.chunk_tokens)
 
     @property
@@ -102,12 +127,25 @@ class TextEngine:
 
     def close(self) -> None:
         """Stop computing; answers in progress fail with `EngineStopped`."""
-        self.engine.close()
+        with self._turn:
+            engines = [self.engine] + ([self._verifiable] if self._verifiable else [])
+        for engine in engines:
+            engine.close()
 
-    def encode_question(self, prompt: str) -> tuple[int, ...]:
-        """The tokens after which an adapter trained on rows writes the completion of `prompt`."""
+    def figures(self) -> dict[Lane, EngineFigures]:
+        """The counters of each lane that was asked for."""
+        found: dict[Lane, EngineFigures] = {"fast": self.engine.figures()}
+        if self._verifiable is not None:
+            found["verifiable"] = self._verifiable.figures()
+        return found
+
+    def encode_question(self, prompt: str, template: str = "") -> tuple[int, ...]:
+        """The tokens after which an adapter trained on rows writes the completion of `prompt`.
+
+        `template` is the one that it was trained with, if that was not the tokenizer's own form.
+        """
         self._check_text(prompt)
-        return tuple(encode_prompt(self._tokenizer, prompt))
+        return tuple(encode_prompt(self._tokenizer, prompt, template))
 
     def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
         """The tokens of a conversation after which the model writes the next message.
@@ -153,10 +191,29 @@ class TextEngine:
 
         Raises what `Engine.submit` raises, `AdapterMissing` and `AdapterRefused`.
         """
-        ticket = self.engine.submit(request)
+        ticket = self._engine_of(request.lane).submit(request)
         ticket.wait_until_ready()
         assembler = TextAssembler(self._decode, request.stops)
         return AnswerStream(ticket, assembler, lambda token: self._decode([token]))
+
+    def _engine_of(self, lane: Lane) -> Engine:
+        """The engine of a lane; the verifiable one is made for whoever asks first."""
+        if lane == "fast":
+            return self.engine
+        with self._turn:
+            if self._verifiable is None:
+                settings = replace(self.engine.settings, lane=lane)
+                try:
+                    engine = Engine(*self._folders, settings, self._ends, self.engine.shelf)
+                except ModelUnusable as error:
+                    raise RequestRefused(
+                        f"This base model has no lane {lane!r}: {error.message}",
+                        remedy="Ask in the lane 'fast'.",
+                        parameter="lane",
+                    ) from error
+                engine.start()
+                self._verifiable = engine
+            return self._verifiable
 
     def _decode(self, tokens: Sequence[int]) -> str:
         text: str = self._tokenizer.decode(

@@ -23,18 +23,34 @@ from typing import TypeVar
 import structlog
 import trio
 
-from ml.serving.errors import QueueFull, RequestRefused, ServingError
+from ml.exact.inference import ExactAnswer
+from ml.serving.errors import (
+    AdapterMissing,
+    AdapterRefused,
+    QueueFull,
+    RequestRefused,
+    ServingError,
+)
 from ml.serving.requests import FinishReason, GenerationRequest, TokenEvent
 from ml.serving.texts import TextEngine
 from node.api.answers import AnswerLog
-from node.api.errors import ApiError, InvalidRequest, Overloaded, Unavailable, UnknownModel
+from node.api.errors import (
+    ApiError,
+    BrokenModel,
+    InvalidRequest,
+    Overloaded,
+    Unavailable,
+    UnknownModel,
+)
 from node.api.escrow import Escrow
+from node.api.evidence import Evidence, sign_evidence
+from node.api.generation import generation_of
 from node.api.keys import ApiKey
 from node.api.ledger import Ledger
 from node.api.meter import Amounts, Meter
 from node.api.metrics import ServingMetrics, TokenClock
-from node.api.requests import LANE, CompletionRequest
-from node.api.responses import Delta, Finished, error_response
+from node.api.requests import CompletionRequest
+from node.api.responses import Delta, Finished, SignedEvidence, error_response
 from node.api.streams import Piece
 from node.errors import HttpError, NodeError
 from node.http.messages import Request, Response
@@ -95,6 +111,7 @@ class Progress:
     output_tokens: int = 0
     finish: FinishReason | None = None
     receipt: InferenceReceipt | None = None
+    evidence: SignedEvidence | None = None
 
     def add(self, event: TokenEvent) -> None:
         """Take one more token."""
@@ -114,7 +131,7 @@ class Progress:
         """The last piece; raises `Unavailable` without a receipt."""
         if self.receipt is None or self.finish is None:
             raise Unavailable("The answer has no receipt.", remedy="Ask again.")
-        return Finished(self.finish, self.receipt)
+        return Finished(self.finish, self.receipt, self.evidence)
 
 
 class Answering:
@@ -190,6 +207,7 @@ class Answering:
                     progress.add(event)
                     if event.finish is not None:
                         await self._record(order, progress)
+                        self._prove(order, progress, events.exact_answer)
                     if event.text or event.stated:
                         yield Delta.of(event)
             except (GeneratorExit, trio.Cancelled):
@@ -198,6 +216,14 @@ class Answering:
                         await self._record(order, progress)
                 raise
         yield progress.finished()
+
+    def _prove(self, order: Order, progress: Progress, exact: ExactAnswer | None) -> None:
+        """Sign for what checks an answer of the lane `verifiable`."""
+        if exact is None or progress.receipt is None:
+            return
+        evidence = Evidence.of(order.generation, order.model.base_model, exact)
+        signature = sign_evidence(self._keypair, progress.receipt, evidence)
+        progress.evidence = SignedEvidence(evidence, signature)
 
     async def _compute(self, work: Callable[[], T]) -> T:
         return await trio.to_thread.run_sync(work, limiter=self._engine_threads)
@@ -234,7 +260,7 @@ class Answering:
                 parameter="model",
             )
         fetch_folder(self._ledger.client, request.model, self._models)
-        generation = self._generation(request)
+        generation = self._generation(request, self._ledger.prompt_template(model))
         order = Order(
             request,
             user,
@@ -246,21 +272,13 @@ class Answering:
         self._escrow.reserve(user, order.fee_max)
         return order
 
-    def _generation(self, request: CompletionRequest) -> GenerationRequest:
+    def _generation(self, request: CompletionRequest, template: str) -> GenerationRequest:
         engine = self._engine
-        encode = engine.encode_question if request.shape == "chat" else engine.encode_text
-        tokens = encode(request.prompt)
-        room = engine.context_tokens_max - len(tokens)
-        return GenerationRequest(
-            prompt_tokens=tokens,
-            adapter=request.model,
-            # A long prompt shortens its answer; `finish_reason` says so.
-            tokens_max=max(1, min(request.tokens_max, room)),
-            temperature_ppb=request.temperature_ppb,
-            seed=request.seed,
-            stops=request.stops,
-            logprobs=request.logprobs,
-        )
+        if request.shape == "chat":
+            tokens = engine.encode_question(request.prompt, template)
+        else:
+            tokens = engine.encode_text(request.prompt)
+        return generation_of(request, tokens, request.model, engine.context_tokens_max)
 
     def _receipt(self, order: Order, progress: Progress, number: int) -> InferenceReceipt:
         request, prices = order.request, order.model.prices
@@ -276,9 +294,9 @@ class Answering:
             output_hash=hash_text(progress.text.encode()),
             prompt_tokens=len(order.generation.prompt_tokens),
             output_tokens=progress.output_tokens,
-            lane=LANE,
-            temperature_ppb=request.temperature_ppb,
-            seed=request.seed,
+            lane=request.lane,
+            temperature_ppb=request.sampling.temperature_ppb,
+            seed=request.sampling.seed,
             input_per_1000=prices.input_per_1000,
             output_per_1000=prices.output_per_1000,
             platform_fee=order.platform_fee,
@@ -302,6 +320,10 @@ def explained() -> Iterator[None]:
         ) from error
     except QueueFull as error:
         raise Overloaded(error.message, remedy=error.remedy) from error
+    except AdapterMissing as error:
+        raise UnknownModel(error.message, remedy=error.remedy, parameter="model") from error
+    except AdapterRefused as error:
+        raise BrokenModel(error.message, remedy=error.remedy, parameter="model") from error
     except (ServingError, NodeError, DecodeError) as error:
         _log.warning("answer refused", error=error.message, remedy=error.remedy)
         raise Unavailable(error.message, remedy=error.remedy) from error

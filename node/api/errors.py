@@ -7,6 +7,7 @@ NodeError
      |- NotDisclosed                 403  permission_error: the caller is not a bonded worker
      |- OperatorsOnly                403  permission_error: the key may not change what is served
      |- UnknownModel                 404  invalid_request_error, code model_not_found
+     |- BrokenModel                  422  invalid_request_error: its adapter cannot be applied
      |- InsufficientEscrow           429  insufficient_quota
      |- QuotaSpent                   429  insufficient_quota: the key's tokens or fees of the day
      |- RateLimited                  429  rate_limit_error, code rate_limit_exceeded: the key's
@@ -90,6 +91,14 @@ class UnknownModel(ApiError):
             remedy="GET /v1/models lists those that you may use.",
             parameter="model",
         )
+
+
+class BrokenModel(ApiError):
+    """The model's adapter is not one that the base model can apply: asking again is of no use."""
+
+    status = 422
+    kind = "invalid_request_error"
+    code = "model_broken"
 
 
 class InsufficientEscrow(ApiError):

@@ -11,7 +11,7 @@ from functools import cached_property
 from node.api.errors import UnknownModel
 from node.client import NodeClient
 from pallets.inference.types import Authorization
-from runtime.wire.records import AnswerBatch, Model
+from runtime.wire.records import AnswerBatch, Job, Model
 
 MODELS_MAX = 10_000
 """The most models that one list names."""
@@ -59,6 +59,12 @@ class Ledger:
         if record.public or record.owner == user:
             return True
         return self.client.read("Models", "grants", model, user) is not None
+
+    def prompt_template(self, record: Model) -> str:
+        """What an adapter's rows were framed with; empty for the tokenizer's own form."""
+        job: Job | None = self.client.read("Compute", "jobs", record.job)
+        parameters = None if job is None else job.order.parameters
+        return "" if parameters is None else parameters.prompt_template
 
     def is_retired(self, model: bytes) -> bool:
         """Whether a model takes no new questions."""

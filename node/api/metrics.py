@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ml.serving.engine import EngineFigures
+from ml.serving.requests import Lane
 
 _FIRST_TOKEN_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _TOKEN_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
@@ -23,48 +24,59 @@ _TEXTS = {
 }
 
 
+_Figures = Callable[[], Mapping[Lane, EngineFigures]]
+
+
 class _Collector(Collector):
-    def __init__(self, figures: Callable[[], EngineFigures]) -> None:
+    def __init__(self, figures: _Figures) -> None:
         self._figures = figures
 
     def collect(self) -> Iterator[Metric]:
-        """All metrics of one moment."""
+        """All metrics of one moment; adapters are both lanes' together."""
         figures = self._figures()
         requests = GaugeMetricFamily(
-            "openledger_serving_requests", "Requests by state.", labels=["state"]
+            "openledger_serving_requests", "Requests by state.", labels=["lane", "state"]
         )
-        for state in ("running", "ready", "waiting"):
-            requests.add_metric([state], getattr(figures, state))
+        for lane, own in figures.items():
+            for state in ("running", "ready", "waiting"):
+                requests.add_metric([lane, state], getattr(own, state))
         yield requests
-        found = CounterMetricFamily(
-            "openledger_serving_adapters_found", "Adapters by where they were.", labels=["tier"]
-        )
-        for tier, count in figures.adapters_found_in.items():
-            found.add_metric([tier], count)
-        yield found
-        yield GaugeMetricFamily(
-            "openledger_serving_adapters_resident",
-            "Adapters in memory.",
-            value=figures.adapters_resident,
-        )
-        yield GaugeMetricFamily(
-            "openledger_serving_adapters_resident_bytes",
-            "What they take.",
-            value=figures.adapters_resident_bytes,
-        )
-        yield CounterMetricFamily(
-            "openledger_serving_adapters_unwritten",
-            "Adapters that could not be packed.",
-            value=figures.adapters_unwritten,
-        )
-        for name, count in figures.batch.items():
-            yield CounterMetricFamily(f"openledger_serving_{name}", _TEXTS[name], value=count)
+        yield from _adapter_metrics(figures["fast"])
+        for name, text in _TEXTS.items():
+            metric = CounterMetricFamily(f"openledger_serving_{name}", text, labels=["lane"])
+            for lane, own in figures.items():
+                metric.add_metric([lane], own.batch[name])
+            yield metric
+
+
+def _adapter_metrics(figures: EngineFigures) -> Iterator[Metric]:
+    found = CounterMetricFamily(
+        "openledger_serving_adapters_found", "Adapters by where they were.", labels=["tier"]
+    )
+    for tier, count in figures.adapters_found_in.items():
+        found.add_metric([tier], count)
+    yield found
+    yield GaugeMetricFamily(
+        "openledger_serving_adapters_resident",
+        "Adapters in memory.",
+        value=figures.adapters_resident,
+    )
+    yield GaugeMetricFamily(
+        "openledger_serving_adapters_resident_bytes",
+        "What they take.",
+        value=figures.adapters_resident_bytes,
+    )
+    yield CounterMetricFamily(
+        "openledger_serving_adapters_unwritten",
+        "Adapters that could not be packed.",
+        value=figures.adapters_unwritten,
+    )
 
 
 class ServingMetrics:
     """The metrics of one server."""
 
-    def __init__(self, figures: Callable[[], EngineFigures]) -> None:
+    def __init__(self, figures: _Figures) -> None:
         """Read the engine's `figures` whenever the metrics are asked for."""
         self.registry = CollectorRegistry()
         self.registry.register(_Collector(figures))

@@ -13,7 +13,17 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ml.serving.chat import Message, last_question
-from ml.serving.requests import LOGPROBS_MAX, SEED_MAX, STOPS_MAX
+from ml.serving.requests import (
+    LANES,
+    LOGPROBS_MAX,
+    PENALTY_PPB_MAX,
+    REPETITION_PPB_MAX,
+    REPETITION_PPB_MIN,
+    SEED_MAX,
+    STOPS_MAX,
+    TOP_K_MAX,
+    Lane,
+)
 from node.api.errors import InvalidRequest
 from runtime.types import PPB
 
@@ -23,7 +33,8 @@ TEMPERATURE_MAX = 2.0
 MESSAGES_MAX = 256
 PARTS_MAX = 64
 MODEL_HASH_BYTES = 32
-LANE = "fast"
+PENALTY_MAX = PENALTY_PPB_MAX / PPB
+REPETITION_MIN, REPETITION_MAX = REPETITION_PPB_MIN / PPB, REPETITION_PPB_MAX / PPB
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 
 Shape = Literal["chat", "text"]
@@ -37,6 +48,11 @@ _OFFERED = frozenset(
         "max_tokens",
         "max_completion_tokens",
         "temperature",
+        "top_p",
+        "top_k",
+        "presence_penalty",
+        "frequency_penalty",
+        "repetition_penalty",
         "seed",
         "stop",
         "stream",
@@ -51,9 +67,6 @@ _WITHOUT_EFFECT = frozenset({"user", "metadata", "store", "service_tier", "safet
 _NEUTRAL: dict[str, tuple[object, ...]] = {
     "n": (1,),
     "best_of": (1,),
-    "top_p": (1,),
-    "frequency_penalty": (0,),
-    "presence_penalty": (0,),
     "logit_bias": ({},),
     "echo": (False,),
     "suffix": ("",),
@@ -63,6 +76,19 @@ _NEUTRAL: dict[str, tuple[object, ...]] = {
     "response_format": ({"type": "text"},),
     "modalities": (["text"],),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are drawn; in the lane `verifiable` by temperature and seed alone."""
+
+    temperature_ppb: int
+    seed: int
+    top_p_ppb: int
+    top_k: int
+    presence_penalty_ppb: int
+    frequency_penalty_ppb: int
+    repetition_penalty_ppb: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +103,13 @@ class CompletionRequest:
     messages: tuple[Message, ...]
     """The whole conversation; empty for a raw prompt."""
     tokens_max: int
-    temperature_ppb: int
-    seed: int
+    sampling: Sampling
     stops: tuple[str, ...]
     stream: bool
     include_usage: bool
     logprobs: int | None
     """State each token's log-probability and those of so many likeliest ones."""
+    lane: Lane
     disclose: bool
     """Whether workers may read prompt and output to attribute the answer."""
 
@@ -119,21 +145,18 @@ def parse_completion(
     options = fields.get("stream_options", {})
     if not isinstance(options, dict):
         raise wrong("stream_options", options, "a JSON object")
-    temperature_ppb = round(number_field(fields, "temperature", 0, 0, TEMPERATURE_MAX) * PPB)
-    # Without a seed a sampled answer draws its own; the receipt says which.
-    seed = secrets.randbelow(SEED_MAX + 1) if temperature_ppb else 0
     return CompletionRequest(
         shape=shape,
         model=model_of(fields.get("model")),
         prompt=prompt,
         messages=messages,
         tokens_max=_tokens_max(fields),
-        temperature_ppb=temperature_ppb,
-        seed=integer_field(fields, "seed", seed, 0, SEED_MAX),
+        sampling=_sampling(fields),
         stops=_stops(fields),
         stream=stream,
         include_usage=_boolean(options, "include_usage", default=False),
         logprobs=_logprobs(fields, shape),
+        lane=_lane(fields),
         disclose=_boolean(fields, "disclose", default=True),
     )
 
@@ -158,8 +181,34 @@ def _check_names(fields: dict[str, Any], also_offered: frozenset[str]) -> None:
             )
         if value not in neutral:
             raise wrong(name, value, f"{neutral[0]!r}, or left out: nothing else is offered")
-    if fields.get("lane", LANE) != LANE:
-        raise wrong("lane", fields["lane"], f"'{LANE}': this server has no other lane")
+
+
+def _lane(fields: dict[str, Any]) -> Lane:
+    lane: Lane = fields.get("lane", LANES[0])
+    if lane not in LANES:
+        raise wrong("lane", lane, " or ".join(map(repr, LANES)))
+    return lane
+
+
+def _sampling(fields: dict[str, Any]) -> Sampling:
+    temperature_ppb = _billionths(fields, "temperature", 0, 0, TEMPERATURE_MAX)
+    # Without a seed a sampled answer draws its own; the receipt says which.
+    seed = secrets.randbelow(SEED_MAX + 1) if temperature_ppb else 0
+    return Sampling(
+        temperature_ppb,
+        integer_field(fields, "seed", seed, 0, SEED_MAX),
+        max(1, _billionths(fields, "top_p", 1, 0, 1)),
+        integer_field(fields, "top_k", 0, 0, TOP_K_MAX),
+        _billionths(fields, "presence_penalty", 0, -PENALTY_MAX, PENALTY_MAX),
+        _billionths(fields, "frequency_penalty", 0, -PENALTY_MAX, PENALTY_MAX),
+        _billionths(fields, "repetition_penalty", 1, REPETITION_MIN, REPETITION_MAX),
+    )
+
+
+def _billionths(
+    fields: dict[str, Any], name: str, default: float, least: float, most: float
+) -> int:
+    return round(number_field(fields, name, default, least, most) * PPB)
 
 
 def _messages(fields: dict[str, Any]) -> tuple[Message, ...]:

@@ -2,7 +2,7 @@
 
 Beside OpenAI's fields a finished answer carries `lane` and `receipt`: the hash and the bytes of the
 signed `InferenceReceipt`, and the fee in units of 10**-18 OPEN (a string: JSON numbers are exact up
-to 2**53 only).
+to 2**53 only).  In the lane `verifiable` it has `evidence`, too: what one prefill checks.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from ml.serving.requests import StatedToken, TokenEvent
 from ml.serving.text import REPLACEMENT
 from node.api.errors import ApiError
+from node.api.evidence import Evidence
 from node.api.requests import Shape
 from node.http.messages import Response
 from runtime.hashing import hash_receipt
@@ -89,11 +90,25 @@ def usage_of(prompt_tokens: int, output_tokens: int) -> dict[str, int]:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedEvidence:
+    """What checks an answer of the lane `verifiable`, and who says so."""
+
+    evidence: Evidence
+    signature: bytes
+
+    def view(self) -> dict[str, Any]:
+        """Both in JSON."""
+        return self.evidence.view() | {"signature": self.signature.hex()}
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The end of an answer: why, and what it cost."""
 
     reason: str
     receipt: InferenceReceipt
+    evidence: SignedEvidence | None = None
+    """In the lane `verifiable`, where the answer came to its end."""
 
     @property
     def usage(self) -> dict[str, int]:
@@ -103,6 +118,7 @@ class Finished:
     def extension(self) -> dict[str, Any]:
         """The fields that are not OpenAI's."""
         encoded = self.receipt.encode()
+        evidence = {} if self.evidence is None else {"evidence": self.evidence.view()}
         return {
             "lane": self.receipt.lane,
             "receipt": {
@@ -110,7 +126,7 @@ class Finished:
                 "hex": encoded.hex(),
                 "fee": str(self.receipt.fee),
             },
-        }
+        } | evidence
 
 
 def whole_answer(envelope: Envelope, answer: Delta, finished: Ending) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def run_server(settings: ServerSettings, keypair: Keypair, announce: Callable[[s
         ledger = Ledger(client, keypair.account)
         settling_ledger = Ledger(settling_client, keypair.account)
         meter = Meter(settings.data / USAGE_FILE)
-        metrics = ServingMetrics(engine.engine.figures)
+        metrics = ServingMetrics(engine.figures)
         answering = Answering(
             engine,
             ledger,

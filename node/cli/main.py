@@ -12,6 +12,7 @@ import typer
 
 from node.cli import (
     admin,
+    answer,
     chat,
     client,
     config,
@@ -72,6 +73,7 @@ app.add_typer(gov.app, name="gov")
 app.add_typer(validator.app, name="validator")
 app.add_typer(pallet.app, name="pallet")
 app.add_typer(receipt.app, name="receipt")
+app.add_typer(answer.app, name="answer")
 app.add_typer(client.app, name="client")
 app.add_typer(serve.app, name="serve")
 app.add_typer(model.app, name="model")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -11,14 +11,15 @@ from typing import Any, TypeVar
 import trio
 
 from ml.serving.errors import AdapterMissing, AdapterRefused
-from ml.serving.requests import FinishReason, GenerationRequest, TokenEvent
-from ml.serving.texts import TextEngine
+from ml.serving.requests import FinishReason, GenerationRequest, Lane, TokenEvent
+from ml.serving.texts import AnswerStream, TextEngine
 from node.api.answering import explained
 from node.api.errors import InvalidRequest, Overloaded
+from node.api.evidence import Evidence
+from node.api.generation import generation_of
 from node.api.keys import ApiKey
 from node.api.meter import Amounts, Meter
 from node.api.metrics import ServingMetrics, TokenClock
-from node.api.requests import LANE
 from node.api.responses import Delta, usage_of
 from node.api.streams import Piece
 from node.lora.embeddings import EmbeddingRequest
@@ -36,6 +37,7 @@ NOTHING_YET = TokenEvent("", 0, None)
 class PlainEnding:
     """The end of an answer that nobody is paid for."""
 
+    lane: Lane
     finish: FinishReason
     prompt_tokens: int
     output_tokens: int
@@ -43,6 +45,8 @@ class PlainEnding:
     """The content hash of the adapter; empty for the base model and for merges."""
     shares: dict[str, int]
     """Of a merge: the share of each adapter in 10**-9."""
+    evidence: Evidence | None
+    """In the lane `verifiable`."""
 
     @property
     def reason(self) -> str:
@@ -55,10 +59,11 @@ class PlainEnding:
         return usage_of(self.prompt_tokens, self.output_tokens)
 
     def extension(self) -> dict[str, Any]:
-        """The lane, which content has answered, and whose a merge is."""
+        """The lane, which content has answered, whose a merge is, and what checks the answer."""
+        evidence = {} if self.evidence is None else {"evidence": self.evidence.view()}
         version = {"version": self.version} if self.version else {}
         shares = {"merge_shares_ppb": self.shares} if self.shares else {}
-        return {"lane": LANE} | version | shares
+        return {"lane": self.lane} | version | shares | evidence
 
 
 class PlainAnswering:
@@ -94,7 +99,7 @@ class PlainAnswering:
                         tally.taken = Amounts(prompt_tokens + event.output_tokens)
                         if event.text or event.stated:
                             yield Delta.of(event)
-                    yield _ending(wanted, prompt_tokens, event, stream.shares_ppb)
+                    yield self._ending(wanted, generation, event, stream)
 
     async def vectors(self, wanted: EmbeddingRequest, key: ApiKey) -> tuple[list[Vector], int]:
         """The base model's vector of each input, and how many tokens they have in all."""
@@ -145,26 +150,23 @@ class PlainAnswering:
             tokens = engine.encode_question(common.prompt)
         else:
             tokens = engine.encode_chat(common.messages)
-        room = engine.context_tokens_max - len(tokens)
-        return GenerationRequest(
-            prompt_tokens=tokens,
-            adapter=wanted.adapter,
-            # A long prompt shortens its answer; `finish_reason` says so.
-            tokens_max=max(1, min(common.tokens_max, room)),
-            temperature_ppb=common.temperature_ppb,
-            seed=common.seed,
-            stops=common.stops,
-            top_p_ppb=wanted.top_p_ppb,
-            top_k=wanted.top_k,
-            presence_penalty_ppb=wanted.presence_penalty_ppb,
-            frequency_penalty_ppb=wanted.frequency_penalty_ppb,
-            logprobs=common.logprobs,
+        return generation_of(common, tokens, wanted.adapter, engine.context_tokens_max)
+
+    def _ending(
+        self,
+        wanted: PlainRequest,
+        generation: GenerationRequest,
+        last: TokenEvent,
+        stream: AnswerStream,
+    ) -> PlainEnding:
+        exact = stream.exact_answer
+        base_hash = self._engine.base_hash
+        return PlainEnding(
+            generation.lane,
+            last.finish or "stop",
+            len(generation.prompt_tokens),
+            last.output_tokens,
+            "" if wanted.merged else wanted.common.model.hex(),
+            dict(zip(wanted.merged, stream.shares_ppb, strict=True)),
+            None if exact is None else Evidence.of(generation, base_hash, exact),
         )
-
-
-def _ending(
-    wanted: PlainRequest, prompt_tokens: int, last: TokenEvent, shares_ppb: Sequence[int]
-) -> PlainEnding:
-    version = "" if wanted.merged else wanted.common.model.hex()
-    shares = dict(zip(wanted.merged, shares_ppb, strict=True))
-    return PlainEnding(last.finish or "stop", prompt_tokens, last.output_tokens, version, shares)

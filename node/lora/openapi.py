@@ -15,17 +15,19 @@ from typing import Any
 
 from ml.serving.merging import ADAPTERS_MAX, WEIGHT_PPB_MAX
 from ml.serving.requests import (
+    LANES,
     LOGPROBS_MAX,
-    PENALTY_PPB_MAX,
     SEED_MAX,
     STOP_CHARACTERS_MAX,
     STOPS_MAX,
     TOP_K_MAX,
 )
 from node.api.requests import (
-    LANE,
     MESSAGES_MAX,
     PARTS_MAX,
+    PENALTY_MAX,
+    REPETITION_MAX,
+    REPETITION_MIN,
     ROLES,
     TEMPERATURE_MAX,
     TOKENS_DEFAULT,
@@ -37,7 +39,6 @@ from runtime.types import PPB
 
 OPENAPI_FILE = Path(__file__).parents[2] / "docs" / "reference" / "openapi.json"
 VERSION = "1"
-_PENALTY_MAX = PENALTY_PPB_MAX / PPB
 _NAME = {"type": "string", "minLength": 1}
 _GIVEN_NAME = {"type": "string", "pattern": f"^{NAME_PATTERN}$"}
 _TEXT = {"type": "string", "minLength": 1}
@@ -203,7 +204,7 @@ def _text_request() -> Schema:
 
 def _common() -> Schema:
     """The fields that both kinds of requests have."""
-    penalty = {"type": "number", "minimum": -_PENALTY_MAX, "maximum": _PENALTY_MAX}
+    penalty = {"type": "number", "minimum": -PENALTY_MAX, "maximum": PENALTY_MAX}
     stop = _TEXT | {"maxLength": STOP_CHARACTERS_MAX}
     return {
         "model": _NAME | {"description": "A name in /v1/models, or NAME@VERSION."},
@@ -217,12 +218,22 @@ def _common() -> Schema:
         ),
         "presence_penalty": _nullable(penalty),
         "frequency_penalty": _nullable(penalty),
+        "repetition_penalty": _nullable(
+            {"type": "number", "minimum": REPETITION_MIN, "maximum": REPETITION_MAX}
+        ),
         "stream": _nullable({"type": "boolean"}),
         "stream_options": _nullable(
             {"type": "object", "properties": {"include_usage": {"type": "boolean"}}}
         ),
         "merge": _nullable(_ref("Merge")),
-        "lane": _nullable(_const(LANE)),
+        "lane": _nullable(
+            {
+                "enum": list(LANES),
+                "default": LANES[0],
+                "description": "`verifiable`: exact operators; the answer has `evidence` that one "
+                "prefill checks. Greedy, or by temperature and seed alone; no merges.",
+            }
+        ),
         "disclose": _nullable({"type": "boolean"}),
         "n": _nullable(_const(1)),
         "user": {},
@@ -263,14 +274,15 @@ def _answers() -> Schema:
         "parent": _nullable(text),
     }
     return {
-        "Chat": _object(
+        "Chat": _answer(
             **head,
             object=_const("chat.completion"),
             choices=_one(_object(**choice, message=message)),
         ),
-        "Text": _object(
+        "Text": _answer(
             **head, object=_const("text_completion"), choices=_one(_object(**choice, text=text))
         ),
+        "Evidence": _evidence(),
         "Embeddings": _object(
             object=_const("list"),
             model=text,
@@ -287,6 +299,33 @@ def _answers() -> Schema:
     }
 
 
+def _answer(**properties: Schema) -> Schema:
+    """OpenAI's answer with the fields that are not OpenAI's."""
+    answer = _object(**properties, lane={"enum": list(LANES)})
+    answer["properties"] |= {
+        "version": {"type": "string", "description": "Content hash of the adapter."},
+        "merge_shares_ppb": {"type": "object", "description": "Of a merge: whose it is."},
+        "evidence": _ref("Evidence"),
+    }
+    return answer
+
+
+def _evidence() -> Schema:
+    digest: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+    number: Schema = {"type": "integer", "minimum": 0}
+    tokens: Schema = {"type": "array", "items": number}
+    return _object(
+        hash=digest,
+        base_model=digest,
+        adapter=_nullable(digest),
+        prompt_tokens=tokens,
+        tokens=tokens,
+        states={"type": "array", "items": digest},
+        temperature_ppb=number,
+        seed={"type": "string", "pattern": "^[0-9]+$"},
+    ) | {"description": "Of the lane `verifiable`: `openledger answer verify` checks it."}
+
+
 def _operation(summary: str, answer: Schema, body: str = "", *, streams: bool = False) -> Schema:
     """A request that an API key may be needed for."""
     content: Schema = {"application/json": {"schema": answer}}
@@ -297,11 +336,12 @@ def _operation(summary: str, answer: Schema, body: str = "", *, streams: bool = 
         "401": "No API key, or an unknown one.",
         "403": "The key is not an operator's.",
         "404": "No such model.",
+        "422": "The model's adapter cannot be applied; asking again is of no use.",
         "429": "Too many requests, or the key's tokens of the day are spent.",
-        "503": "The adapter or the server cannot answer.",
+        "503": "The server cannot answer.",
     }
     if not body:
-        del codes["400"], codes["403"]
+        del codes["400"], codes["403"], codes["422"]
     errors = {
         code: {"description": text, "content": {"application/json": {"schema": _ref("Error")}}}
         for code, text in codes.items()

@@ -2,7 +2,6 @@
 
 framing: "chat" | "row"      the tokenizer's chat template; or the form of rows that adapters of
                              this project are trained on, where only the last question counts
-top_p, top_k, presence_penalty, frequency_penalty      as OpenAI and vLLM have them
 merge: {"method": "linear" | "ties", "models": [...], "weights": [...], "density": 0.5}
 """
 
@@ -13,11 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ml.serving.merging import WEIGHT_PPB_MAX, Merge
-from ml.serving.requests import PENALTY_PPB_MAX, TOP_K_MAX
 from node.api.requests import (
     CompletionRequest,
     Shape,
-    integer_field,
     number_field,
     parse_completion,
     wrong,
@@ -27,10 +24,7 @@ from runtime.types import PPB
 BASE = b""
 """Stands for the base model where an adapter's hash is expected."""
 Framing = Literal["chat", "row"]
-_OFFERED = frozenset(
-    {"top_p", "top_k", "presence_penalty", "frequency_penalty", "merge", "framing"}
-)
-_PENALTY_MAX = PENALTY_PPB_MAX / PPB
+_OFFERED = frozenset({"merge", "framing"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +37,6 @@ class PlainRequest:
     """As the client called it."""
     merged: tuple[str, ...]
     """The names of the adapters of a merge."""
-    top_p_ppb: int
-    top_k: int
-    presence_penalty_ppb: int
-    frequency_penalty_ppb: int
     framing: Framing
 
 
@@ -60,10 +50,6 @@ def parse_plain(body: Any, shape: Shape, model_of: Callable[[object], bytes]) ->
         adapter=adapter or common.model or None,
         model=fields["model"],
         merged=names,
-        top_p_ppb=max(1, round(number_field(fields, "top_p", 1, 0, 1) * PPB)),
-        top_k=integer_field(fields, "top_k", 0, 0, TOP_K_MAX),
-        presence_penalty_ppb=_penalty(fields, "presence_penalty"),
-        frequency_penalty_ppb=_penalty(fields, "frequency_penalty"),
         framing=_framing(fields),
     )
 
@@ -73,10 +59,6 @@ def _framing(fields: dict[str, Any]) -> Framing:
     if framing not in ("chat", "row"):
         raise wrong("framing", framing, "'chat' or 'row'")
     return framing
-
-
-def _penalty(fields: dict[str, Any], name: str) -> int:
-    return round(number_field(fields, name, 0, -_PENALTY_MAX, _PENALTY_MAX) * PPB)
 
 
 def _merge_of(

@@ -49,7 +49,7 @@ class LoraApi:
         """Call the base model `base_name`, and answer `callers`."""
         self.callers = callers
         self._engine = engine
-        self._serving_metrics = ServingMetrics(engine.engine.figures)
+        self._serving_metrics = ServingMetrics(engine.figures)
         self._answering = PlainAnswering(engine, callers.meter, self._serving_metrics)
         self._catalogue = catalogue
         self._base_name = base_name

@@ -59,7 +59,9 @@ def test_defaults_are_greedy_and_short():
     """Without options an answer is greedy, has at most 48 tokens and may be shown to workers."""
     request = parse_completion(CHAT, "chat")
     assert (request.model, request.prompt) == (MODEL_HASH, "What is a list?")
-    assert (request.tokens_max, request.temperature_ppb, request.seed) == (TOKENS_DEFAULT, 0, 0)
+    sampling = request.sampling
+    assert (request.tokens_max, sampling.temperature_ppb, sampling.seed) == (TOKENS_DEFAULT, 0, 0)
+    assert request.lane == "fast"
     assert (request.stream, request.disclose, request.stops) == (False, True, ())
 
 
@@ -80,10 +82,11 @@ def test_the_last_user_message_is_the_question():
 def test_a_sampled_answer_without_seed_draws_one():
     """Temperature is kept exactly in billionths; seeds differ unless they are given."""
     request = parse_completion(CHAT | {"temperature": 0.7}, "chat")
-    assert request.temperature_ppb == 7 * PPB // 10
-    seeds = {parse_completion(CHAT | {"temperature": 1}, "chat").seed for _ in range(4)}
+    assert request.sampling.temperature_ppb == 7 * PPB // 10
+    sampled = CHAT | {"temperature": 1}
+    seeds = {parse_completion(sampled, "chat").sampling.seed for _ in range(4)}
     assert len(seeds) == 4
-    assert parse_completion(CHAT | {"temperature": 1, "seed": 3}, "chat").seed == 3
+    assert parse_completion(sampled | {"seed": 3}, "chat").sampling.seed == 3
 
 
 @pytest.mark.parametrize(
@@ -114,7 +117,10 @@ def test_a_sampled_answer_without_seed_draws_one():
         ({"stream": "yes"}, "stream"),
         ({"stream_options": []}, "stream_options"),
         ({"disclose": 0}, "disclose"),
-        ({"lane": "verifiable"}, "lane"),
+        ({"lane": "slow"}, "lane"),
+        ({"top_p": 2}, "top_p"),
+        ({"presence_penalty": -3}, "presence_penalty"),
+        ({"repetition_penalty": 0}, "repetition_penalty"),
         ({"n": 2}, "n"),
         ({"tools": [{}]}, "tools"),
         ({"no_such_thing": 1}, "no_such_thing"),

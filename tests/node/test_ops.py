@@ -66,7 +66,7 @@ def test_every_metric_is_on_the_dashboard(families: set[str]) -> None:
 def test_the_serving_dashboard_shows_every_metric_of_a_server() -> None:
     """And names no other."""
     figures = EngineFigures(0, 0, 0, 0, 0, {"memory": 0}, 0, asdict(BatchCounters()))
-    text = ServingMetrics(lambda: figures).text().decode()
+    text = ServingMetrics(lambda: {"fast": figures}).text().decode()
     served = {_SERIES.sub("", name) for name in re.findall(r"# TYPE (openledger_\w+)", text)}
     shown = {_SERIES.sub("", name) for name in _METRIC.findall(SERVING_DASHBOARD.read_text())}
     assert shown == served

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from transformers import RepetitionPenaltyLogitsProcessor
 
 from ml.serving.requests import GenerationRequest
 from ml.serving.sampling import choose_token, logprobs_of, uniform
@@ -59,6 +60,18 @@ def test_penalties_are_those_of_openai():
     assert choose_token(logits, request, (0,)) == 1
     assert choose_token(logits, request, (0, 1)) == 0
     assert choose_token(logits, request, (0, 0, 0, 1)) == 1
+
+
+def test_the_repetition_penalty_is_that_of_transformers():
+    """Tokens of prompt and answer are divided where positive, multiplied where negative."""
+    logits = torch.tensor([1.0, 0.9, -0.5, -0.6])
+    request = GenerationRequest((0,), None, repetition_penalty_ppb=3 * PPB // 2)
+    theirs = RepetitionPenaltyLogitsProcessor(1.5)
+    for answer in ((), (1,), (1, 2)):
+        expected = theirs(torch.tensor([[0, *answer]]), logits[None])[0]
+        assert choose_token(logits, request, answer) == int(expected.argmax())
+    assert choose_token(logits, request, ()) == 1
+    assert choose_token(logits, request, (1,)) == 0
 
 
 def test_logprobs_are_those_of_the_logits():

@@ -281,7 +281,7 @@ def test_bad_adapters_fail_while_others_stream(with_server, store):
             ]
             refused = [pool.submit(post, url, body) for body in bodies]
             assert all(each.result() for each in streams)
-            assert [each.result() for each in failures] == [503] * 7 + [404] * 2
+            assert [each.result() for each in failures] == [422] * 7 + [404] * 2
             assert [each.result() for each in refused] == [400] * 4
 
     with_server(work)
@@ -529,8 +529,8 @@ def test_metrics_say_what_the_engine_does(with_server):
         ask(client_of(url), "red")
         text = httpx.get(f"{url}/metrics").text
         assert 'openledger_serving_adapters_found_total{tier="folder"} 1.0' in text
-        assert 'openledger_serving_requests{state="running"} 0.0' in text
-        assert "openledger_serving_answer_tokens_total 7.0" in text
+        assert 'openledger_serving_requests{lane="fast",state="running"} 0.0' in text
+        assert 'openledger_serving_answer_tokens_total{lane="fast"} 7.0' in text
         assert "openledger_serving_first_token_seconds_count 1.0" in text
         assert "openledger_serving_token_seconds_count 7.0" in text
 
