@@ -26,17 +26,16 @@ from genesis.chain_spec import development_keypair
 from genesis.compose import compose_runtime
 from genesis.sandbox import Sandbox
 from genesis.scenes import (
-    ADAPTER,
     ALICE,
     BOND_PER_ROW,
     BUILDER,
     CURATOR,
     SERVER,
     USER,
-    WORKER,
     Payouts,
     commit,
     create,
+    divided,
     publish,
     reveal,
     serving,
@@ -126,28 +125,30 @@ def _state_bytes(sandbox: Sandbox) -> int:
 
 
 def payout_figures() -> Mapping[str, float]:
-    """A payout to many: the blocks of its commitment and settlement, and one claim."""
+    """A payout to many: the block of its settlement, and one claim."""
     sandbox = serving(Sandbox())
     sandbox.ok(SERVER, settle_batch((USER.account, OPEN)))
-    with sandbox.reading() as pallets:
-        pool = pallets.attribution.pools[ADAPTER, 0]
-    amounts = split_by_largest_remainder(pool, [1] * CONTRIBUTORS)
-    owners = [hash_text(number.to_bytes(4, "big")) for number in range(CONTRIBUTORS)]
-    leaves = [PayoutLeaf(owner, amount) for owner, amount in zip(owners, amounts, strict=True)]
-    payouts = Payouts(leaves)
     end = sandbox.spec.parameters[Attribution.epoch_blocks]
-    window = sandbox.spec.parameters[Attribution.window_blocks]
-    committing, settling = payouts.commit(), settle_payouts()
     sandbox.execute(height=end)
     empty_s = statistics.median(_block_s(sandbox) for _ in range(ROUNDS))
-    commit_s = _block_s(sandbox, sandbox.sign(WORKER, committing))
-    settle_s = _block_s(sandbox, sandbox.sign(BUILDER, settling), height=sandbox.height + window)
+    payouts = divided(sandbox, _shared, sandbox.height + 1)
+    settling = settle_payouts(payouts.result())
+    settle_s = _block_s(sandbox, sandbox.sign(BUILDER, settling))
     claims = [payouts.claim(index) for index in range(0, CONTRIBUTORS, CONTRIBUTORS // ROUNDS)]
     claim_s = statistics.median(_block_s(sandbox, sandbox.sign(ALICE, each)) for each in claims)
     return {
-        "epoch_payout_ms_per_block": (max(commit_s, settle_s) - empty_s) * _MS_PER_S,
+        "epoch_payout_ms_per_block": (settle_s - empty_s) * _MS_PER_S,
         "claim_us": (claim_s - empty_s) * _MS_PER_S * _NS_PER_US,
     }
+
+
+def _shared(pool: int) -> Payouts:
+    """A pool in equal parts."""
+    amounts = split_by_largest_remainder(pool, [1] * CONTRIBUTORS)
+    owners = [hash_text(number.to_bytes(4, "big")) for number in range(CONTRIBUTORS)]
+    return Payouts(
+        [PayoutLeaf(owner, amount) for owner, amount in zip(owners, amounts, strict=True)]
+    )
 
 
 def session_end_ms(nominators: int) -> float:

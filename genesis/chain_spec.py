@@ -237,7 +237,6 @@ def dev_spec() -> ChainSpec:
         parameters=Parameters().choosing(
             {
                 Attribution.epoch_blocks: 120,
-                Attribution.window_blocks: 4,
                 Attribution.claim_blocks: 1_000_000,
                 Attribution.rows_min: 1,
                 Compute.window_blocks: 4,

@@ -107,7 +107,7 @@ def compose(extra: Sequence[type[Pallet]] = ()) -> tuple[Runtime, Pallets]:
     compute = Compute(
         currency=balances, datanets=datanets, models=models, workers=workers, audits=audits
     )
-    attribution = Attribution(currency=balances, workers=workers, models=models, datanets=datanets)
+    attribution = Attribution(currency=balances, datanets=datanets, jobs=compute, models=models)
     inference = Inference(currency=balances, models=models, pool=attribution)
     pallets = Pallets(
         system=system,
@@ -172,6 +172,7 @@ def _offered(pallets: Pallets) -> Mapping[str, Any]:
         "models": pallets.models,
         "workers": pallets.workers,
         "audits": pallets.audits,
+        "jobs": pallets.compute,
         "work": pallets.compute,
         "pool": pallets.attribution,
     }

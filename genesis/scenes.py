@@ -5,7 +5,7 @@ The calls of the main job with their usual arguments, and the states it goes thr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
@@ -31,6 +31,7 @@ from runtime.hashing import hash_text
 from runtime.keys import Keypair
 from runtime.merkle import list_root, sum_path, sum_root
 from runtime.types import OPEN
+from runtime.wire.attribution import AttributionResult, attribution_shape
 from runtime.wire.datanets import (
     ALL_PURPOSES,
     DIALOGUE,
@@ -40,6 +41,7 @@ from runtime.wire.datanets import (
     Schema,
     Terms,
 )
+from runtime.wire.influence_transcripts import InfluenceLeaf
 from runtime.wire.panels import score_commitment
 from runtime.wire.receipts import (
     INFERENCE_RECEIPT_VERSION,
@@ -301,7 +303,11 @@ def reveal_result(
 
 
 def worked(
-    chain: S, job: int = 0, leaves: Sequence[bytes] | None = None, adapter: bytes = ADAPTER
+    chain: S,
+    job: int = 0,
+    leaves: Sequence[bytes] | None = None,
+    adapter: bytes = ADAPTER,
+    **changed: Any,
 ) -> int:
     """Have the worker claim, commit to and reveal a job, and the validator certify it.
 
@@ -311,7 +317,7 @@ def worked(
     chain.ok(WORKER, Compute.claim.Call(job=job))
     events = chain.ok(WORKER, commit_result(WORKER, job, leaves))
     drawn_at = events["Audits.Scheduled"].fields["drawn_at"]
-    chain.ok(WORKER, reveal_result(job, leaves, adapter), height=drawn_at)
+    chain.ok(WORKER, reveal_result(job, leaves, adapter, **changed), height=drawn_at)
     events = chain.ok(VALIDATOR, Disputes.certify.Call(work=job))
     deadline: int = events["Compute.Certified"].fields["deadline"]
     return deadline
@@ -359,6 +365,7 @@ def unsigned_receipt(number: int = 0, **changed: Any) -> InferenceReceipt:
         "platform_fee": PLATFORM_FEE,
         "fee": 2 * PLATFORM_FEE,
         "height": 1,
+        "disclosed": True,
         "signature": UNSIGNED,
     }
     return InferenceReceipt(**arguments | changed)
@@ -369,24 +376,25 @@ class Payouts:
     """A payout tree and the calls that use it."""
 
     leaves: list[PayoutLeaf]
+    found: Mapping[str, Any] = field(default_factory=dict)
+    """What a job has found besides, in place of the usual."""
     pairs: list[tuple[bytes, int]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.pairs = [(codec_of(PayoutLeaf).encode(leaf), leaf.amount) for leaf in self.leaves]
 
-    def commit(self, model: bytes = ADAPTER, epoch: int = 0, **changed: Any) -> RuntimeCall:
-        """The worker's commitment to the tree."""
+    def result(self, **changed: Any) -> AttributionResult:
+        """What an attribute job comes to that divides a pool so."""
         arguments: dict[str, Any] = {
-            "model": model,
-            "epoch": epoch,
+            "pool": sum(leaf.amount for leaf in self.leaves),
             "payout_root": sum_root(self.pairs)[0],
             "leaf_count": len(self.leaves),
             "payouts": BLOB,
             "scores_root": ROOT,
+            "credits": 1,
             "scores": BLOB,
-            "method": "tracin",
         }
-        return Attribution.commit.Call(**arguments | changed)
+        return AttributionResult(**arguments | dict(self.found) | changed)
 
     def path(self, index: int) -> SumPath:
         """What proves a leaf."""
@@ -396,20 +404,55 @@ class Payouts:
         self, index: int, model: bytes = ADAPTER, epoch: int = 0, **changed: Any
     ) -> RuntimeCall:
         """The claim of a leaf."""
-        leaf = self.leaves[index]
         arguments: dict[str, Any] = {
             "model": model,
             "epoch": epoch,
-            "owner": leaf.owner,
-            "amount": leaf.amount,
+            "payout": self.leaves[index],
             "path": self.path(index),
         }
         return Attribution.claim.Call(**arguments | changed)
 
 
-def settle_payouts(epoch: int = 0) -> RuntimeCall:
-    """The end of an attribution's window."""
-    return Attribution.settle.Call(model=ADAPTER, epoch=epoch)
+def order_settlement(model: bytes = ADAPTER, epoch: int = 0) -> RuntimeCall:
+    """A job that divides an epoch's pool."""
+    return Attribution.order.Call(model=model, epoch=epoch)
+
+
+def settle_payouts(
+    result: AttributionResult, model: bytes = ADAPTER, epoch: int = 0
+) -> RuntimeCall:
+    """What the job came to."""
+    return Attribution.settle.Call(model=model, epoch=epoch, result=result)
+
+
+def influence_transcript(result: AttributionResult, nodes: int = 2) -> list[bytes]:
+    """The leaves of an attribute job, of which the chain reads the last."""
+    shape = attribution_shape(training_job(), nodes)
+    return [
+        InfluenceLeaf(
+            operators="test" * 16,
+            job=ROOT,
+            position=position,
+            state_root=ROOT,
+            record_root=result.hash(),
+            direction_root=ROOT,
+            total=0,
+            fault=0,
+        ).encode()
+        for position in range(shape.leaf_count)
+    ]
+
+
+def divided(
+    chain: S, payouts_of: Callable[[int], Payouts], height: int, model: bytes = ADAPTER
+) -> Payouts:
+    """Have the pool of epoch 0 divided by a job that the worker does, which is settled."""
+    placed = chain.ok(USER, order_settlement(model), height=height)["Attribution.Ordered"].fields
+    payouts, job = payouts_of(placed["pool"]), placed["job"]
+    result = payouts.result()
+    deadline = worked(chain, job, influence_transcript(result), result.hash())
+    chain.ok(USER, Compute.settle.Call(job=job), height=deadline)
+    return payouts
 
 
 def published(chain: S, rows: int = 5) -> S:

@@ -152,7 +152,9 @@ def build_payout_receipt(
         batch=batch,
         batch_entry=batch_entry,
         score=epoch.scores[score],
-        score_path=list_path([codec_of(ScoreLeaf).encode(each) for each in epoch.scores], score),
+        score_path=sum_path(
+            [(codec_of(ScoreLeaf).encode(each), each.credit) for each in epoch.scores], score
+        ),
         payout=epoch.payouts[payout],
         payout_path=sum_path(
             [(codec_of(PayoutLeaf).encode(each), each.amount) for each in epoch.payouts], payout

@@ -11,7 +11,7 @@ from typing import Protocol
 from runtime.calls import RuntimeCall
 from runtime.wire.datanets import Datanet, Offer, Purpose, Purposes, Submission, Terms, VersionNotes
 from runtime.wire.offences import Offence
-from runtime.wire.records import DatanetVersion, Finding, Job, Model, Panel
+from runtime.wire.records import DatanetVersion, Finding, Job, JobOrder, Model, Panel
 from runtime.wire.validators import ValidatorSet
 from runtime.wire.votes import PollEnd, TrackName, VoteSum
 from runtime.wire.work import ModelShape
@@ -362,11 +362,29 @@ class CheckedWork(Protocol):
     def convict(self, work: int, receiver: bytes) -> int:
         """The result is wrong: pay what its worker forfeits to `receiver`; returns how much."""
 
+    def other_leaf(self, work: int, index: int) -> int | None:
+        """The leaf beside the one before `index` on whose state that leaf depends, if any."""
+
     def uncertified_root(self, work: int) -> bytes:
         """The root of a revealed result; raises an error if there is none, or it is certified."""
 
     def certify(self, work: int) -> None:
         """The validators hold what it takes to check the result."""
+
+
+class JobBoard(Protocol):
+    """Where other pallets order computations; `Compute` is the implementation."""
+
+    def job(self, number: int) -> Job:
+        """A job as it is; raises `Compute.UnknownJob`."""
+
+    def price_of(self, order: JobOrder, panel: Panel) -> tuple[int, int]:
+        """The least fee of an order in 10**-18 OPEN, and that with what its panel is paid."""
+
+    def post(
+        self, owner: bytes, order: JobOrder, fee: int, value_at_risk: int, panel: Panel
+    ) -> int:
+        """Hold what a job costs of `owner`, and let workers claim it; returns its number."""
 
 
 class ContributorPool(Protocol):

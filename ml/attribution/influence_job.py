@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from ml.attribution.credit import credit_classes
 from ml.errors import AttributionInvalid
 from ml.training.encode import EncodedRow, encode_rows
 from ml.training.job import PreparedJob
@@ -43,6 +44,17 @@ class InfluenceJob:
     def trained(self) -> dict[int, int]:
         """The number among the scores of each row that was trained on, by its index."""
         return {index: number for number, index in enumerate(self.training.plan.trained())}
+
+    @cached_property
+    def classes(self) -> tuple[int, ...]:
+        """Of each row that has a score, the first row of its credit class."""
+        counts = [source.row_count for source in self.training.order.sources]
+        firsts = credit_classes(self.training.rows, counts)
+        # The first row of a class may not have been trained on: then the next one stands for it.
+        numbers: dict[int, int] = {}
+        return tuple(
+            numbers.setdefault(firsts[index], number) for index, number in self.trained.items()
+        )
 
     def trained_rows(self) -> tuple[TrainingRow, ...]:
         """The rows that have scores, in the order of the scores."""

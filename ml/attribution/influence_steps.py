@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import torch
 
 from ml.attribution.influence_job import InfluenceJob
-from ml.attribution.payout import EpochPayout, settle_scores
+from ml.attribution.payout import EpochPayout, divide_pool, mean_over_nodes
 from ml.attribution.states import ReplayState
 from ml.attribution.trail import gradient_of, take_step
 from ml.errors import OrderInvalid
@@ -160,18 +160,12 @@ def conclude(
     job: InfluenceJob, position: int, last: ReplayState
 ) -> tuple[EpochPayout, InfluenceLeaf]:
     """Every row's score, and what its owner is paid for it."""
-    payout = settle_scores(
-        job.trained_rows(), final_scores(last.scores), job.order.pool, job.order.treasury
-    )
-    roots = list_root([payout.scores_root, payout.payout_root])
-    total = sum(max(0, leaf.score) for leaf in payout.scores)
-    return payout, _leaf(job, position, last.encode(), record=roots, total=total)
-
-
-def final_scores(scores: torch.Tensor) -> tuple[int, ...]:
-    """The mean over the nodes, in 2**-30 nats, rounded half up: int64 [nodes, rows] in."""
-    units = len(scores) * int(CONTRIBUTION_UNITS) // LOSS_UNITS
-    return tuple((2 * sum(row) + units) // (2 * units) for row in scores.t().tolist())
+    units = int(CONTRIBUTION_UNITS) // LOSS_UNITS
+    scores = mean_over_nodes(last.scores.tolist(), units)
+    order = job.order
+    payout = divide_pool(job.trained_rows(), scores, job.classes, order.pool, order.treasury)
+    result = payout.result(order.pool).hash()
+    return payout, _leaf(job, position, last.encode(), record=result, total=payout.credits)
 
 
 def next_leaf(job: InfluenceJob, position: int, opened: Sequence[Opened]) -> InfluenceLeaf | None:

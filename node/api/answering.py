@@ -302,6 +302,7 @@ class Answering:
             platform_fee=order.platform_fee,
             fee=order.fee(progress.output_tokens),
             height=order.height,
+            disclosed=request.disclose,
             signature=UNSIGNED,
         )
         return replace(unsigned, signature=self._keypair.sign(unsigned.signing_payload()))

@@ -12,6 +12,7 @@ from node.api.errors import UnknownModel
 from node.client import NodeClient
 from pallets.inference.types import Authorization
 from runtime.wire.records import AnswerBatch, Job, Model
+from runtime.wire.validators import ValidatorSet
 
 MODELS_MAX = 10_000
 """The most models that one list names."""
@@ -87,9 +88,13 @@ class Ledger:
         """Whether this server may settle batches."""
         return self.client.read("Inference", "servers", self.server) is not None
 
-    def is_bonded(self, worker: bytes) -> bool:
-        """Whether `worker` holds its bond."""
-        return self.client.read("Workers", "workers", worker) is not None
+    def checks_work(self, account: bytes) -> bool:
+        """Whether an account is a bonded worker, a validator, or the referee of one."""
+        if self.client.read("Workers", "workers", account) is not None:
+            return True
+        validator = self.client.read("Disputes", "referees", account) or account
+        current: ValidatorSet = self.client.read("Session", "current")
+        return any(member.account == validator for member in current.validators)
 
     def has_waiting_extrinsics(self) -> bool:
         """Whether an extrinsic of this server waits for a block."""

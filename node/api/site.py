@@ -135,10 +135,10 @@ class Api:
         height = await trio.to_thread.run_sync(self.ledger.height)
         genesis_hash = await trio.to_thread.run_sync(lambda: self.ledger.genesis_hash)
         asked = check_request(request.headers, genesis_hash, self.server, target, height)
-        if not await trio.to_thread.run_sync(self.ledger.is_bonded, asked.account):
+        if not await trio.to_thread.run_sync(self.ledger.checks_work, asked.account):
             raise NotDisclosed(
-                f"The account {asked.account.hex()} is not a bonded worker.",
-                remedy="Register it with Workers.register.",
+                f"The account {asked.account.hex()} is no bonded worker and no referee.",
+                remedy="Register it with Workers.register, or name it with Disputes.name_referee.",
             )
         read = partial(self.log.settled_answers, model_hash, number, start, PAGE_ANSWERS_MAX)
         answers = await trio.to_thread.run_sync(read)

@@ -36,6 +36,10 @@ def run(
         list[Path] | None,
         typer.Option(help="Folder of an admitted base model; repeatable.", metavar="DIR"),
     ] = None,
+    server: Annotated[
+        list[str] | None,
+        typer.Option(help="URL of a server whose answers are attributed; repeatable."),
+    ] = None,
     password_file: PasswordFile = None,
     once: Annotated[bool, typer.Option(help="Look at everything once, then stop.")] = False,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
@@ -55,7 +59,8 @@ def run(
     configure_logs(log_level)
     stop = stop_on_signals()
     keypair = choose_key(key, password_file)
-    bench = Bench(work, base_models_of(tuple(base_model or [EMBEDDED_MODEL])))
+    base_models = base_models_of(tuple(base_model or [EMBEDDED_MODEL]))
+    bench = Bench(work, base_models, tuple(server or ()))
     work.mkdir(parents=True, exist_ok=True)
     if as_json:
         print_json({"account": keypair.account, "work": str(work), "node": node})

@@ -32,7 +32,7 @@ def start_worker(processes: Processes, settings: DemoSettings, node: str, server
 
 
 def start_referees(
-    processes: Processes, settings: DemoSettings, nodes: Sequence[LocalNode]
+    processes: Processes, settings: DemoSettings, nodes: Sequence[LocalNode], server: str
 ) -> None:
     """Start a referee beside each validator; the worker talks to the first one's node."""
     base_model = [] if settings.base_model is None else [f"--base-model={settings.base_model}"]
@@ -41,7 +41,7 @@ def start_referees(
             f"{node.name}-referee",
             ["referee", "run", f"--key=dev:{node.name}", f"--node={node.url}"],
             [f"--source={nodes[0].url}", f"--work={settings.directory / 'referees' / node.name}"],
-            base_model,
+            [f"--server={server}", *base_model],
         )
 
 

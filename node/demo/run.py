@@ -64,7 +64,7 @@ def tell(
         published = datanet.publish(client, people, number, submitted)
     with stages.stage("train an adapter") as bar:
         server_url = f"{chain.LOCALHOST}:{port}"
-        chain.start_referees(processes, settings, validators.nodes)
+        chain.start_referees(processes, settings, validators.nodes, server_url)
         chain.start_worker(processes, settings, client.url, server_url)
         progress = chain.progress_of(work / "progress.json", processes)
         validators.kill_one(processes, client)

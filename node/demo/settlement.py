@@ -17,7 +17,7 @@ from pallets.attribution.pallet import Attribution
 from runtime.codec import codec_of
 from runtime.merkle import sum_path
 from runtime.wire.receipts import InferenceReceipt
-from runtime.wire.records import AnswerBatch, JobState, PayoutLeaf
+from runtime.wire.records import AnswerBatch, PayoutLeaf
 
 SETTLEMENT_SECONDS_MAX = 900.0
 RECEIPT_SUFFIX = ".receipt"
@@ -72,7 +72,7 @@ def wait_for_attribution(
     def are_attributed() -> bool:
         bar.show(*progress())
         states = [client.read("Attribution", "settlements", *place) for place in places]
-        return all(state is not None and state.state is JobState.SETTLED for state in states)
+        return all(state is not None for state in states)
 
     message = "The epoch's answers were not attributed."
     wait_for(are_attributed, message, SETTLEMENT_SECONDS_MAX, "Read the worker's log.")
@@ -90,8 +90,7 @@ def claim_all(
             Attribution.claim.Call(
                 model=epoch.model,
                 epoch=epoch.epoch,
-                owner=leaf.owner,
-                amount=leaf.amount,
+                payout=leaf,
                 path=sum_path(leaves, index),
             )
             for index, leaf in enumerate(epoch.payouts)

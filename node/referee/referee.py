@@ -21,6 +21,7 @@ import structlog
 from node.errors import CallFailed, NodeUnreachable
 from node.referee.gathering import GatheringClient
 from node.referee.holding import read_everything
+from node.workers.answers import AnswerServers
 from node.workers.errors import JobRefused, StopRequested
 from node.workers.model_folders import find_base_model
 from pallets.disputes.pallet import Disputes
@@ -43,10 +44,14 @@ _log = structlog.get_logger("referee")
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Where a referee sits: its folder, and the base models it has, by manifest hash."""
+    """Where a referee sits, and what it has."""
 
     work: Path
+    """Its folder."""
     base_models: dict[bytes, Path]
+    """By manifest hash."""
+    servers: tuple[str, ...] = ()
+    """URLs of the servers that show it the answers of an epoch."""
 
 
 class Referee:
@@ -59,6 +64,7 @@ class Referee:
         self._client = client
         self._keypair = keypair
         self._bench = bench
+        self._servers = AnswerServers(bench.servers, client, keypair)
         self._stop = stop
         self._done: set[int] = set()
         self._paused_until: dict[int | bytes, float] = {}
@@ -114,7 +120,7 @@ class Referee:
         if job.state is not JobState.REVEALED or self._has_signed(tally):
             return
         self._base_model(job)
-        read_everything(self._client, number, job)
+        read_everything(self._client, self._servers, number, job)
         self._submit(number, Disputes.certify.Call(work=number))
 
     def _judge(self, number: int, dispute: Dispute) -> None:
@@ -130,7 +136,8 @@ class Referee:
         job: Job = self._client.read("Compute", "jobs", number)
         patience = self._client.read("Disputes", "patience_blocks")
         folder = self._bench.work / f"step-{number}"
-        shop = Workshop(self._client, self._base_model(job), folder, self._check_stop)
+        base_model = self._base_model(job)
+        shop = Workshop(self._client, self._servers, base_model, folder, self._check_stop)
         is_late = self._client.height() >= dispute.since + patience
         result = judge_step(shop, number, job, opened, is_late=is_late)
         if result is not None:

@@ -156,13 +156,14 @@ def weigh_answers(
 
 def _texts(receipt: InferenceReceipt, answer: DisclosedAnswer | None) -> tuple[str, str] | None:
     """Prompt and output as the receipt commits to them, or None for what may not be looked at."""
+    if not receipt.disclosed or not receipt.output_tokens:
+        return None
     if answer is None:
         message = f"The server has lost the answer to its request {receipt.request}."
         raise AnswersIncomplete(message, remedy="Restore the server's journal.")
-    if answer.prompt is None or not answer.output:
-        return None
-    hashes = (hash_text(answer.prompt.encode()), hash_text(answer.output.encode()))
+    prompt, output = answer.prompt or "", answer.output or ""
+    hashes = (hash_text(prompt.encode()), hash_text(output.encode()))
     if hashes != (receipt.prompt_hash, receipt.output_hash):
         message = f"The answer to request {receipt.request} is not the one its receipt signs."
         raise AnswersIncomplete(message, remedy="Do not pay by this server's answers.")
-    return answer.prompt, answer.output
+    return (prompt, output) if output else None

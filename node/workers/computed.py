@@ -14,6 +14,8 @@ from pathlib import Path
 
 import structlog
 
+from ml.attribution.inputs import encode_influence_inputs
+from ml.attribution.settlement import RESULT_DIRECTORY
 from ml.training.inputs import encode_inputs
 from ml.training.run_files import (
     ABORT_FILE,
@@ -23,13 +25,14 @@ from ml.training.run_files import (
     RunFiles,
 )
 from node.workers.disputes import answer_disputes
+from node.workers.influence import influence_of, task_of
 from node.workers.model_folders import upload_folder
 from node.workers.orders import order_of
 from node.workers.progress import Progress, Stage
-from node.workers.runs import run_training
+from node.workers.runs import run_attribution, run_training
 from node.workers.states import upload_states
 from node.workers.workplace import Workplace
-from runtime.wire.records import Job, TrainingOutcome
+from runtime.wire.records import Job, JobKind, TrainingOutcome
 
 LOOK_INTERVAL_S = 5.0
 """How often the chain is looked at while a run goes on."""
@@ -43,24 +46,33 @@ def compute(place: Workplace, number: int, job: Job, stage: Stage) -> TrainingOu
     noted = place.records.computed(number)
     if noted is not None:
         return noted
-    order, rows = order_of(place.client, number, job)
     folder = place.job_directory(number)
-    base_model = place.base_model(order.base_model)
-    steps = order.parameters.steps
+    base_model = place.base_model(job.order.base_model)
+    steps = job.order.leaf_count
     place.show(Progress(stage, job=number, total=steps))
-    _log.info(stage, job=number, rows=len(rows), steps=steps)
+    _log.info(stage, job=number, leaves=steps)
     watch = _watcher(place, number, stage, steps, folder)
-    outcome = run_training(folder, encode_inputs(order, rows), base_model, watch)
+    if job.order.kind is JobKind.ATTRIBUTE:
+        found = influence_of(
+            place.client, place.servers, number, task_of(place.client, number, job)
+        )
+        inputs = encode_influence_inputs(found.inputs)
+        outcome = run_attribution(folder, inputs, base_model, watch)
+    else:
+        inputs = encode_inputs(*order_of(place.client, number, job))
+        outcome = run_training(folder, inputs, base_model, watch)
     place.records.note_computed(number, outcome)
     _log.info("computed", job=number, transcript_root=outcome.transcript_root.hex())
     return outcome
 
 
-def upload(place: Workplace, number: int, outcome: TrainingOutcome) -> None:
-    """Store all that the outcome names, as often as one likes."""
+def upload(place: Workplace, number: int) -> None:
+    """Store all that the outcome of a computed job names, as often as one likes."""
     folder = place.job_directory(number)
-    if any(outcome.adapter):
+    if (folder / ADAPTER_DIRECTORY).exists():
         upload_folder(place.client, folder / ADAPTER_DIRECTORY)
+    for path in sorted((folder / RESULT_DIRECTORY).glob("*")):
+        place.client.put_content(path.read_bytes())
     place.client.put_content((folder / TRANSCRIPT_FILE).read_bytes())
     upload_states(place.client, RunFiles(folder))
 
@@ -90,6 +102,6 @@ def _last_metrics(path: Path) -> tuple[int, float | None]:
         with path.open("rb") as file:
             file.seek(max(0, file.seek(0, 2) - 2 * LINE_BYTES_MAX))
             line = json.loads(file.read().splitlines()[-1])
-            return int(line["step"]), float(line["loss"])
+            return int(line["step"]), line["loss"]
     except (OSError, ValueError, IndexError):
         return 0, None

@@ -11,8 +11,12 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
+
 import ml
 import runtime
+from ml.attribution.inputs import InfluenceInputs, decode_influence_inputs
+from ml.attribution.settlement import attribute, judged_leaf, preview, states_at
 from ml.errors import MachineLearningError
 from ml.training.bundle import INPUTS_FILE, OUTCOME_FILE
 from ml.training.inputs import decode_inputs
@@ -22,7 +26,17 @@ from ml.training.run_files import RunFiles
 from ml.training.steps import next_leaf
 from ml.training.train import train
 from node.confinement import confine
-from node.workers.runs import BEFORE_FILE, ERROR_FILE, REFUSED, RESULT_FILE, STATE_FILE, STEP_FILE
+from node.workers.runs import (
+    BEFORE_FILE,
+    ERROR_FILE,
+    OTHER_FILE,
+    OTHER_STATE_FILE,
+    PREVIEW_FILE,
+    REFUSED,
+    RESULT_FILE,
+    STATE_FILE,
+    STEP_FILE,
+)
 from runtime.codec import codec_of
 from runtime.hashing import ZERO_HASH
 from runtime.wire.records import TrainingOutcome
@@ -85,7 +99,52 @@ def replay(folder: Path, base_model: Path) -> None:
     (folder / STATE_FILE).write_bytes(state)
 
 
-TASKS = {"train": run_job, "judge": judge, "replay": replay}
+def attribute_epoch(folder: Path, base_model: Path) -> None:
+    """Replay a training, divide the pool, and write the outcome."""
+    outcome = attribute(_influence_inputs(folder), base_model, folder)
+    (folder / OUTCOME_FILE).write_bytes(codec_of(TrainingOutcome).encode(outcome))
+
+
+def preview_answers(folder: Path, base_model: Path) -> None:
+    """Write every row's influence on every answer, from what a finished run has kept."""
+    np.save(folder / PREVIEW_FILE, preview(_influence_inputs(folder), base_model, folder))
+
+
+def open_states(folder: Path, base_model: Path) -> None:
+    """Write the states of the leaves that are named."""
+    position, other = json.loads((folder / STEP_FILE).read_text(encoding="ascii"))
+    states = states_at(_influence_inputs(folder), base_model, (position, other))
+    (folder / STATE_FILE).write_bytes(states[position])
+    if other is not None:
+        (folder / OTHER_STATE_FILE).write_bytes(states[other])
+
+
+def judge_influence(folder: Path, base_model: Path) -> None:
+    """Compute a leaf of an attribute job from the opened ones, and write its 32 bytes."""
+    position = int((folder / STEP_FILE).read_text(encoding="ascii"))
+    names = ((BEFORE_FILE, STATE_FILE), (OTHER_FILE, OTHER_STATE_FILE))
+    opened = [
+        ((folder / leaf).read_bytes(), (folder / state).read_bytes())
+        for leaf, state in names
+        if (folder / leaf).exists()
+    ]
+    leaf = judged_leaf(_influence_inputs(folder), base_model, position, opened)
+    (folder / RESULT_FILE).write_bytes(ZERO_HASH if leaf is None else leaf_result(leaf))
+
+
+def _influence_inputs(folder: Path) -> InfluenceInputs:
+    return decode_influence_inputs((folder / INPUTS_FILE).read_bytes())
+
+
+TASKS = {
+    "train": run_job,
+    "judge": judge,
+    "replay": replay,
+    "attribute": attribute_epoch,
+    "preview": preview_answers,
+    "states": open_states,
+    "judge-influence": judge_influence,
+}
 
 
 if __name__ == "__main__":

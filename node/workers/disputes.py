@@ -17,13 +17,15 @@ import structlog
 from ml.training.run_files import TRANSCRIPT_FILE
 from node.errors import CallFailed
 from node.workers.errors import JobRefused
-from node.workers.runs import run_replay
+from node.workers.runs import run_replay, run_states
 from node.workers.states import upload_state
 from node.workers.workplace import Workplace
 from pallets.disputes.pallet import Disputes
 from pallets.disputes.types import Dispute, Turn
 from runtime.calls import RuntimeCall
+from runtime.wire.attribution import other_leaf_of
 from runtime.wire.blobs import decode_blob
+from runtime.wire.records import Job, JobKind, Model
 from runtime.wire.transcripts import first_difference, open_step, split
 
 DISPUTES_MAX = 10_000
@@ -71,15 +73,26 @@ def advance_dispute(place: Workplace, number: int, dispute: Dispute) -> None:
 
 
 def _open(place: Workplace, number: int, dispute: Dispute, leaves: Sequence[bytes]) -> None:
-    index, state = dispute.subtree.index, None
-    if index:
-        base_model = place.base_model(place.read_job(number).order.base_model)
-        folder = place.job_directory(number)
-        state = upload_state(
-            place.client, run_replay(folder, base_model, index - 1, place.check_stop)
-        )
-    opening = open_step(leaves, index, state)
+    index, state, other = dispute.subtree.index, None, None
+    job = place.read_job(number)
+    base_model, folder = place.base_model(job.order.base_model), place.job_directory(number)
+    if index and job.order.kind is JobKind.ATTRIBUTE:
+        beside = _other_leaf(place, job, index)
+        states = run_states(folder, base_model, index - 1, beside, place.check_stop)
+        state = upload_state(place.client, states[0])
+        if beside is not None and states[1] is not None:
+            other = (beside, upload_state(place.client, states[1]))
+    elif index:
+        found = run_replay(folder, base_model, index - 1, place.check_stop)
+        state = upload_state(place.client, found)
+    opening = open_step(leaves, index, state, other)
     _submit(place, number, Disputes.open_step.Call(work=number, opening=opening))
+
+
+def _other_leaf(place: Workplace, job: Job, index: int) -> int | None:
+    """The leaf beside the one before whose state has to be opened, too."""
+    model: Model = place.client.read("Models", "models", job.order.subject)
+    return other_leaf_of(place.read_job(model.job).order, job.order, index)
 
 
 def _wrong_place(dispute: Dispute, leaves: Sequence[bytes]) -> int:

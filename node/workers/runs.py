@@ -15,8 +15,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from ml.training.bundle import INPUTS_FILE, OUTCOME_FILE
 from node.workers.errors import JobRefused, RunFailed
@@ -25,6 +29,9 @@ from runtime.wire.records import TrainingOutcome
 
 BEFORE_FILE = "before"
 STATE_FILE = "state"
+OTHER_FILE = "other"
+OTHER_STATE_FILE = "other-state"
+PREVIEW_FILE = "preview.npy"
 STEP_FILE = "step"
 RESULT_FILE = "result"
 ERROR_FILE = "error.json"
@@ -76,6 +83,66 @@ def run_replay(folder: Path, base_model: Path, step: int, watch: Callable[[], No
     (folder / STEP_FILE).write_text(str(step), encoding="ascii")
     _run("replay", folder, base_model, watch)
     return (folder / STATE_FILE).read_bytes()
+
+
+def run_attribution(
+    folder: Path, inputs: bytes, base_model: Path, watch: Callable[[], None]
+) -> TrainingOutcome:
+    """Divide a pool in `folder`; as `run_training` otherwise."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / INPUTS_FILE).write_bytes(inputs)
+    _run("attribute", folder, base_model, watch)
+    return codec_of(TrainingOutcome).decode((folder / OUTCOME_FILE).read_bytes())
+
+
+def run_preview(
+    folder: Path, base_model: Path, watch: Callable[[], None]
+) -> npt.NDArray[np.float64]:
+    """The influence of every row on every answer, [rows, answers], of the run in `folder`."""
+    _run("preview", folder, base_model, watch)
+    found: npt.NDArray[np.float64] = np.load(folder / PREVIEW_FILE, allow_pickle=False)
+    return found
+
+
+def run_states(
+    folder: Path, base_model: Path, position: int, other: int | None, watch: Callable[[], None]
+) -> tuple[bytes, bytes | None]:
+    """The states of leaf `position` and of another one, of the attribute job in `folder`."""
+    (folder / STEP_FILE).write_text(json.dumps([position, other]), encoding="ascii")
+    _run("states", folder, base_model, watch)
+    beside = None if other is None else (folder / OTHER_STATE_FILE).read_bytes()
+    return (folder / STATE_FILE).read_bytes(), beside
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedLeaf:
+    """A leaf that a judge is shown, and the state that it commits to."""
+
+    leaf: bytes
+    state: bytes
+
+
+def run_influence_step(
+    folder: Path,
+    inputs: bytes,
+    base_model: Path,
+    position: int,
+    opened: Sequence[OpenedLeaf],
+    watch: Callable[[], None],
+) -> bytes:
+    """The 32 bytes of a leaf of an attribute job, from the opened leaves: the one before first.
+
+    Zeros where no leaf may follow.  `folder` is empty; the errors are those of `run_training`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / INPUTS_FILE).write_bytes(inputs)
+    (folder / STEP_FILE).write_text(str(position), encoding="ascii")
+    names = ((BEFORE_FILE, STATE_FILE), (OTHER_FILE, OTHER_STATE_FILE))
+    for (leaf_name, state_name), each in zip(names, opened, strict=False):
+        (folder / leaf_name).write_bytes(each.leaf)
+        (folder / state_name).write_bytes(each.state)
+    _run("judge-influence", folder, base_model, watch)
+    return (folder / RESULT_FILE).read_bytes()
 
 
 def _run(task: str, folder: Path, base_model: Path, watch: Callable[[], None]) -> None:

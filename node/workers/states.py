@@ -6,7 +6,6 @@ Whoever fetches a state checks it against the leaf of its step, to which the job
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from node.client import NodeClient
@@ -15,12 +14,12 @@ from runtime.codec import codec_of
 from runtime.errors import DecodeError
 from runtime.merkle import list_root
 from runtime.wire.blobs import decode_blob, encode_blob
-from runtime.wire.records import TrainingOutcome
+from runtime.wire.influence_transcripts import decode_influence_leaf
+from runtime.wire.records import JobKind, TrainingOutcome
 from runtime.wire.training_parameters import KEPT_STEPS_MAX
 from runtime.wire.transcripts import (
     STATE_PARTS_MAX,
     StateRecord,
-    TranscriptLeaf,
     decode_leaf,
     state_parts,
     state_root,
@@ -47,18 +46,27 @@ def upload_states(client: NodeClient, files: RunFiles) -> bytes:
     return client.put_content(encode_blob(records))
 
 
-def fetch_leaves(client: NodeClient, outcome: TrainingOutcome) -> tuple[TranscriptLeaf, ...]:
-    """The leaves of a job's transcript; raises `JobRefused` unless they lead to its root."""
+def state_root_of(kind: JobKind, leaf: bytes) -> bytes:
+    """The root of the state that an encoded leaf commits to; raises `DecodeError`."""
+    if kind is JobKind.ATTRIBUTE:
+        return decode_influence_leaf(leaf).state_root
+    return decode_leaf(leaf).state_root
+
+
+def fetch_state_roots(
+    client: NodeClient, kind: JobKind, outcome: TrainingOutcome
+) -> tuple[bytes, ...]:
+    """The state roots of a job's leaves; raises `JobRefused` unless they lead to its root."""
     try:
         encoded = decode_blob(client.get_content(outcome.transcript), outcome.leaf_count)
-        leaves = tuple(decode_leaf(leaf) for leaf in encoded)
+        roots = tuple(state_root_of(kind, leaf) for leaf in encoded)
     except DecodeError as error:
         message = f"The transcript cannot be read: {error.message}"
         raise JobRefused(message, remedy=_REMEDY) from error
     if list_root(encoded) != outcome.transcript_root:
         message = "The transcript does not lead to the root that its job is committed to."
         raise JobRefused(message, remedy=_REMEDY)
-    return leaves
+    return roots
 
 
 def fetch_state(client: NodeClient, state: bytes, root: bytes) -> bytes:
@@ -75,22 +83,18 @@ def fetch_state(client: NodeClient, state: bytes, root: bytes) -> bytes:
     return data
 
 
-def fetch_states(
-    client: NodeClient, outcome: TrainingOutcome, steps: Collection[int]
-) -> dict[int, bytes]:
-    """Those of the kept states after `steps` that the outcome lists, checked against its leaves.
+def read_states(client: NodeClient, kind: JobKind, outcome: TrainingOutcome) -> None:
+    """Read every kept state that the outcome lists, each checked against its leaf.
 
     Raises `JobRefused`, and `ContentMissing` for what nobody has.
     """
-    leaves = fetch_leaves(client, outcome)
+    roots = fetch_state_roots(client, kind, outcome)
     try:
         items = decode_blob(client.get_content(outcome.states), KEPT_STEPS_MAX)
         records = [codec_of(StateRecord).decode(item) for item in items]
     except DecodeError as error:
         message = f"The list of kept states cannot be read: {error.message}"
         raise JobRefused(message, remedy=_REMEDY) from error
-    return {
-        record.step: fetch_state(client, record.state, leaves[record.step].state_root)
-        for record in records
-        if record.step in steps and record.step < len(leaves)
-    }
+    for record in records:
+        if record.step < len(roots):
+            fetch_state(client, record.state, roots[record.step])

@@ -1,4 +1,4 @@
-"""One training job from the claim to the settlement.
+"""One job from the claim to the settlement.
 
     check everything -> claim -> compute -> upload -> commit -> reveal -> wait -> settle
 
@@ -9,6 +9,8 @@ goes on anywhere without claiming or committing twice.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import structlog
 
 from ml.errors import MachineLearningError
@@ -17,15 +19,21 @@ from ml.training.run_files import TRANSCRIPT_FILE, RunFiles
 from node.errors import CallFailed
 from node.workers.computed import compute, upload
 from node.workers.errors import JobRefused
+from node.workers.influence import explain, influence_of, task_of
 from node.workers.orders import parameters_of
+from node.workers.progress import Stage
 from node.workers.rows import fetch_rows, fetch_version
 from node.workers.workplace import Workplace
 from pallets.audits.types import AuditPlan
 from pallets.compute.pallet import Compute
 from runtime.wire.blobs import decode_blob
-from runtime.wire.records import UNFINISHED, Job, JobState
+from runtime.wire.records import UNFINISHED, Job, JobKind, JobState
 from runtime.wire.transcripts import blinded_root, open_leaf
 
+STAGES: Mapping[JobKind, Stage] = {
+    JobKind.TRAIN: "training",
+    JobKind.ATTRIBUTE: "attributing",
+}
 _log = structlog.get_logger("worker")
 
 
@@ -58,6 +66,8 @@ def _advance_own(place: Workplace, number: int, job: Job) -> None:
     elif _may_be_settled(place, job):
         place.client.submit(Compute.settle.Call(job=number), place.keypair)
         _log.info("job settled", job=number)
+    elif job.order.kind is JobKind.ATTRIBUTE:
+        explain(place, number, job)
 
 
 def _may_be_settled(place: Workplace, job: Job) -> bool:
@@ -68,13 +78,10 @@ def _may_be_settled(place: Workplace, job: Job) -> bool:
 def _claim(place: Workplace, number: int, job: Job) -> bool:
     """Check all that can be checked beforehand, then claim; False if another worker was faster."""
     place.base_model(job.order.base_model)
-    try:
-        check_parameters(parameters_of(number, job))
-    except MachineLearningError as error:
-        raise JobRefused(error.message, remedy=error.remedy) from error
-    for source in job.order.sources:
-        version = fetch_version(place.client, source.datanet, source.version)
-        fetch_rows(place.client, source.datanet, version)
+    if job.order.kind is JobKind.ATTRIBUTE:
+        influence_of(place.client, place.servers, number, task_of(place.client, number, job))
+    else:
+        _check_training(place, number, job)
     try:
         inclusion = place.client.submit(Compute.claim.Call(job=number), place.keypair)
     except CallFailed as error:
@@ -84,12 +91,22 @@ def _claim(place: Workplace, number: int, job: Job) -> bool:
     return True
 
 
+def _check_training(place: Workplace, number: int, job: Job) -> None:
+    try:
+        check_parameters(parameters_of(number, job))
+    except MachineLearningError as error:
+        raise JobRefused(error.message, remedy=error.remedy) from error
+    for source in job.order.sources:
+        version = fetch_version(place.client, source.datanet, source.version)
+        fetch_rows(place.client, source.datanet, version)
+
+
 def _compute_and_commit(place: Workplace, number: int, job: Job) -> None:
     if place.client.height() >= job.deadline:
         message = f"The deadline of job {number} has passed."
         raise JobRefused(message, remedy="Its owner can have it refunded.")
-    outcome = compute(place, number, job, "training")
-    upload(place, number, outcome)
+    outcome = compute(place, number, job, STAGES[job.order.kind])
+    upload(place, number)
     blinded = blinded_root(outcome.transcript_root, place.keypair.account, place.salt(number))
     try:
         place.client.submit(Compute.commit.Call(job=number, blinded=blinded), place.keypair)

@@ -21,13 +21,13 @@ import structlog
 from node.client import NodeClient
 from node.errors import CallFailed, ClientError, NodeUnreachable
 from node.workers.answers import AnswerServers
-from node.workers.attribution import Epoch, advance_epoch
 from node.workers.audits import advance_audit, own_audits
 from node.workers.computed import compute
 from node.workers.disputes import advance_dispute, open_disputes
 from node.workers.errors import JobRefused, StopRequested
 from node.workers.progress import Progress, ProgressFile
 from node.workers.records import WorkRecords
+from node.workers.settlements import Epoch, advance_epoch
 from node.workers.training import advance_job
 from node.workers.workplace import Workplace, base_models_of
 from pallets.disputes.types import Dispute

@@ -3,14 +3,14 @@
 date     2026-11-21
 cpu      AMD EPYC
 python   3.11.7
-samples  20 at each of up to 5 sizes, each the fastest of 3 runs
+samples  6 at each of up to 5 sizes, each the fastest of 3 runs
 
-call    per                 reads  writes  hashes  bytes   time      +-
-commit  call                    9       2       0      0  40900     457
-settle  call                    1       1       0      0  15200     198
-claim   call                    8       6       2    128  47900     241
-        len(path.siblings)      0       0       1     96   1280  36.200
-sweep   call                    6       4       0      0  26800     238
+call    per                 reads  writes  hashes  bytes    time     +-
+order   call                   28      10       2    172  291000  13700
+settle  call                    3       1       1    192   45100   2260
+claim   call                    8       6       2    144   81200   7070
+        len(path.siblings)      0       0       1     96     102    947
+sweep   call                   11       7       0      0  131000   6000
 
 Times are in nanoseconds, +- is their standard error.
 """
@@ -21,27 +21,26 @@ from typing import Any
 
 from runtime import Weight
 
-commit = Weight(
-    reads=9,
-    writes=2,
-    hashes=0,
-    bytes=0,
-    time_ns=40_900,
+order = Weight(
+    reads=28,
+    writes=10,
+    hashes=2,
+    bytes=172,
+    time_ns=291_000,
 )
 settle = Weight(
-    reads=1,
+    reads=3,
     writes=1,
-    hashes=0,
-    bytes=0,
-    time_ns=15_200,
+    hashes=1,
+    bytes=192,
+    time_ns=45_100,
 )
 
 
 def claim(
     _model: object,
     _epoch: object,
-    _owner: object,
-    _amount: object,
+    _payout: object,
     path: Any,
 ) -> Weight:
     """The weight of `claim` by its arguments."""
@@ -49,15 +48,15 @@ def claim(
         reads=8,
         writes=6,
         hashes=2 + len(path.siblings),
-        bytes=128 + 96 * len(path.siblings),
-        time_ns=47_900 + 1_280 * len(path.siblings),
+        bytes=144 + 96 * len(path.siblings),
+        time_ns=81_200 + 102 * len(path.siblings),
     )
 
 
 sweep = Weight(
-    reads=6,
-    writes=4,
+    reads=11,
+    writes=7,
     hashes=0,
     bytes=0,
-    time_ns=26_800,
+    time_ns=131_000,
 )

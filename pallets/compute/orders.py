@@ -26,6 +26,13 @@ def order_fault(models: ModelRegistry, order: JobOrder) -> ParameterFault | None
         return ParameterFault("sources", problem, "Name a Datanet version.")
     if order.kind is JobKind.TRAIN:
         return _training_order_fault(order, shape)
+    return _other_order_fault(order)
+
+
+def _other_order_fault(order: JobOrder) -> ParameterFault | None:
+    if order.kind is JobKind.ATTRIBUTE:
+        problem = "The chain itself orders the division of an epoch's pool."
+        return ParameterFault("kind", problem, "Have it done with Attribution.order.")
     if order.parameters is not None or None in (order.subject, order.details):
         problem = f"A job of the kind {order.kind.name} has a subject and details alone."
         return ParameterFault("details", problem, "Name both, and no training parameters.")

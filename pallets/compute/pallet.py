@@ -35,7 +35,7 @@ from pallets.compute.orders import (
     unusable_source,
     work_of,
 )
-from pallets.compute.results import conclusion_fault
+from pallets.compute.results import conclusion_fault, weight_of_reveal
 from runtime import (
     OPEN,
     PPB,
@@ -60,6 +60,7 @@ from runtime import (
 )
 from runtime.hashing import ZERO_HASH
 from runtime.traits import Auditing, Currency, DatanetSource, ModelRegistry, WorkerRegistry
+from runtime.wire.attribution import other_leaf_of
 from runtime.wire.records import (
     PANEL_MAX,
     UNFINISHED,
@@ -312,26 +313,10 @@ class Compute(Pallet, index=22):
         """
         self._check_order(owner, order)
         self._check_panel(order, panel)
-        work = work_of(self.models, self.datanets, order)
-        least = least_fee(work, self.fee_min.get(), self.work_price.get())
+        least, _ = self.price_of(order, panel)
         if fee < least:
             raise self.FeeTooLow(fee=fee, least=least)
-        panel_pay = self.audits.panel_pay(fee, len(panel))
-        self.currency.hold(owner, fee + panel_pay, FEE)
-        job = self.next_job.get()
-        self.next_job.put(job + 1)
-        self.jobs[job] = Job(
-            owner=owner,
-            order=order,
-            fee=fee,
-            bond=max(value_at_risk, self.bond_factor.get() * fee),
-            panel=panel,
-            panel_pay=panel_pay,
-            deadline=self.block.height + self.claim_blocks.get(),
-        )
-        for source in order.sources:
-            self.datanets.begin_use(source.datanet, source.version, name_of_use(job))
-        self.emit(self.Submitted(job=job, kind=order.kind, owner=owner, fee=fee))
+        self.post(owner, order, fee, value_at_risk, panel)
 
     @call(1, weight=weights.claim + _SOURCES)
     def claim(self, worker: Signed, job: U32) -> None:
@@ -381,7 +366,7 @@ class Compute(Pallet, index=22):
         self.jobs[job] = replace(record, state=JobState.COMMITTED)
         self.emit(self.Committed(job=job, worker=worker, blinded=blinded))
 
-    @call(4, weight=weights.reveal)
+    @call(4, weight=weight_of_reveal)
     def reveal(
         self,
         worker: Signed,
@@ -456,6 +441,14 @@ class Compute(Pallet, index=22):
         self._end(work, record, convicted(record, Finding.WRONG), receiver)
         return record.bond
 
+    def other_leaf(self, work: int, index: int) -> int | None:
+        """The leaf beside the one before `index` on whose state that leaf depends, if any."""
+        order = self.jobs[work].order
+        if order.kind is not JobKind.ATTRIBUTE or order.subject is None:
+            return None
+        training = self.jobs[self.models.model(order.subject).job].order
+        return other_leaf_of(training, order, index)
+
     def uncertified_root(self, work: int) -> bytes:
         """The root of a revealed result that is not certified yet; raises `WrongState`."""
         record = self._job(work, JobState.REVEALED)
@@ -467,6 +460,40 @@ class Compute(Pallet, index=22):
         """The validators hold what it takes to check the result: its window begins."""
         deadline = self._begin_window(work, replace(self.jobs[work], certified=True))
         self.emit(self.Certified(job=work, deadline=deadline))
+
+    # Helpers: `JobBoard` for other pallets
+
+    def job(self, number: int) -> Job:
+        """A job as it is; raises `UnknownJob`."""
+        return self._job(number, *JobState)
+
+    def price_of(self, order: JobOrder, panel: Panel) -> tuple[int, int]:
+        """The least fee of an order, and that with what its panel is paid."""
+        work = work_of(self.models, self.datanets, order)
+        fee = least_fee(work, self.fee_min.get(), self.work_price.get())
+        return fee, fee + self.audits.panel_pay(fee, len(panel))
+
+    def post(
+        self, owner: bytes, order: JobOrder, fee: int, value_at_risk: int, panel: Panel
+    ) -> int:
+        """Hold what a job costs, and let workers claim it; returns its number."""
+        panel_pay = self.audits.panel_pay(fee, len(panel))
+        self.currency.hold(owner, fee + panel_pay, FEE)
+        job = self.next_job.get()
+        self.next_job.put(job + 1)
+        self.jobs[job] = Job(
+            owner=owner,
+            order=order,
+            fee=fee,
+            bond=max(value_at_risk, self.bond_factor.get() * fee),
+            panel=panel,
+            panel_pay=panel_pay,
+            deadline=self.block.height + self.claim_blocks.get(),
+        )
+        for source in order.sources:
+            self.datanets.begin_use(source.datanet, source.version, name_of_use(job))
+        self.emit(self.Submitted(job=job, kind=order.kind, owner=owner, fee=fee))
+        return job
 
     def _begin_window(self, job: int, record: Job) -> int:
         """Let a result be challenged, if it is certified or needs no certificate; until when."""

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from pallets.compute import weights
+from runtime import Weight
 from runtime.errors import DecodeError, InvalidProof
 from runtime.hashing import ZERO_HASH
 from runtime.types import PPB
+from runtime.wire.influence_transcripts import decode_influence_leaf
 from runtime.wire.records import Job, JobKind, TrainingOutcome
 from runtime.wire.transcripts import LeafOpening, decode_leaf, verify_leaf
 
 LOSS_GRID = 2**30
 """A leaf has losses in this part of a nat."""
+
+
+def weight_of_reveal(
+    job: int, outcome: TrainingOutcome, salt: bytes, first: LeafOpening, last: LeafOpening
+) -> Weight:
+    """Return the weight of revealing a result; leaves of some kinds are longer than training's."""
+    more = len(first.leaf) + len(last.leaf)
+    return weights.reveal(job, outcome, salt, first, last) + Weight(0, 0, bytes=more)
 
 
 def is_whole(job: Job, outcome: TrainingOutcome) -> bool:
@@ -24,20 +35,36 @@ def conclusion_fault(
     try:
         verify_leaf(outcome.transcript_root, outcome.leaf_count, 0, first)
         verify_leaf(outcome.transcript_root, outcome.leaf_count, outcome.leaf_count - 1, last)
-        if outcome.leaf_count > job.order.leaf_count:
-            return (
-                f"The transcript has more than the {job.order.leaf_count} leaves that were ordered."
-            )
-        if not (is_whole(job, outcome) or outcome.fault or job.aborted):
-            return (
-                f"The transcript has less than the {job.order.leaf_count} leaves that were ordered."
-            )
+        if problem := _length_fault(job, outcome):
+            return problem
         if job.order.kind is JobKind.TRAIN:
             return _training_fault(job, outcome, first.leaf, last.leaf)
+        if job.order.kind is JobKind.ATTRIBUTE:
+            return _attribution_fault(job, outcome, last.leaf)
     except (DecodeError, InvalidProof) as error:
         return error.message
     if is_whole(job, outcome) and last.leaf != outcome.adapter:
         return "The last leaf is not the hash of the result."
+    return None
+
+
+def _length_fault(job: Job, outcome: TrainingOutcome) -> str | None:
+    """What is wrong with the number of leaves."""
+    ordered = job.order.leaf_count
+    if outcome.leaf_count > ordered:
+        return f"The transcript has more than the {ordered} leaves that were ordered."
+    if not (is_whole(job, outcome) or outcome.fault or job.aborted):
+        return f"The transcript has less than the {ordered} leaves that were ordered."
+    return None
+
+
+def _attribution_fault(job: Job, outcome: TrainingOutcome, last: bytes) -> str | None:
+    """What contradicts the last leaf of an attribute job."""
+    end = decode_influence_leaf(last)
+    if end.fault != outcome.fault:
+        return f"The last leaf has the fault {end.fault}."
+    if outcome.adapter != (end.record_root if is_whole(job, outcome) else ZERO_HASH):
+        return "The last leaf concludes with another result."
     return None
 
 

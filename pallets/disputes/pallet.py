@@ -38,6 +38,7 @@ from dataclasses import replace
 from typing import Annotated, ClassVar
 
 from pallets.disputes import weights
+from pallets.disputes.openings import SEARCH, opened_step, openings_of, weight_of_opening
 from pallets.disputes.types import Attestation, Dispute, OpenedStep, Tally, Turn
 from pallets.pots import TREASURY
 from runtime import (
@@ -75,7 +76,7 @@ from runtime.wire.transcripts import (
     verify_step,
     whole_tree,
 )
-from runtime.wire.validators import SETS_MAX, VALIDATORS_MAX, WEIGHT_UNIT, ValidatorSet
+from runtime.wire.validators import VALIDATORS_MAX, WEIGHT_UNIT, ValidatorSet
 
 BOND = "Disputes.bond"
 """Why a challenger's balance is held."""
@@ -85,8 +86,6 @@ _WHOLE_SET = Weight(
     reads=12 * VALIDATORS_MAX, writes=12 * VALIDATORS_MAX, time_ns=60_000 * VALIDATORS_MAX
 )
 """Of paying or slashing every validator: account, hold, ledger and candidates of each."""
-_SEARCH = Weight(reads=SETS_MAX.bit_length(), writes=0)
-"""Of finding the set that decides a height among all that are remembered."""
 _COUNTING = Weight(reads=2, writes=2, time_ns=2_000 * VALIDATORS_MAX)
 """Of a tally that a whole set has signed."""
 _ENDING = Weight(
@@ -95,14 +94,6 @@ _ENDING = Weight(
 """Of the end of a job with the most auditors and sources."""
 Clock = Annotated[int, Between(1, CLOCK_BLOCKS_MOST)]
 Share = Annotated[int, Between(0, PPB)]
-
-
-def weight_of_opening(work: int, opening: StepOpening) -> Weight:
-    """Return the weight of checking an opening; the leaf before may have the longer path."""
-    before = () if opening.before is None else opening.before.path.siblings
-    more = max(0, len(before) - len(opening.after.path.siblings))
-    longer = Weight(0, 0, hashes=more, bytes=more * _NODE_BYTES)
-    return weights.open_step(work, opening) + longer + _SEARCH
 
 
 class Disputes(Pallet, index=31):
@@ -310,7 +301,7 @@ class Disputes(Pallet, index=31):
         self.referees[referee] = validator
         self.emit(self.RefereeNamed(validator=validator, referee=referee))
 
-    @call(1, weight=weights.certify + _COUNTING + _SEARCH, operational=True)
+    @call(1, weight=weights.certify + _COUNTING + SEARCH, operational=True)
     def certify(self, referee: Signed, work: U32) -> None:
         """State that the signer's validator holds all that it takes to check a result."""
         root = self.work.uncertified_root(work)
@@ -366,9 +357,8 @@ class Disputes(Pallet, index=31):
         """Open the disputed leaf with the one before, and name the state between them."""
         dispute = self._move(work, Turn.OPEN, worker)
         index = dispute.subtree.index
-        self._check_opening(dispute, index, opening)
-        before = None if opening.before is None else opening.before.leaf
-        self.opened[work] = OpenedStep(index, before, opening.after.leaf, opening.state)
+        self._check_opening(work, dispute, opening)
+        self.opened[work] = opened_step(index, opening)
         self.tallies[work] = self._new_tally()
         self.disputes[work] = replace(dispute, turn=Turn.JUDGE)
         deadline = self.block.height + self.judge_blocks.get()
@@ -471,14 +461,15 @@ class Disputes(Pallet, index=31):
         if self.block.height >= deadline:
             raise self.ClockRunOut(deadline=deadline)
 
-    def _check_opening(self, dispute: Dispute, index: int, opening: StepOpening) -> None:
-        openings = [opening.after] if opening.before is None else [opening.before, opening.after]
+    def _check_opening(self, work: int, dispute: Dispute, opening: StepOpening) -> None:
+        index, openings = dispute.subtree.index, openings_of(opening)
         siblings = sum(len(each.path.siblings) for each in openings)
         leaves_bytes = sum(len(each.leaf) for each in openings)
         hashes = siblings + 2 * len(openings)
         self.note_hashes(hashes, hashes * _NODE_BYTES + leaves_bytes)
         try:
-            verify_step(dispute.root, dispute.leaf_count, index, opening)
+            other = self.work.other_leaf(work, index)
+            verify_step(dispute.root, dispute.leaf_count, index, opening, other)
         except InvalidProof as error:
             raise self.WrongNodes(problem=error.message) from error
 

@@ -59,6 +59,10 @@ class OpenedStep:
     after: EncodedLeaf
     state: Hash | None
     """Content hash of the state that `before` commits to."""
+    other: EncodedLeaf | None
+    """Another leaf on whose state the disputed one depends, if it does."""
+    other_state: Hash | None
+    """Content hash of the state that `other` commits to."""
 
 
 @dataclass(frozen=True, slots=True)

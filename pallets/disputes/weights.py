@@ -12,7 +12,7 @@ challenge       call                                  5       4       0      0  
 challenge_step  call                                  5       4       0      0  125000   8710
 split           call                                  1       1      17   1088   63100   3000
 pick            call                                  1       1       0      0   29100    744
-open_step       call                                  5       3       4    606   40900   2490
+open_step       call                                  6       3       4    606   40900   2490
                 len(opening.after.path.siblings)      0       0       2    128    1240    344
 judge           call                                 22      17       1    175  273000  47500
 time_out        call                                 16      14       0      0  168000  12500
@@ -76,7 +76,7 @@ def open_step(
 ) -> Weight:
     """The weight of `open_step` by its arguments."""
     return Weight(
-        reads=5,
+        reads=6,
         writes=3,
         hashes=4 + 2 * len(opening.after.path.siblings),
         bytes=606 + 128 * len(opening.after.path.siblings),

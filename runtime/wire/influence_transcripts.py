@@ -121,13 +121,13 @@ class InfluenceLeaf:
     adjoint's (`ml.attribution.states`)."""
     record_root: Hash
     """Forward: Merkle list of the hashes of the rows that the step consumed, in their order.
-    Backward: Merkle list of the `RowContribution`s, in the same order.  Conclusion: the scores
-    root.  Else zeros."""
+    Backward: Merkle list of the `RowContribution`s, in the same order.  Conclusion: the hash
+    of the `AttributionResult`.  Else zeros."""
     direction_root: Hash
     """Backward: `transcripts.state_root` of the float32 direction; else zeros."""
     total: I64
     """Forward: the batch's mean loss.  Target: the mean loss of the answers, weighed.  Conclusion:
-    the sum of the positive scores.  All three in 2**-30 nats.  Backward: the sum of the step's
+    the sum of the rows' credits.  All three in 2**-30 nats.  Backward: the sum of the step's
     contributions, in 2**-40 nats.  Else 0."""
     fault: U8
     """0, or the deterministic fault code that ended the job."""

@@ -59,6 +59,8 @@ class InferenceReceipt:
     fee: Amount
     height: BlockNumber
     """The finalised height the server had seen when it answered."""
+    disclosed: bool
+    """Whether workers may read it: who divides the epoch's pool looks at all such answers."""
     signature: Signature
 
     def encode(self) -> bytes:
@@ -132,7 +134,7 @@ class PayoutReceipt:
     batch: U32
     batch_entry: StateEntry
     score: ScoreLeaf
-    score_path: ListPath
+    score_path: SumPath
     payout: PayoutLeaf
     payout_path: SumPath
     settlement_entry: StateEntry

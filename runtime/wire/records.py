@@ -20,7 +20,6 @@ from runtime.types import (
     BlockNumber,
     Hash,
     Max,
-    ShortText,
 )
 from runtime.wire.datanets import Purpose
 from runtime.wire.training_parameters import SOURCES_MAX, TrainingParameters, leaves_of
@@ -37,7 +36,7 @@ class JobKind(IntEnum):
 
 
 class JobState(IntEnum):
-    """The life of a job, and of a settlement of `Attribution`, which begins as `COMMITTED`."""
+    """The life of a job."""
 
     OPEN = 0
     CLAIMED = 1
@@ -227,19 +226,24 @@ class Settlement:
     """`Attribution.settlements[(model, epoch)]`: how an epoch's contributor pool is divided."""
 
     worker: AccountId
+    job: U32
+    """The attribute job that came to this, and could be disputed."""
     pool: Amount
+    """What is divided: the epoch's, less what it paid for the job."""
     payout_root: Hash
     """Merkle-sum tree of the encoded `PayoutLeaf`s, each with its amount; the sum is `pool`."""
     leaf_count: U32
     payouts: Hash
     """Content hash of the blob that lists those leaves."""
     scores_root: Hash
-    """Merkle list of the encoded `ScoreLeaf`s, one a trained row."""
+    """Merkle-sum tree of the encoded `ScoreLeaf`s, one a trained row, each with its credit."""
+    credits: Amount
+    """The sum of that tree: an owner's part of the pool is its part of these credits."""
     scores: Hash
     """Content hash of the blob that lists those leaves."""
-    method: ShortText
-    state: JobState
-    deadline: BlockNumber
+    nodes: U8
+    """At how many weights of the data influence was taken."""
+    settled_at: BlockNumber
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,12 +252,23 @@ class PayoutLeaf:
 
     owner: AccountId
     amount: Amount
+    error: Amount = 0
+    """One standard error of the amount, by those of the rows' scores; 0 where none is known."""
+
+
+Score = Annotated[int, Between(-(2**63), 2**63 - 1)]
+"""An influence on a 2**-30 grid of nats."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreLeaf:
-    """One row's influence on everything the model said in the epoch, on a 2**-30 grid of nats."""
+    """One row's influence on everything the model said in the epoch."""
 
     row_hash: Hash
     owner: AccountId
-    score: Annotated[int, Between(-(2**63), 2**63 - 1)]
+    score: Score
+    """Positive: the row made what was said more likely."""
+    error: Annotated[int, Between(0, 2**63 - 1)] = 0
+    """One standard error of the score, on the same grid; 0 where none is known."""
+    credit: Annotated[int, Between(0, 2**63 - 1)] = 0
+    """What its owner is paid by: the score less its error, 0 for a copy and for what harmed."""

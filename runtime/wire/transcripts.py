@@ -213,6 +213,15 @@ class LeafOpening:
 
 
 @dataclass(frozen=True, slots=True)
+class StateOpening:
+    """An earlier leaf whose state a judge reads, too."""
+
+    opened: LeafOpening
+    state: Hash
+    """Content hash of the blob of parts of its state."""
+
+
+@dataclass(frozen=True, slots=True)
 class StepOpening:
     """All that a judge needs to compute one leaf, beside the job itself."""
 
@@ -222,6 +231,8 @@ class StepOpening:
     """The leaf that the worker committed to."""
     state: Hash | None
     """Content hash of the blob of parts of the state of `before`; none for leaf 0."""
+    other: StateOpening | None = None
+    """Where the leaf depends on the state of another one besides."""
 
 
 def open_leaf(leaves: Sequence[bytes], index: int) -> LeafOpening:
@@ -230,15 +241,36 @@ def open_leaf(leaves: Sequence[bytes], index: int) -> LeafOpening:
     return LeafOpening(leaves[index], path)
 
 
-def open_step(leaves: Sequence[bytes], index: int, state: bytes | None) -> StepOpening:
-    """Open leaf `index` with the one before; `state` is the content hash of its parts' blob."""
+def open_step(
+    leaves: Sequence[bytes],
+    index: int,
+    state: bytes | None,
+    other: tuple[int, bytes] | None = None,
+) -> StepOpening:
+    """Open leaf `index` with the one before; `state` is the content hash of its parts' blob.
+
+    `other` is the place of another leaf on whose state it depends, and the hash of that state.
+    """
     before = open_leaf(leaves, index - 1) if index else None
-    return StepOpening(before, open_leaf(leaves, index), state if index else None)
+    beside = None if other is None else StateOpening(open_leaf(leaves, other[0]), other[1])
+    return StepOpening(before, open_leaf(leaves, index), state if index else None, beside)
 
 
-def verify_step(root: bytes, count: int, index: int, opening: StepOpening) -> None:
-    """Raise `InvalidProof` unless the opening is of leaf `index` of `count` under `root`."""
+def verify_step(
+    root: bytes, count: int, index: int, opening: StepOpening, other: int | None = None
+) -> None:
+    """Raise `InvalidProof` unless the opening is of leaf `index` of `count` under `root`.
+
+    `other` is the place of another leaf that it has to show, if any.
+    """
     verify_leaf(root, count, index, opening.after)
+    if (opening.other is None) != (other is None):
+        message = f"The opening of leaf {index} has the wrong parts beside it."
+        raise InvalidProof(
+            message, remedy="Open every leaf on whose state the disputed one depends."
+        )
+    if opening.other is not None and other is not None:
+        verify_leaf(root, count, other, opening.other.opened)
     if (opening.before is None, opening.state is None) != (index == 0, index == 0):
         message = f"The opening of leaf {index} has the wrong parts before it."
         raise InvalidProof(message, remedy="Open the leaf before and its state; leaf 0 has none.")

@@ -230,12 +230,19 @@ def _verify_score(receipt: PayoutReceipt, state_root: bytes) -> VerifiedStep:
     _require("score", "the score is of another row or owner", of_row)
     with _naming("score"):
         leaf = codec_of(type(score)).encode(score)
-        verify_list(settlement.scores_root, leaf, receipt.score_path)
+        path = receipt.score_path
+        verify_sum(settlement.scores_root, settlement.credits, leaf, score.credit, path)
     return VerifiedStep(
         "score",
         f"The row's influence on everything the model said in epoch {receipt.epoch} was measured "
-        f"by {settlement.method}.",
-        (("score in 2**-30 nats", str(score.score)), ("worker", settlement.worker.hex())),
+        f"at {settlement.nodes} weights of the data by job {settlement.job}, of which every step "
+        "could be disputed.",
+        (
+            ("score in 2**-30 nats", str(score.score)),
+            ("standard error", str(score.error)),
+            ("credit", f"{score.credit} of {settlement.credits}"),
+            ("worker", settlement.worker.hex()),
+        ),
     )
 
 
@@ -255,6 +262,7 @@ def _verify_payout(receipt: PayoutReceipt, state_root: bytes) -> VerifiedStep:
         (
             ("owner", payout.owner.hex()),
             ("amount", str(payout.amount)),
+            ("standard error", str(payout.error)),
             ("pool", str(settlement.pool)),
         ),
     )
@@ -267,10 +275,7 @@ def _read_job(receipt: PayoutReceipt, state_root: bytes) -> Job:
 
 def _read_settlement(link: str, receipt: PayoutReceipt, state_root: bytes) -> Settlement:
     key = storage_key("Attribution", "settlements", receipt.model, receipt.epoch)
-    settlement = _read(link, receipt.settlement_entry, key, state_root, Settlement)
-    settled = settlement.state is JobState.SETTLED
-    _require(link, "the epoch's payouts are not settled yet", settled)
-    return settlement
+    return _read(link, receipt.settlement_entry, key, state_root, Settlement)
 
 
 def _read(

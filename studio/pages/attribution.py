@@ -61,14 +61,11 @@ async def _epochs(studio: Studio) -> Markup:
             values.amount(each.value.pool),
             values.amount(amount),
             studio.account(each.value.worker.hex()),
-            values.badge(
-                each.value.state.name.lower(),
-                "ok" if each.value.state.name == "SETTLED" else "wait",
-            ),
+            link(f"job {each.value.job}", f"/training/{each.value.job}"),
         )
         for each, amount in zip(found, paid, strict=True)
     ]
-    heads = columns("Epoch", "Model", "Pool#", "Claimed#", "Measured by", "State")
+    heads = columns("Epoch", "Model", "Pool#", "Claimed#", "Measured by", "In")
     empty = tag(
         "div",
         tag("strong", "No epoch was attributed yet."),
@@ -95,7 +92,7 @@ async def _epoch(studio: Studio, model: bytes, number: int) -> None:
             ("Answers", values.number(sum(each.answer_count for each in batches)), "in this epoch"),
             ("Fees", values.amount(sum(each.fees for each in batches), 4), "all of them"),
             ("For contributors", values.amount(found.settlement.pool, 4), "the epoch's pool"),
-            ("Rows measured", values.number(len(found.scores)), found.settlement.method),
+            ("Rows measured", values.number(len(found.scores)), f"in job {found.settlement.job}"),
         )
     )
     await _flows(studio, found, batches)
@@ -135,14 +132,13 @@ def _payouts(studio: Studio, found: Epoch) -> None:
         html(tag("header", tag("h2", "Who is paid")))
         heads = columns("Contributor", "OPEN#", "Of the pool#")
         html(table(heads, rows, caption="Payouts"))
-        if found.settlement.state.name == "SETTLED":
-            mine = _mine(studio, found.payouts)
-            if mine is not None:
-                ui.button(
-                    "Claim yours",
-                    icon="payments",
-                    on_click=lambda: told(lambda: claim(studio, found, mine)),
-                ).props("unelevated").classes("q-mt-sm")
+        mine = _mine(studio, found.payouts)
+        if mine is not None:
+            ui.button(
+                "Claim yours",
+                icon="payments",
+                on_click=lambda: told(lambda: claim(studio, found, mine)),
+            ).props("unelevated").classes("q-mt-sm")
 
 
 def _mine(studio: Studio, leaves: tuple[PayoutLeaf, ...]) -> int | None:
@@ -156,12 +152,10 @@ def _mine(studio: Studio, leaves: tuple[PayoutLeaf, ...]) -> int | None:
 
 async def claim(studio: Studio, found: Epoch, place: int) -> None:
     """Sign the claim of one payout, with its path."""
-    leaf = found.payouts[place]
     arguments = {
         "model": found.model,
         "epoch": found.epoch,
-        "owner": leaf.owner,
-        "amount": leaf.amount,
+        "payout": found.payouts[place],
         "path": attribution.payout_path(found.payouts, place),
     }
     await sign(studio, filled_call(studio, "Attribution.claim", arguments))

@@ -71,8 +71,7 @@ def _chooser(studio: Studio, account: str) -> None:
 async def earned(studio: Studio, account: str) -> list[Earned]:
     """What each attributed epoch brought an account, the newest first."""
     found = await attribution.settlements(studio.chain.state)
-    settled = [each for each in found if each.value.state.name == "SETTLED"][:EPOCHS_MAX]
-    epochs = await asyncio.gather(*(_earned(studio, each, account) for each in settled))
+    epochs = await asyncio.gather(*(_earned(studio, each, account) for each in found[:EPOCHS_MAX]))
     return [each for each in epochs if each is not None]
 
 

@@ -183,7 +183,7 @@ async def _receipt(studio: Studio, answer: Answer) -> InferenceReceipt | PayoutR
     if place is None:
         return signed
     settled = await state.read("Attribution", "settlements", signed.model, place.epoch)
-    if settled is None or settled.state.name != "SETTLED":
+    if settled is None:
         return signed
     epoch = await attribution.epoch_of(
         state, studio.contents, signed.model, place.epoch, place.batch

@@ -16,11 +16,9 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from random import Random
 
-import numpy as np
-
 from genesis.allocation import SUPPLY
 from genesis.chain_spec import DEV_BOND
-from ml.attribution.payout import settle_epoch
+from ml.attribution.payout import RowScore, divide_pool
 from pallets.balances.pallet import Balances
 from pallets.fees.pallet import Fees
 from pallets.models.pallet import Models
@@ -29,7 +27,7 @@ from pallets.staking import shares as arithmetic
 from pallets.staking.types import Backing, Position
 from runtime.arithmetic import split_by_largest_remainder
 from runtime.hashing import ZERO_HASH, hash_text
-from runtime.offchain import Answer, TrainingRow
+from runtime.offchain import TrainingRow
 from runtime.types import OPEN, PPB
 from runtime.wire.rows import Row, RowRecord
 from tests.fuzz.borrowed_votes import borrow_votes
@@ -103,31 +101,56 @@ def split_batches(random: Random) -> int:
 def split_owners(random: Random) -> int:
     """Spread one's rows over many accounts: more remainders, and bad rows apart from good ones."""
     mine, others = random.randint(2, 8), random.randint(1, 8)
-    answers = random.randint(1, 4)
-    influence = np.array(
-        [
-            [random.choice((-1, 1)) * random.random() for _ in range(answers)]
-            for _ in range(mine + others)
-        ]
-    )
-    fees = [random.randint(1, OPEN) for _ in range(answers)]
+    scores = [_random_score(random) for _ in range(mine + others)]
     pool = random.randint(1, random.choice((50, OPEN)))
-    together = _paid([0] * mine, others, influence, fees, pool)
+    together = _paid([0] * mine, others, scores, pool)
     accounts = [random.randrange(mine) for _ in range(mine)]
-    apart = _paid(accounts, others, influence, fees, pool)
+    apart = _paid(accounts, others, scores, pool)
     claims = len(dict.fromkeys(accounts)) - 1
     return _bounded(apart - together - CALL_FEE * claims, 0, "split owners")
 
 
+def duplicate_rows(random: Random) -> int:
+    """Add copies of one's own rows, and of others': what a class earns, its first row earns.
+
+    A copy has a score of its own, which may be larger than the original's.
+    """
+    mine, others = random.randint(1, 6), random.randint(1, 6)
+    scores = [_random_score(random) for _ in range(mine + others)]
+    pool = random.randint(1, random.choice((50, OPEN)))
+    honest = _paid([0] * mine, others, scores, pool)
+    copied = [random.randrange(mine + others) for _ in range(random.randint(1, 9))]
+    # What was learnt twice is worth less each time: a copy scores no more than its original did.
+    echoes = [
+        RowScore(scores[each].score - random.randint(0, 9), scores[each].error) for each in copied
+    ]
+    classes = [*range(mine + others), *copied]
+    stuffed = _paid([0] * mine, others, scores + echoes, pool, classes)
+    return _bounded(stuffed - honest - CALL_FEE, 0, "duplicate rows")
+
+
+def _random_score(random: Random) -> RowScore:
+    score = random.choice((-1, 1)) * random.randint(0, 2**30)
+    return RowScore(score, random.choice((0, random.randint(0, 2**28))))
+
+
 def _paid(
-    accounts: list[int], others: int, influence: np.ndarray, fees: list[int], pool: int
+    accounts: list[int],
+    others: int,
+    scores: list[RowScore],
+    pool: int,
+    classes: list[int] | None = None,
 ) -> int:
-    """What the attacker's accounts are paid; `accounts` has the account of each of its rows."""
+    """What the attacker's accounts are paid; `accounts` has the account of each of its rows.
+
+    Rows after the attacker's and the others' are the attacker's first account's.
+    """
     names = [_name(b"mine", each) for each in accounts] + [
         _name(b"other", each) for each in range(others)
     ]
+    names += [_name(b"mine", 0)] * (len(scores) - len(names))
     rows = [_row(owner, number) for number, owner in enumerate(names)]
-    paid = settle_epoch(rows, [_answer(fee) for fee in fees], influence, pool, ZERO_HASH)
+    paid = divide_pool(rows, scores, classes or range(len(rows)), pool, ZERO_HASH)
     own = dict.fromkeys(_name(b"mine", each) for each in accounts)
     return sum(leaf.amount for leaf in paid.payouts if leaf.owner in own)
 
@@ -201,10 +224,6 @@ def _row(owner: bytes, number: int) -> TrainingRow:
     return TrainingRow(row, RowRecord(_name(b"row", number), owner, 0, number))
 
 
-def _answer(fee: int) -> Answer:
-    return Answer(prompt="question", output="answer", weight=fee)
-
-
 def flash_stake(random: Random) -> int:
     """Come and go with stake at chosen blocks, for rewards of sessions that others stake through.
 
@@ -258,6 +277,7 @@ ATTACKS: Mapping[str, Attack] = {
         self_query,
         split_batches,
         split_owners,
+        duplicate_rows,
         round_stake,
         split_stake,
         flash_stake,

@@ -10,7 +10,6 @@ from genesis.chain_spec import genesis_block
 from genesis.compose import compose_runtime
 from genesis.liars import Liar, Liars
 from genesis.scenes import (
-    ADAPTER,
     ALICE,
     BOB,
     BUILDER,
@@ -21,6 +20,7 @@ from genesis.scenes import (
     Payouts,
     commit,
     create,
+    divided,
     published,
     reveal,
     serving,
@@ -80,12 +80,13 @@ def settled(chain: Rehearsal) -> None:
     """A batch and its epoch are settled, and one of two owners has claimed."""
     serving(chain)
     chain.ok(SERVER, settle_batch((USER.account, OPEN)))
-    with chain.runtime.reading(chain.state):
-        pool = chain.runtime.pallets["Attribution"].pools[ADAPTER, 0]
-    owners = ((ALICE, pool - pool // 3), (BOB, pool // 3))
-    payouts = Payouts([PayoutLeaf(owner.account, amount) for owner, amount in owners])
-    chain.ok(WORKER, payouts.commit(), height=EPOCH_END)
-    chain.ok(USER, settle_payouts(), height=EPOCH_END + 10)
+
+    def shared(pool: int) -> Payouts:
+        owners = ((ALICE, pool - pool // 3), (BOB, pool // 3))
+        return Payouts([PayoutLeaf(owner.account, amount) for owner, amount in owners])
+
+    payouts = divided(chain, shared, EPOCH_END)
+    chain.ok(USER, settle_payouts(payouts.result()))
     chain.ok(BOB, payouts.claim(1))
 
 

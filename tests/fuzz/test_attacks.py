@@ -63,7 +63,7 @@ def test_splitting_pays_when_rows_are_clipped_by_owner(monkeypatch):
     def by_owner(scores, pool, treasury):
         earned: dict[bytes, int] = {}
         for leaf in scores:
-            earned[leaf.owner] = earned.get(leaf.owner, 0) + leaf.score
+            earned[leaf.owner] = earned.get(leaf.owner, 0) + leaf.score - leaf.error
         owners = sorted(owner for owner, score in earned.items() if score > 0)
         if not owners:
             return (PayoutLeaf(treasury, pool),)
@@ -72,6 +72,16 @@ def test_splitting_pays_when_rows_are_clipped_by_owner(monkeypatch):
 
     monkeypatch.setattr(payout, "_payouts", by_owner)
     assert worth_it("split_owners")
+
+
+def test_copies_pay_when_each_has_its_own_credit(monkeypatch):
+    """Without classes a row that is added twice is paid twice."""
+
+    def by_row(scores, _classes):
+        return [max(0, each.score - each.error) for each in scores]
+
+    monkeypatch.setattr(payout, "_credits", by_row)
+    assert worth_it("duplicate_rows")
 
 
 def test_leaving_pays_when_it_costs_a_share_a_unit(monkeypatch):

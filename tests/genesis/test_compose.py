@@ -101,7 +101,7 @@ NUMBERS = {
             "show_fault",
         ],
     ),
-    "Attribution": (24, ["commit", "settle", "claim", "sweep"]),
+    "Attribution": (24, ["order", "settle", "claim", "sweep"]),
 }
 """The numbers of pallets on the wire, and their calls in the order of theirs."""
 

@@ -101,7 +101,7 @@ class Market:
         return self.start(
             "referee",
             *("referee", "run", "--node", self.url, "--key", "dev:validator"),
-            *("--work", str(self.folder / "referee")),
+            *("--work", str(self.folder / "referee"), "--server", self.server_url),
         )
 
     def start_server(self, port):

@@ -45,6 +45,7 @@ def receipt(number, user=USER, fee=10):
         platform_fee=1,
         fee=fee,
         height=5,
+        disclosed=True,
         signature=UNSIGNED,
     )
 

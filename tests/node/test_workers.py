@@ -23,7 +23,7 @@ from pallets.models.pallet import Models
 from runtime.arithmetic import answer_fee
 from runtime.codec import codec_of
 from runtime.hashing import hash_receipt, hash_text
-from runtime.merkle import list_root
+from runtime.merkle import list_root, sum_root
 from runtime.types import OPEN
 from runtime.wire.blobs import decode_blob
 from runtime.wire.receipts import InferenceReceipt
@@ -415,18 +415,22 @@ def test_the_epoch_is_attributed_and_adds_up(serving):
     assert receipt_of(answer)
 
     def settled():
-        found = serving.client.entries("Attribution", "settlements")
-        return [each for each in found if each[1].state is JobState.SETTLED]
+        return serving.client.entries("Attribution", "settlements")
 
     (model, epoch), settlement = serving.wait(settled, "attribution")[0]
-    assert settlement.pool == serving.client.read("Attribution", "pools", model, epoch)
+    pool = serving.client.read("Attribution", "pools", model, epoch)
+    assert settlement.pool == pool - pool // 10
+    assert serving.client.read("Compute", "jobs", settlement.job).state is JobState.SETTLED
     payouts = decode_blob(serving.client.get_content(settlement.payouts), 10_000)
     amounts = [codec_of(PayoutLeaf).decode(item).amount for item in payouts]
     assert sum(amounts) == settlement.pool
-    scores = decode_blob(serving.client.get_content(settlement.scores), 10_000)
-    assert list_root(scores) == settlement.scores_root
+    items = decode_blob(serving.client.get_content(settlement.scores), 10_000)
+    scores = [codec_of(ScoreLeaf).decode(item) for item in items]
+    credited = [(item, score.credit) for item, score in zip(items, scores, strict=True)]
+    assert sum_root(credited) == (settlement.scores_root, settlement.credits)
     assert len(scores) <= STEPS * BATCH_ROWS
-    assert any(codec_of(ScoreLeaf).decode(item).score for item in scores)
+    assert any(score.score for score in scores)
+    assert all(score.credit == max(0, score.score - score.error) for score in scores)
 
 
 def test_a_second_worker_cannot_use_the_same_folder(trained):

@@ -32,7 +32,6 @@ from runtime.types import Amount
 
 PARAMETERS = {
     Attribution.epoch_blocks: 1_000,
-    Attribution.window_blocks: 10,
     Attribution.claim_blocks: 5_000,
     Attribution.rows_min: 1,
     Compute.window_blocks: 10,

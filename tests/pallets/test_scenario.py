@@ -24,7 +24,9 @@ from genesis.scenes import (
     WORKER,
     Payouts,
     create,
+    divided,
     offer,
+    order_settlement,
     set_sponsor_budget,
     settle_payouts,
     settle_submission,
@@ -70,6 +72,7 @@ SPARE = {
     "Compute.claim": 160,
     "Compute.settle": 160,
     "Disputes.certify": 2,
+    "Attribution.order": 20,
 }
 """Entries that these calls take with panels, many sources and other workers, and not in this story."""
 SERVER_BOND = 100 * OPEN
@@ -192,6 +195,7 @@ def answer(chain: Chain, number: int) -> InferenceReceipt:
         platform_fee=prices[2],
         fee=answer_fee(11 + number, 29, *prices),
         height=chain.height,
+        disclosed=True,
         signature=UNSIGNED,
     )
     return replace(receipt, signature=SERVER.sign(receipt.signing_payload()))
@@ -221,21 +225,23 @@ def serve(chain: Chain) -> list[InferenceReceipt]:
 
 
 def attribute(chain: Chain, records: list[RowRecord]) -> tuple[list[ScoreLeaf], Payouts, int]:
-    with chain.reading() as pallets:
-        pool = pallets.attribution.pools[ADAPTER, EPOCH]
     scores = [
-        ScoreLeaf(record.row_hash, record.owner, 7 * index - 10)
-        for index, record in enumerate(records)
+        ScoreLeaf(record.row_hash, record.owner, score, 1, max(0, score - 1))
+        for record, score in zip(records, range(-10, 7 * len(records), 7), strict=False)
     ]
     earned = dict.fromkeys(sorted(who.account for who in CONTRIBUTORS), 0)
     for score in scores:
-        earned[score.owner] += max(0, score.score)
-    parts = split_by_largest_remainder(pool, list(earned.values()))
-    payouts = Payouts([PayoutLeaf(*each) for each in zip(earned, parts, strict=True) if each[1]])
-    encoded = [codec_of(ScoreLeaf).encode(score) for score in scores]
-    commit = payouts.commit(scores_root=list_root(encoded))
-    chain.ok(WORKER, commit, height=1_000)
-    chain.ok(USER, settle_payouts(), height=1_010)
+        earned[score.owner] += score.credit
+    root, total = sum_root([(codec_of(ScoreLeaf).encode(each), each.credit) for each in scores])
+
+    def split(pool: int) -> Payouts:
+        parts = split_by_largest_remainder(pool, list(earned.values()))
+        leaves = [PayoutLeaf(*each) for each in zip(earned, parts, strict=True) if each[1]]
+        return Payouts(leaves, {"scores_root": root, "credits": total})
+
+    payouts = divided(chain, split, 1_000)
+    pool = sum(leaf.amount for leaf in payouts.leaves)
+    chain.ok(USER, settle_payouts(payouts.result()))
     for index in range(len(payouts.leaves)):
         chain.ok(USER, payouts.claim(index))
     chain.ok(WORKER, Workers.unbond.Call())
@@ -261,7 +267,10 @@ def test_every_unit_is_accounted_for():
     chain, fees = told.chain, told.fees
     net = fees - 5 * PLATFORM_FEE
     owner, stakers, worker, pool = split_by_largest_remainder(net, (3, 1, 2, 4))
-    assert pool == told.pool
+    of_pool = pool // 10
+    assert told.pool == pool - of_pool
+    fee = OPEN + 53 * (OPEN // 10_000)
+    levy = 5 * OPEN + fee // 20
     earned = {leaf.owner: leaf.amount for leaf in told.payouts.leaves}
     expected = {
         CURATOR.account: START_CURATOR - 1_000,
@@ -269,12 +278,12 @@ def test_every_unit_is_accounted_for():
         BOB.account: START + earned[BOB.account],
         NEWCOMER.account: earned[NEWCOMER.account],
         BUILDER.account: START - 100 * OPEN + owner,
-        WORKER.account: START + 95 * OPEN,
+        WORKER.account: START + 100 * OPEN + fee - levy,
         SERVER.account: START + worker - SERVER_BOND,
-        USER.account: START - fees,
+        USER.account: START - fees - (fee - of_pool),
         STAKERS: stakers,
         TREASURY: 5 * PLATFORM_FEE + BOND_PER_ROW,
-        pallet_account("Audits"): 5 * OPEN,
+        pallet_account("Audits"): levy,
         pallet_account("Attribution"): 0,
         pallet_account("Inference"): 0,
     }
@@ -347,7 +356,9 @@ def payout_receipt(told: Story, owner: bytes) -> PayoutReceipt:
         batch=0,
         batch_entry=entry("Inference", "batches", ADAPTER, EPOCH, 0),
         score=told.scores[row],
-        score_path=list_path([codec_of(ScoreLeaf).encode(each) for each in told.scores], row),
+        score_path=sum_path(
+            [(codec_of(ScoreLeaf).encode(each), each.credit) for each in told.scores], row
+        ),
         payout=told.payouts.leaves[payout],
         payout_path=told.payouts.path(payout),
         settlement_entry=entry("Attribution", "settlements", ADAPTER, EPOCH),
@@ -374,7 +385,8 @@ def test_what_the_pallets_store_is_what_receipts_prove():
     [
         (USER, Compute.settle.Call(job=0)),
         (USER, Compute.settle.Call(job=1)),
-        (USER, settle_payouts()),
+        (USER, settle_payouts(Payouts([]).result())),
+        (USER, order_settlement(epoch=EPOCH)),
         (ALICE, Submissions.settle.Call(datanet=0, submission=0)),
         (USER, Inference.withdraw.Call(amount=1)),
         (WORKER, Workers.unbond.Call()),

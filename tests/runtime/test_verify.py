@@ -118,6 +118,7 @@ def _answer(number, signer=_SERVER, **changes):
         "platform_fee": 10**15,
         "fee": 105 * 10**15,
         "height": 120,
+        "disclosed": True,
         "signature": UNSIGNED,
     }
     receipt = InferenceReceipt(**{**values, **changes})
@@ -187,17 +188,20 @@ def _job():
     )
 
 
+_SCORE = ScoreLeaf(b"R" * 32, _OWNER.account, 12_345, 345, 12_000)
+
+
 def _leaves(changes):
     """The lists behind the roots: rows, scores, payouts and answers, with one changed leaf each."""
     lists: dict[str, list[Any]] = {
         "row": [RowRecord(bytes([n]) * 32, _OTHER.account, 0, n) for n in range(11)],
-        "score": [ScoreLeaf(bytes([n]) * 32, _OTHER.account, -n) for n in range(11)],
+        "score": [ScoreLeaf(bytes([n]) * 32, _OTHER.account, n, 1, n) for n in range(11)],
         "payout": [PayoutLeaf(bytes([n]) * 32, 10**16 + n) for n in range(3)],
         "answer": [_answer(n) for n in range(5)],
     }
     chosen: dict[str, Any] = {
         "row": RowRecord(b"R" * 32, _OWNER.account, 1, ROW_INDEX),
-        "score": ScoreLeaf(b"R" * 32, _OWNER.account, 12_345),
+        "score": _SCORE,
         "payout": PayoutLeaf(_OWNER.account, 7 * 10**16),
     }
     for name, leaf in chosen.items():
@@ -206,9 +210,10 @@ def _leaves(changes):
     return lists
 
 
-def _records(rows_root, scores_root, payouts, answers):
-    """The state records that name those roots; `payouts` and `answers` are sum leaves."""
+def _records(rows_root, scores, payouts, answers):
+    """The state records that name those roots; all but the first are sum leaves."""
     (payout_root, pool), (receipts_root, fees) = sum_root(payouts), sum_root(answers)
+    scores_root, credit = sum_root(scores)
     shares = Shares(300_000_000, 100_000_000, 200_000_000, 400_000_000)
     prices = Prices(10**18, 3 * 10**18)
     server = _SERVER.account
@@ -221,15 +226,16 @@ def _records(rows_root, scores_root, payouts, answers):
         ),
         "settlement": Settlement(
             worker=server,
+            job=JOB + 1,
             pool=pool,
             payout_root=payout_root,
             leaf_count=len(payouts),
             payouts=b"p" * 32,
             scores_root=scores_root,
+            credits=credit,
             scores=b"s" * 32,
-            method="tracin-cp",
-            state=JobState.SETTLED,
-            deadline=140,
+            nodes=2,
+            settled_at=140,
         ),
     }
 
@@ -259,10 +265,11 @@ def _state(records, changes):
 def _build(**changes):
     """A complete receipt; `changes` replace fields of its parts, and all the rest is made to fit."""
     lists = _leaves(changes)
-    rows, scores = ([_encode(leaf) for leaf in lists[name]] for name in ("row", "score"))
+    rows = [_encode(leaf) for leaf in lists["row"]]
+    scores = [(_encode(leaf), leaf.credit) for leaf in lists["score"]]
     payouts = [(_encode(leaf), leaf.amount) for leaf in lists["payout"]]
     answers = [(leaf.encode(), leaf.fee) for leaf in lists["answer"]]
-    records = _records(list_root(rows), list_root(scores), payouts, answers)
+    records = _records(list_root(rows), scores, payouts, answers)
     state_root, entries = _state(records, changes)
     genesis = replace(GENESIS, **changes.get("genesis", {}))
     header = _header(height=150, parent_hash=b"h" * 32, state_root=state_root)
@@ -281,7 +288,7 @@ def _build(**changes):
         epoch=EPOCH,
         answer_path=sum_path(answers, ANSWER_INDEX),
         batch=BATCH,
-        score_path=list_path(scores, ROW_INDEX),
+        score_path=sum_path(scores, ROW_INDEX),
         payout_path=sum_path(payouts, PAYOUT_INDEX),
         **{name: leaves[INDICES[name]] for name, leaves in lists.items()},
         **entries,
@@ -365,7 +372,8 @@ BROKEN: dict[str, tuple[str, dict[str, Any]]] = {
     "a score of another row": ("score", {"score": {"row_hash": b"x" * 32}}),
     "a score of another owner": ("score", {"score": {"owner": OTHER}}),
     "scores of another epoch": ("score", {"settlement": {"scores_root": b"x" * 32}}),
-    "a settlement not settled": ("score", {"settlement": {"state": JobState.COMMITTED}}),
+    "another sum of credits": ("score", {"settlement": {"credits": 1}}),
+    "more credit than was given": ("score", {"receipt": {"score": replace(_SCORE, credit=12_001)}}),
     "a settlement under another key": ("score", {"keys": {"settlement": b"elsewhere"}}),
     "a payout of another owner": ("payout", {"payout": {"owner": OTHER}}),
     "another pool": ("payout", {"settlement": {"pool": 1}}),
