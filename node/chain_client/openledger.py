@@ -41,6 +41,7 @@ From1To1E25 = Annotated[int, Between(1, 10**25)]
 From1To1E9 = Annotated[int, Between(1, 10**9)]
 From1To2147483648 = Annotated[int, Between(1, 2**31)]
 From1To256 = Annotated[int, Between(1, 256)]
+From1To4 = Annotated[int, Between(1, 4)]
 From1To4294967296 = Annotated[int, Between(1, 2**32)]
 From1To64 = Annotated[int, Between(1, 64)]
 From1To8 = Annotated[int, Between(1, 8)]
@@ -58,6 +59,7 @@ U256 = Annotated[int, Between(0, 2**256 - 1)]
 U32 = Annotated[int, Between(0, 2**32 - 1)]
 U64 = Annotated[int, Between(0, 2**64 - 1)]
 U8 = Annotated[int, Between(0, 255)]
+UpTo107374182400 = Annotated[int, Between(0, 107374182400)]
 UpTo1E12 = Annotated[int, Between(0, 10**12)]
 UpTo1E15 = Annotated[int, Between(0, 10**15)]
 UpTo1E18 = Annotated[int, Between(0, 10**18)]
@@ -711,7 +713,7 @@ class JobOrder:
 
 
 class JobState(IntEnum):
-    """Part of what Compute and Attribution store or takes."""
+    """Part of what Compute stores or takes."""
 
     OPEN = 0
     CLAIMED = 1
@@ -819,6 +821,7 @@ class InferenceReceipt:
     platform_fee: U128
     fee: U128
     height: U64
+    disclosed: bool
     signature: Bytes64
 
 
@@ -840,19 +843,66 @@ class SumPath:
 
 
 @dataclass(frozen=True, slots=True)
+class AttributionTask:
+    """Part of what Attribution stores or takes."""
+
+    model: Bytes32
+    epoch: U32
+    training: U32
+    nodes: From1To4
+    gain_floor_grid: U64
+    pool: U128
+    treasury: Bytes32
+
+
+@dataclass(frozen=True, slots=True)
+class EpochOrder:
+    """Part of what Attribution stores or takes."""
+
+    job: U32
+    task: AttributionTask
+    of_pool: U128
+    sponsor: Bytes32
+    of_sponsor: U128
+
+
+@dataclass(frozen=True, slots=True)
 class Settlement:
     """Part of what Attribution stores or takes."""
 
     worker: Bytes32
+    job: U32
     pool: U128
     payout_root: Bytes32
     leaf_count: U32
     payouts: Bytes32
     scores_root: Bytes32
+    credits: U128
     scores: Bytes32
-    method: TextUpTo64
-    state: JobState
-    deadline: U64
+    nodes: U8
+    settled_at: U64
+
+
+@dataclass(frozen=True, slots=True)
+class AttributionResult:
+    """Part of what Attribution stores or takes."""
+
+    pool: U128
+    payout_root: Bytes32
+    leaf_count: U32
+    payouts: Bytes32
+    scores_root: Bytes32
+    credits: U128
+    scores: Bytes32
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutLeaf:
+    """Part of what Attribution stores or takes."""
+
+    owner: Bytes32
+    amount: U128
+    error: U128
 
 
 @dataclass(frozen=True, slots=True)
@@ -1096,6 +1146,8 @@ class OpenedStep:
     before: BytesUpTo512 | None
     after: BytesUpTo512
     state: Bytes32 | None
+    other: BytesUpTo512 | None
+    other_state: Bytes32 | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -1115,12 +1167,21 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class StateOpening:
+    """Part of what Disputes stores or takes."""
+
+    opened: LeafOpening
+    state: Bytes32
+
+
+@dataclass(frozen=True, slots=True)
 class StepOpening:
     """Part of what Disputes stores or takes."""
 
     before: LeafOpening | None
     after: LeafOpening
     state: Bytes32 | None
+    other: StateOpening | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -3027,10 +3088,13 @@ class Attribution(BasePallet, index=24):
     """Pools, settlements and payouts of contributors."""
 
     epoch_blocks = Value[PositiveU32](172800)
-    window_blocks = Value[U32](7200)
     claim_blocks = Value[U32](63072000)
     rows_min = Value[U32](1500)
+    nodes = Value[From1To4](2)
+    gain_floor_grid = Value[UpTo107374182400](107374182)
+    fee_ppb = Value[UpTo500000000](100000000)
     pools = DefaultMap[Bytes32, U32, U128](0)
+    orders = Map[Bytes32, U32, EpochOrder]()
     settlements = Map[Bytes32, U32, Settlement]()
     paid = DefaultMap[Bytes32, U32, U128](0)
     claimed = DefaultMap[Bytes32, U32, U32, U64](0)
@@ -3043,14 +3107,15 @@ class Attribution(BasePallet, index=24):
         epoch: U32
         amount: U128
 
-    class Committed(Event):
-        """A worker committed to an epoch's payouts, which can be settled from the deadline."""
+    class Ordered(Event):
+        """A job is to divide an epoch's pool, less what the pool pays for it."""
 
         model: Bytes32
         epoch: U32
-        worker: Bytes32
+        job: U32
         pool: U128
-        deadline: U64
+        of_pool: U128
+        of_sponsor: U128
 
     class Settled(Event):
         """The payouts of an epoch may be claimed."""
@@ -3084,14 +3149,23 @@ class Attribution(BasePallet, index=24):
     class TooFewRows(PalletError):
         """The model's Datanet version has too few rows to be attributed; the pool waits."""
 
-    class AlreadyCommitted(PalletError):
-        """A worker has committed to this epoch's payouts already."""
+    class AlreadySettled(PalletError):
+        """The epoch's payouts are known already."""
+
+    class AlreadyOrdered(PalletError):
+        """A job that divides this pool goes on, or has ended well."""
+
+    class UnknownOrder(PalletError):
+        """Nobody has ordered the settlement of this epoch."""
+
+    class JobNotSettled(PalletError):
+        """The job that divides this pool has not ended well, or not yet."""
+
+    class WrongResult(PalletError):
+        """This is not the result that the job came to."""
 
     class UnknownSettlement(PalletError):
-        """Nobody has committed to this epoch's payouts yet."""
-
-    class WrongState(PalletError):
-        """The settlement is not in a state where this can be done."""
+        """The payouts of this epoch are not known yet."""
 
     class TooEarly(PalletError):
         """This must wait for a later block."""
@@ -3106,38 +3180,26 @@ class Attribution(BasePallet, index=24):
         """Less than this payout is left of the pool."""
 
     class NothingLeft(PalletError):
-        """All of the pool is paid out."""
+        """All of the pool is paid out, or there was none."""
 
     @call(0)
-    def commit(
-        self,
-        model: Bytes32,
-        epoch: U32,
-        payout_root: Bytes32,
-        leaf_count: PositiveU32,
-        payouts: Bytes32,
-        scores_root: Bytes32,
-        scores: Bytes32,
-        method: TextUpTo64,
-    ) -> None:
-        """Commit to scores and payouts of an ended epoch; the payouts' total must be the pool.
-
-        `payouts` and `scores` are the content hashes of the blobs that list the leaves.
-        """
+    def order(self, model: Bytes32, epoch: U32) -> None:
+        """Have the pool of an ended epoch divided; the signer pays what the pool does not."""
 
     @call(1)
-    def settle(self, model: Bytes32, epoch: U32) -> None:
-        """Let the payouts be claimed, once their window is over."""
+    def settle(self, model: Bytes32, epoch: U32, result: AttributionResult) -> None:
+        """Let the payouts be claimed that a settled job came to, whoever shows its result."""
 
     @call(2)
-    def claim(
-        self, model: Bytes32, epoch: U32, owner: Bytes32, amount: PositiveU128, path: SumPath
-    ) -> None:
-        """Pay `owner` its leaf of the payouts, whoever sends the path to it."""
+    def claim(self, model: Bytes32, epoch: U32, payout: PayoutLeaf, path: SumPath) -> None:
+        """Pay the owner of a payout leaf, whoever sends the path to it."""
 
     @call(3)
     def sweep(self, model: Bytes32, epoch: U32) -> None:
-        """Send what nobody claimed in time to the treasury, whoever asks."""
+        """Send what nobody claimed in time to the treasury, whoever asks.
+
+        A pool that nobody has had divided for as long goes there whole.
+        """
 
 
 class Submissions(BasePallet, index=25):

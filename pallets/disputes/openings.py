@@ -49,5 +49,5 @@ def weight_of_opening(work: int, opening: StepOpening) -> Weight:
         more = len(opened.path.siblings) + _ENDS
         hashes, hashed = hashes + more, hashed + more * _NODE_BYTES + len(opened.leaf)
         reads = _OTHER_READS
-    more = Weight(reads, 0, hashes=hashes, bytes=hashed)
-    return weights.open_step(work, opening) + more + SEARCH
+    longer = Weight(reads, 0, hashes=hashes, bytes=hashed)
+    return weights.open_step(work, opening) + longer + SEARCH
