@@ -44,7 +44,7 @@ def development(port: int, directory: Path = DIRECTORY) -> Iterator[Settings]:
         server = f"{LOCALHOST}:{server_port}"
         start_worker(processes, demo, nodes[0].url, server)
         # The validators certify each result: without them its window never begins.
-        start_referees(processes, demo, nodes)
+        start_referees(processes, demo, nodes, server)
         start_server(processes, demo, nodes[0].url, server_port)
         yield Settings(
             node=nodes[0].url,

@@ -286,6 +286,7 @@ def test_a_step_is_opened_after_many_changes_of_the_validators():
 
     def change_often(_staking):
         current, known = session.current.get(), session.changes[session.next_change.get() - 1]
+        assert current is not None
         for height in range(2, 20):
             session._note_change(SetChange(height, known.validators_hash), current)
 

@@ -80,7 +80,7 @@ def test_a_changed_answer_is_found_out(answers, base, store):
         list(check_answer(replace(kept, text="Red is blue."), base, store / "red"))
 
 
-def signed(kept, **changes) -> KeptAnswer:
+def signed(kept, **changes):
     """A kept answer with the receipt that a paid server gives."""
     evidence = kept.evidence
     fields = {
