@@ -19,7 +19,7 @@ from ml.exact.adapter import Adapter, AdapterLayout
 from ml.exact.linears import AdapterPart, part_table
 from ml.exact.loss import IGNORED, row_losses
 from ml.exact.model import ExactModel
-from ml.exact.network import BlockPassed, backward, batch_of, forward
+from ml.exact.network import Batch, BlockPassed, backward, batch_of, forward
 from ml.exact.shape import GROUPS
 from ml.exact.streams import SHARE_UNITS, kept
 
@@ -115,9 +115,9 @@ def row_gradients(
     losses = [0] * len(rows)
     gradients = torch.zeros((len(rows), adapter.layout.size), dtype=torch.int64)
     fault = Fault.NONE
-    table = _table(model, adapter, dropout)
+    table = table_of(model, adapter, dropout)
     for part in parts_of(model, rows):
-        sink = _Sink(adapter.layout, len(part))
+        sink = Sink(adapter.layout, len(part))
         found, part_fault = _run(model, table, rows, part, dropout, sink)
         fault = first_fault(fault, part_fault, sink.fault)
         gradients[part] = sink.units
@@ -133,9 +133,9 @@ def batch_gradient(
     if len(rows) > ROWS_MAX:
         message = f"A batch of {len(rows)} rows was asked for."
         raise OrderInvalid(message, remedy=f"Use at most {ROWS_MAX} rows a batch.")
-    sink = _Sink(adapter.layout)
+    sink = Sink(adapter.layout)
     loss, fault = 0, Fault.NONE
-    table = _table(model, adapter, dropout)
+    table = table_of(model, adapter, dropout)
     for part in parts_of(model, rows):
         found, part_fault = _run(model, table, rows, part, dropout, sink)
         loss += sum(found)
@@ -147,14 +147,14 @@ def evaluate(
     model: ExactModel, adapter: Adapter | None, rows: Sequence[TokenRow]
 ) -> tuple[int, ...]:
     """Each row's loss in 2**-30 nats, in their order; -1 where it is not finite."""
-    table = _table(model, adapter, None)
+    table = table_of(model, adapter, None)
     losses = [0] * len(rows)
     for part in parts_of(model, rows):
         tokens, labels, lengths = _padded([rows[place] for place in part])
         hidden = forward(model, batch_of(tokens, lengths, _all_kept(model)), table)
         found = row_losses(model, hidden, labels, backward=False)
         for place, units in zip(part, found.units.tolist(), strict=True):
-            losses[place] = int(units) if _is_loss(units) else -1
+            losses[place] = int(units) if is_loss(units) else -1
     return tuple(losses)
 
 
@@ -182,23 +182,34 @@ def _run(
     rows: Sequence[TokenRow],
     part: Sequence[int],
     dropout: Dropout | None,
-    sink: _Sink,
+    sink: Sink,
 ) -> tuple[list[int], Fault]:
+    batch, labels = padded_batch(model, table, rows, part, dropout)
+    trace: list[BlockPassed] = []
+    hidden = forward(model, batch, table, trace)
+    losses = row_losses(model, hidden, labels, backward=True)
+    units = losses.units.tolist()
+    if not all(is_loss(each) for each in units):
+        return [0] * len(part), Fault.LOSS_NOT_FINITE
+    assert losses.gradient is not None  # noqa: S101 # asked for
+    backward(model, losses.gradient, batch, table, trace, sink)
+    return [int(each) for each in units], Fault.NONE
+
+
+def padded_batch(
+    model: ExactModel,
+    table: PartTable,
+    rows: Sequence[TokenRow],
+    part: Sequence[int],
+    dropout: Dropout | None,
+) -> tuple[Batch, torch.Tensor]:
+    """The rows at the places of `part` as one batch, and their labels [rows, tokens]."""
     tokens, labels, lengths = _padded([rows[place] for place in part])
     masks = _all_kept(model)
     if dropout is not None:
         keys = [dropout.keys[place] for place in part]
         masks = _kept(table, keys, lengths, tokens.shape[1], dropout.dropped_units)
-    batch = batch_of(tokens, lengths, masks)
-    trace: list[BlockPassed] = []
-    hidden = forward(model, batch, table, trace)
-    losses = row_losses(model, hidden, labels, backward=True)
-    units = losses.units.tolist()
-    if not all(_is_loss(each) for each in units):
-        return [0] * len(part), Fault.LOSS_NOT_FINITE
-    assert losses.gradient is not None  # noqa: S101 # asked for
-    backward(model, losses.gradient, batch, table, trace, sink)
-    return [int(each) for each in units], Fault.NONE
+    return batch_of(tokens, lengths, masks), labels
 
 
 def _batch(loss: int, gradient: torch.Tensor, row_count: int, fault: Fault) -> BatchGradient:
@@ -220,12 +231,13 @@ def _check_row(model: ExactModel, row: TokenRow) -> None:
         raise OrderInvalid(message, remedy="Encode the rows with the model's own tokenizer.")
 
 
-def _table(model: ExactModel, adapter: Adapter | None, dropout: Dropout | None) -> PartTable:
+def table_of(model: ExactModel, adapter: Adapter | None, dropout: Dropout | None) -> PartTable:
+    """What an adapter adds under a dropout."""
     share = 1.0 if dropout is None else 1.0 - dropout.dropped_units / SHARE_UNITS
     return part_table([block.groups for block in model.blocks], adapter, share)
 
 
-class _Sink:
+class Sink:
     """Rounds gradients to their grid, watches their size, and keeps or adds the rows."""
 
     def __init__(self, layout: AdapterLayout, row_count: int | None = None) -> None:
@@ -292,5 +304,6 @@ def _kept(
     ]
 
 
-def _is_loss(units: float) -> bool:
+def is_loss(units: float) -> bool:
+    """Whether a row's loss is one that can be committed to."""
     return 0.0 <= units <= LOSS_MAX

@@ -77,6 +77,18 @@ class Passed:
 
 
 @dataclass(frozen=True, slots=True)
+class Returned:
+    """What came back through a group of layers."""
+
+    rows: Rows
+    """The gradient at the outputs."""
+    back: torch.Tensor | None
+    """float32 [tokens, modules * rank]: the gradient at A's outputs times the factor."""
+    gradient: torch.Tensor
+    """float32 [tokens, inputs]: at the inputs; empty where it was not wanted."""
+
+
+@dataclass(frozen=True, slots=True)
 class LinearGroup:
     """Frozen layers side by side."""
 
@@ -141,33 +153,41 @@ class LinearGroup:
 
         Unless `wanted`, because nothing before it is trained, it is left out and empty.
         """
+        returned = self.returned(gradient, passed, part, wanted)
+        if part is not None:
+            self._feed(returned, passed, part, row_count, sink)
+        return returned.gradient
+
+    def returned(
+        self, gradient: torch.Tensor, passed: Passed, part: AdapterPart | None, wanted: bool
+    ) -> Returned:
+        """The way back of one gradient at the outputs, without the adapter's own gradients."""
         rows = rows_of(gradient)
         result = self.matrix.transposed_times(rows) if wanted else None
-        if part is not None:
-            back = self._adapter_gradients(rows, passed, part, row_count, sink)
-            if result is not None:
-                lowered = on_row_grid(back, ADAPTER_BITS) @ part.down
-                result.add_(lowered if passed.kept is None else lowered.mul_(passed.kept))
-        return torch.empty(0) if result is None else result.float()
+        if part is None:
+            return Returned(rows, None, torch.empty(0) if result is None else result.float())
+        backs = [rows.doubles()[:, up.outputs] @ up.matrix for up in part.ups]
+        back = torch.cat(backs, -1).mul_(rows.scales).float().mul_(part.factor)
+        if result is None:
+            return Returned(rows, back, torch.empty(0))
+        lowered = on_row_grid(back, ADAPTER_BITS) @ part.down
+        result.add_(lowered if passed.kept is None else lowered.mul_(passed.kept))
+        return Returned(rows, back, result.float())
 
     @staticmethod
-    def _adapter_gradients(
-        rows: Rows, passed: Passed, part: AdapterPart, row_count: int, sink: GradientSink
-    ) -> torch.Tensor:
-        """Feed the sink; the gradient [tokens, modules * rank] at A's outputs is returned."""
-        assert passed.lows is not None  # noqa: S101 # the way forth went through the same part
-        doubles = rows.doubles()
-        backs = [doubles[:, up.outputs] @ up.matrix for up in part.ups]
-        back = torch.cat(backs, -1).mul_(rows.scales).float().mul_(part.factor)
-        downs = sums_over_tokens(back, passed.rows.scales, passed.inputs(), row_count)
+    def _feed(
+        returned: Returned, passed: Passed, part: AdapterPart, row_count: int, sink: GradientSink
+    ) -> None:
+        assert returned.back is not None  # noqa: S101 # both ways went through the same part
+        assert passed.lows is not None  # noqa: S101 # likewise
+        rows = returned.rows
+        downs = sums_over_tokens(returned.back, passed.rows.scales, passed.inputs(), row_count)
         for number, up in enumerate(part.ups):
             ranks = slice(number * part.rank, (number + 1) * part.rank)
             sink.add(part.layer, up.module, "A", downs[:, ranks])
-            ups = sums_over_tokens(
-                passed.lows[:, ranks], rows.scales, doubles[:, up.outputs], row_count
-            )
+            outputs = rows.doubles()[:, up.outputs]
+            ups = sums_over_tokens(passed.lows[:, ranks], rows.scales, outputs, row_count)
             sink.add(part.layer, up.module, "B", ups.transpose(1, 2))
-        return back
 
 
 def sums_over_tokens(

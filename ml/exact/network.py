@@ -155,10 +155,10 @@ def heads_of(
     heads = joined.view(-1, tokens, joined.shape[-1] // shape.head_width, shape.head_width)
     turned = shape.head_count + shape.key_value_head_count
     turning, head_norm = _normalise_heads(heads[:, :, :turned], block, model)
-    turning = turning * tables[0] + turning.roll(shape.head_width // 2, -1) * tables[1]
+    queries, keys = turn(turning, tables, shape)
     return Heads(
-        _grouped(turning[:, :, : shape.head_count], shape),
-        turning[:, :, shape.head_count :].transpose(1, 2),
+        queries,
+        keys,
         heads[:, :, turned:].transpose(1, 2),
         norm,
         head_norm,
@@ -170,7 +170,7 @@ def feed(
     model: ExactModel, block: Block, linear: Linear, hidden: torch.Tensor, attended: torch.Tensor
 ) -> tuple[torch.Tensor, Fed]:
     """The block's states behind what its heads attended to (as the queries)."""
-    mixed, attention_output = linear(ATTENTION_OUTPUT, _ungrouped(attended, model.shape))
+    mixed, attention_output = linear(ATTENTION_OUTPUT, ungrouped(attended, model.shape))
     hidden = hidden + mixed
     norm = rms_norm(hidden, model.epsilon)
     joined, gate_up = linear(GATE_UP, norm.values * block.feedforward_norm)
@@ -220,9 +220,8 @@ def _backward_block(
     gradient = gradient + rms_norm_backward(inner, block.feedforward_norm, fed.norm)
     outputs = linear(ATTENTION_OUTPUT, fed.attention_output, gradient)
     outputs = outputs.view(rows, -1, shape.head_count, shape.head_width)
-    queries, keys, values = attend_backward(_grouped(outputs, shape), passed.attended)
-    turning = torch.cat([_ungroup_heads(queries, shape), keys.transpose(1, 2)], 2)
-    turning = turning * tables[0] - turning.roll(shape.head_width // 2, -1) * tables[1]
+    queries, keys, values = attend_backward(grouped(outputs, shape), passed.attended)
+    turning = turn_back(queries, keys, tables, shape)
     turning = _normalise_heads_backward(turning, block, shape, heads.head_norm)
     joined = torch.cat([turning, values.transpose(1, 2)], 2).flatten(2).flatten(0, 1)
     inner = linear(QUERY_KEY_VALUE, heads.linear, joined, wanted=number > 0)
@@ -231,30 +230,50 @@ def _backward_block(
     return gradient + rms_norm_backward(inner, block.attention_norm, heads.norm)
 
 
-def _grouped(heads: torch.Tensor, shape: ModelShape) -> torch.Tensor:
+def turn(
+    heads: torch.Tensor, tables: tuple[torch.Tensor, torch.Tensor], shape: ModelShape
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Queries and keys from [rows, tokens, heads, width], turned by their positions."""
+    turned = heads * tables[0] + heads.roll(shape.head_width // 2, -1) * tables[1]
+    queries = grouped(turned[:, :, : shape.head_count], shape)
+    return queries, turned[:, :, shape.head_count :].transpose(1, 2)
+
+
+def turn_back(
+    queries: torch.Tensor,
+    keys: torch.Tensor,
+    tables: tuple[torch.Tensor, torch.Tensor],
+    shape: ModelShape,
+) -> torch.Tensor:
+    """The gradient [rows, tokens, heads, width] before `turn`, of those behind it."""
+    turned = torch.cat([ungroup_heads(queries, shape), keys.transpose(1, 2)], 2)
+    return turned * tables[0] - turned.roll(shape.head_width // 2, -1) * tables[1]
+
+
+def grouped(heads: torch.Tensor, shape: ModelShape) -> torch.Tensor:
     """[rows, tokens, heads, width] to [rows, key heads, group * tokens, width]."""
     rows, tokens, _, width = heads.shape
     apart = heads.reshape(rows, tokens, shape.key_value_head_count, -1, width)
     return apart.permute(0, 2, 3, 1, 4).flatten(2, 3)
 
 
-def _ungroup_heads(heads: torch.Tensor, shape: ModelShape) -> torch.Tensor:
+def ungroup_heads(heads: torch.Tensor, shape: ModelShape) -> torch.Tensor:
     """The inverse of `_grouped`."""
     group = shape.head_count // shape.key_value_head_count
     apart = heads.view(*heads.shape[:2], group, -1, heads.shape[-1])
     return apart.permute(0, 3, 1, 2, 4).flatten(2, 3)
 
 
-def _ungrouped(heads: torch.Tensor, shape: ModelShape) -> torch.Tensor:
+def ungrouped(heads: torch.Tensor, shape: ModelShape) -> torch.Tensor:
     """The same as [rows * tokens, heads * width]."""
-    return _ungroup_heads(heads, shape).flatten(2).flatten(0, 1)
+    return ungroup_heads(heads, shape).flatten(2).flatten(0, 1)
 
 
 def _normalise_heads(
     heads: torch.Tensor, block: Block, model: ExactModel
 ) -> tuple[torch.Tensor, Normalised | None]:
     """Normalise queries and keys head by head, in models that do."""
-    weight = _head_weight(block, model.shape)
+    weight = head_weight(block, model.shape)
     if weight is None:
         return heads, None
     normalised = rms_norm(heads, model.epsilon)
@@ -264,13 +283,13 @@ def _normalise_heads(
 def _normalise_heads_backward(
     gradient: torch.Tensor, block: Block, shape: ModelShape, normalised: Normalised | None
 ) -> torch.Tensor:
-    weight = _head_weight(block, shape)
+    weight = head_weight(block, shape)
     if weight is None or normalised is None:
         return gradient
     return rms_norm_backward(gradient, weight, normalised)
 
 
-def _head_weight(block: Block, shape: ModelShape) -> torch.Tensor | None:
+def head_weight(block: Block, shape: ModelShape) -> torch.Tensor | None:
     """[heads, width]: the norm's weight of every query and key head."""
     if block.query_norm is None or block.key_norm is None:
         return None
