@@ -21,6 +21,7 @@ from pathlib import Path
 import torch
 
 from bench.attribution.datasets import DATA_SETS, missing_file
+from bench.attribution.digests import digests_of_all
 from bench.attribution.measure import measure, not_measured
 from bench.attribution.scores import interval
 from bench.attribution.store import Store, default_folder
@@ -45,7 +46,8 @@ def main() -> None:
         sys.stderr.write(f"seed {seed}: {_line(found[-1])}\n")
     for key, reason in not_measured().items():
         sys.stderr.write(f"{key}: null, {reason}\n")
-    report("attribution", means(found) | dict.fromkeys(not_measured()))
+    figures = means(found) | {"digest_equal": float(digests_of_all() == 1)}
+    report("attribution", figures | dict.fromkeys(not_measured()))
 
 
 def means(found: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, float | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import torch
 
 from bench.attribution.ekfac import ekfac
@@ -11,6 +12,7 @@ from bench.attribution.peers import datainf, less, tracincp
 from bench.attribution.recipes import CANDIDATES, ORDINARY
 from bench.attribution.replay import metagradient
 from bench.attribution.scores import explained, foretold, foretold_sum
+from bench.attribution.settlement import settled
 from bench.attribution.store import Numbers, Store
 from bench.attribution.testbed import Testbed
 from bench.attribution.training import Run, State, train
@@ -30,9 +32,7 @@ PEERS: Mapping[str, Callable[[Testbed, Run, Sequence[State]], Numbers]] = {
 def not_measured() -> dict[str, str]:
     """Figures of the issue whose machinery is not there yet, and why."""
     return {
-        "settlement_over_training": "the exact replay is not merged yet",
         "counterfactual_over_forward": "adapters without a contributor are not merged yet",
-        "digest_equal": "the exact replay is not merged yet",
         "serving_loss_fraction": "the server makes no previews yet",
         "preview_ms_10k_rows": "the server makes no previews yet",
         "duplicate_gain": "the adversarial suite is not merged yet",
@@ -42,11 +42,23 @@ def not_measured() -> dict[str, str]:
 
 
 def measure(testbed: Testbed, store: Store, subset_count: int) -> dict[str, Sequence[float]]:
-    """Fidelity of the default recipe by the float replay, and of the peers on the same training."""
+    """Fidelity of the default recipe, of peers on the same training, and the settlement's price.
+
+    What pays an epoch is the exact replay of all queries together; single queries are scored by the
+    float one, which is held against it.
+    """
     run = testbed.run(default_training_parameters(len(testbed.rows)))
     samples = fidelity(testbed, run, store, subset_count)
     samples["quality_ratio"] = [quality_ratio(testbed, run, store)]
     truth = find_truth(testbed, run, store, subset_count)
+    nodes, ratio = settled(testbed, run, store)
+    samples["settlement_over_training"] = [ratio]
+    samples["sum_cloo"] = [foretold_sum(truth.without, nodes.sum(0)[:, None])]
+    together = [replayed(testbed, run, store, weight).sum(1) for weight in (FULL, HALF)]
+    samples["exact_over_float_correlation"] = [
+        float(np.corrcoef(exact, single)[0, 1])
+        for exact, single in zip(nodes, together, strict=True)
+    ]
     for name, method in PEERS.items():
         scores = peer_scores(testbed, run, store, name, method)
         samples[f"{name}_lds90"] = _list(foretold(truth.subsets["rows90"], scores))
