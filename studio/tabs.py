@@ -22,7 +22,7 @@ def address(path: str) -> ui.page:
     return ui.page(path, response_timeout=RESPONSE_S)
 
 
-def every(interval_s: float, act: Callable[[], Awaitable[None] | None]) -> None:
+def every(interval_s: float, act: Callable[[], Awaitable[None] | None]) -> ui.timer:
     """Do something at intervals for as long as somebody looks: a page without its tab rests."""
     client = ui.context.client
 
@@ -30,4 +30,4 @@ def every(interval_s: float, act: Callable[[], Awaitable[None] | None]) -> None:
         if client.has_socket_connection and (waiting := act()) is not None:
             await waiting
 
-    ui.timer(interval_s, tick)
+    return ui.timer(interval_s, tick)

@@ -9,8 +9,8 @@ from node.history.decoder import StoredItem
 from runtime.errors import DecodeError
 from studio.chain.state import State
 
-AMOUNT_UNIT = "10**-18 OPEN"
-"""How the documentation of an amount ends."""
+AMOUNT_UNIT = ", in 10**-18 OPEN"
+"""How the documentation of an amount ends; people are shown OPEN."""
 SETTERS = frozenset({"System.set_parameter", "System.set_guarded_parameter"})
 """The calls that set one: of the track of parameters, and of root."""
 
@@ -21,14 +21,15 @@ class Parameter:
 
     stored: StoredItem
     documentation: str
+    is_amount: bool
+    """Whether its units are those of OPEN."""
     is_guarded: bool
     """Whether only the root track may: it decides about all else as well."""
 
     @property
     def kind(self) -> str:
-        """Its type in the notation; that of amounts if its documentation says so."""
-        is_amount = AMOUNT_UNIT in self.documentation
-        return "u128" if is_amount else str(self.stored.codec.describe())
+        """Its type in the notation; that of amounts for a bounded one, too."""
+        return "u128" if self.is_amount else str(self.stored.codec.describe())
 
     @property
     def setter(self) -> str:
@@ -45,7 +46,10 @@ def parameters_of(state: State) -> dict[str, Parameter]:
     """All parameters of the chain by `Pallet.name`, in the order of the runtime."""
     return {
         f"{pallet}.{each['name']}": Parameter(
-            state.decoder.item(pallet, each["name"]), each["documentation"], bool(each["guarded"])
+            state.decoder.item(pallet, each["name"]),
+            each["documentation"].replace(AMOUNT_UNIT, ""),
+            AMOUNT_UNIT in each["documentation"],
+            bool(each["guarded"]),
         )
         for pallet, described in state.pallets.items()
         for each in described["parameters"]

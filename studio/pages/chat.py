@@ -240,12 +240,7 @@ async def _sourced(studio: Studio, answer: Answer, *, is_open: bool) -> None:
         with filled:
             if library:
                 html(sources.citations(studio, library, answer.question, spans))
-            moved = html(await sources.influence(studio, answer))
-
-            async def look() -> None:
-                moved.content = str(await sources.influence(studio, answer))
-
-            every(sources.POLL_S, lambda: told(look))
+            await _moved(studio, answer)
             html(sources.price(studio, answer.signed))
             sources.verification(studio, answer)
 
@@ -257,3 +252,19 @@ async def _sourced(studio: Studio, answer: Answer, *, is_open: bool) -> None:
             box.on_value_change(
                 lambda event: told(fill) if event.value and not list(filled) else None
             )
+
+
+async def _moved(studio: Studio, answer: Answer) -> None:
+    """What moved an answer, looked at until it is measured."""
+    shown, is_measured = await sources.influence(studio, answer)
+    moved = html(shown)
+    if is_measured:
+        return
+
+    async def look() -> None:
+        found, is_measured = await sources.influence(studio, answer)
+        moved.content = str(found)
+        if is_measured:
+            timer.deactivate()
+
+    timer = every(sources.POLL_S, lambda: told(look))

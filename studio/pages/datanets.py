@@ -28,6 +28,8 @@ from studio.tabs import address
 SUBMISSION_STATES = {"COMMITTED": "wait", "REVEALED": "info", "REVIEWED": "ok", "SETTLED": "ok"}
 ROWS_SHOWN = 12
 LEADERS_SHOWN = 15
+LENGTH_BARS = 40
+"""Of the histogram of rows by length."""
 SLOW_S = 5.0
 COLUMN_BYTES_MAX = 32_000
 """Half of what a row may have."""
@@ -159,6 +161,7 @@ async def _card(studio: Studio, number: int, record: Any, page_number: int) -> N
             on_click=lambda: ui.navigate.to(f"/models/new?datanet={number}"),
         ).props("outline")
     html(await _facts(studio, number, record))
+    await _lengths(studio, number)
     with ui.element("div").classes("columns"):
         await _leaderboard(studio, number)
         with ui.element("div").classes("stack"):
@@ -196,6 +199,30 @@ async def _facts(studio: Studio, number: int, record: Any) -> Markup:
     if budget:
         facts.append(("First bonds sponsored, up to", values.amount(budget)))
     return tag("div", figures, card("Data card", values.facts(*facts)), class_="stack")
+
+
+async def _lengths(studio: Studio, number: int) -> None:
+    """How long its rows are; nothing before the first version, or where they are not stored."""
+    found = await datanets.versions(studio.chain.state, number)
+    if not found:
+        return
+    try:
+        library = await studio.library(number, found[0][1])
+    except ContentError:
+        return
+    sizes = sorted(len(each.row.prompt) + len(each.row.completion) for each in library.rows)
+    if not sizes:
+        return
+    width = max(1, -(-sizes[-1] // LENGTH_BARS))
+    counts = Counter(size // width for size in sizes)
+    places = range(sizes[-1] // width + 1)
+    names = [f"{place * width:,} to {(place + 1) * width - 1:,} characters" for place in places]
+    half = f"half of them have up to {sizes[len(sizes) // 2]:,} characters"
+    with ui.element("section").classes("card"):
+        note = tag("span", f"{half}, the longest {sizes[-1]:,}", class_="note")
+        html(tag("header", tag("h2", "How long its rows are"), note))
+        options = charts.columns(names, [counts[place] for place in places])
+        charts.chart(options, f"How many rows there are of each length: {half}", 84)
 
 
 def _curation(studio: Studio, record: Any, terms: Any) -> Markup:

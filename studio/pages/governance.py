@@ -111,7 +111,7 @@ async def _what(studio: Studio, call_hash: bytes) -> Markup | str:
     told_as = studio.chain.state.decoder.to_json(held)
     if not isinstance(told_as, dict):
         return values.digest(call_hash.hex())
-    return tag("div", Fields(studio).value("call", told_as))
+    return Fields(studio).call(told_as["call"], told_as["arguments"])
 
 
 def _tally(tally: Any) -> Markup:

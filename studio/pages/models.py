@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from markupsafe import Markup
 from nicegui import ui
 
+from runtime.errors import OpenLedgerError
 from runtime.types import PPB
 from studio import curves
 from studio.chain import attribution
@@ -65,8 +67,19 @@ def register(studio: Studio) -> None:
     @address("/models/{digits}")
     async def model(digits: str) -> None:
         back = crumbs(("ModelFactory", "/models"))
-        async with page(studio, f"Model {values.short(digits)}", "/models", crumbs=back):
+        async with page(studio, await _title(studio, digits), "/models", crumbs=back):
             await _card(studio, _parsed(digits))
+
+
+async def _title(studio: Studio, digits: str) -> str:
+    """What a model is called: after its data, and the ends of its hash."""
+    title = f"Model {values.short(digits)}"
+    with suppress(OpenLedgerError):
+        model = await studio.chain.state.read("Models", "models", _parsed(digits))
+        datanet = model and await studio.chain.state.read("Datanets", "datanets", model.datanet)
+        if datanet:
+            return f"{datanet.name} · {values.short(digits)}"
+    return title
 
 
 def job_state(job: Any) -> Markup:

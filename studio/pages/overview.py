@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 from markupsafe import Markup
@@ -26,18 +28,23 @@ SLOW_S = 3.0
 MINUTES_CHARTED = 60
 ROWS_SHOWN = 8
 EPOCHS_SHOWN = 2
-ACTIVITY = (
-    "Datanets.Created",
-    "Submissions.Revealed",
-    "Datanets.VersionPublished",
-    "Compute.Submitted",
-    "Compute.Revealed",
-    "Compute.Settled",
-    "Models.Published",
-    "Inference.BatchSettled",
-    "Attribution.Settled",
-    "Offences.Punished",
-)
+EVENTS_READ = 200
+ACTIVITY = {
+    "Datanets.Created": "A Datanet was opened",
+    "Submissions.Revealed": "Rows were contributed",
+    "Datanets.VersionPublished": "A version was published",
+    "Compute.Submitted": "A job was ordered",
+    "Compute.Revealed": "A worker delivered",
+    "Compute.Settled": "A job was settled",
+    "Compute.Convicted": "A worker was convicted",
+    "Models.Published": "A model was opened to everybody",
+    "Inference.BatchSettled": "Answers were settled",
+    "Attribution.Settled": "An epoch was attributed",
+    "Reports.Reported": "Rows were reported",
+    "Reports.Resolved": "A report was decided",
+    "Offences.Punished": "A validator was punished",
+}
+"""What people want to hear of, in their words."""
 
 
 def register(studio: Studio) -> None:
@@ -119,9 +126,11 @@ async def _pulse_options(studio: Studio) -> dict[str, Any]:
 
 
 async def _activity(studio: Studio) -> Markup:
-    events = await asyncio.to_thread(studio.chain.index.events, 0, 2 * ROWS_SHOWN, *ACTIVITY)
+    events = await asyncio.to_thread(studio.chain.index.events, 0, EVENTS_READ, *ACTIVITY)
     fields = Fields(studio)
-    rows = [(_said(fields, event), values.when(event.time_ms)) for event in events]
+    # Thirty contributors at a time are one piece of news.
+    runs = [list(run) for _name, run in groupby(events, lambda event: event.name)]
+    rows = [(_said(fields, run), values.when(run[0].time_ms)) for run in runs[: 2 * ROWS_SHOWN]]
     empty = tag("div", tag("strong", "Nothing has happened yet."), "Begin with a Datanet.")
     return card(
         "What happens",
@@ -130,10 +139,13 @@ async def _activity(studio: Studio) -> Markup:
     )
 
 
-def _said(fields: Fields, event: EventRow) -> Markup:
-    name = tag("strong", values.words(event.name.partition(".")[2]))
-    href = f"/blocks/{event.height}"
-    return tag("div", link(name, href), fields.brief(event.name, event.fields))
+def _said(fields: Fields, run: Sequence[EventRow]) -> Markup:
+    """One event, or several of a kind that followed each other, by the newest of them."""
+    event = run[0]
+    times = f", {len(run):,} times" if len(run) > 1 else ""
+    name = tag("strong", ACTIVITY[event.name])
+    head = tag("div", link(name, f"/blocks/{event.height}"), tag("span", times, class_="muted"))
+    return tag("div", head, fields.brief(event.name, event.fields))
 
 
 async def _earners(studio: Studio) -> Markup:

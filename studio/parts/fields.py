@@ -65,6 +65,16 @@ class Fields:
             ("New value", self.value(stored.name, value, parameter.kind)),
         )
 
+    def call(self, name: str, arguments: Mapping[str, Any]) -> Markup:
+        """A call in a line, if it is one that sets a parameter; else with all its arguments."""
+        if name in SETTERS and (found := set_value(self._studio.chain.state, arguments)):
+            parameter, value = found
+            stored = parameter.stored
+            shown = self.value(stored.name, value, parameter.kind)
+            text = link(str(stored), f"/pallets/{stored.pallet}/{stored.name}")
+            return tag("span", "set ", text, " to ", shown)
+        return tag("div", values.call_name(name), self.arguments(name, arguments))
+
     def row(self, fields: Mapping[str, Any], types: Mapping[str, str] | None = None) -> Markup:
         """Names and values side by side."""
         known = types or {}

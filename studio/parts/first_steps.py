@@ -61,9 +61,7 @@ async def first_steps(studio: Studio) -> None:
             bool(lesson.get("is_trained")),
             lesson.get("error"),
         )
-        if lesson.get("names") and not shown:
-            studio.names.add_all(lesson["names"])
-        if now != shown or not shown:
+        if now != shown:
             if lesson.get("names"):
                 studio.names.add_all(lesson["names"])
             shown = now

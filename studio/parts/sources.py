@@ -90,20 +90,20 @@ def _row(studio: Studio, row: OwnedRow) -> Markup:
     return tag("span", studio.account(row.owner), said)
 
 
-async def influence(studio: Studio, answer: Answer) -> Markup:
-    """What moved the answer: measured when its epoch is settled, and until then where it stands."""
+async def influence(studio: Studio, answer: Answer) -> tuple[Markup, bool]:
+    """What moved the answer, and whether that is the last word: until then, where it stands."""
     state, receipt = studio.chain.state, answer.signed
     place = await attribution.place_of(state, studio.contents, receipt)
     if place is None:
         text = "The server settles it within seconds; then the epoch has to end."
-        return notice("Influence is being measured.", text, "wait")
+        return notice("Influence is being measured.", text, "wait"), False
     settled = await state.read("Attribution", "settlements", receipt.model, place.epoch)
     if settled is None:
         pool = await state.read("Attribution", "pools", receipt.model, place.epoch)
         where = Markup("Settled in epoch {}, whose pool is {}.").format(
             place.epoch, values.amount(pool or 0)
         )
-        return notice("Influence is measured when the epoch has ended.", where, "wait")
+        return notice("Influence is measured when the epoch has ended.", where, "wait"), False
     epoch = await attribution.epoch_of(
         state, studio.contents, receipt.model, place.epoch, place.batch
     )
@@ -113,12 +113,13 @@ async def influence(studio: Studio, answer: Answer) -> Markup:
     title = "What moved this answer" if shares else "What moved the answers of its epoch"
     found = shares or attribution.shares_of_epoch(epoch.scores)
     href = f"/attribution/{receipt.model.hex()}/{place.epoch}"
-    return tag(
+    shown = tag(
         "div",
         tag("h3", title),
         bars(studio, found[:SHARES_SHOWN]),
         tag("p", link("All of the epoch, and who is paid", href), class_="small"),
     )
+    return shown, True
 
 
 def bars(studio: Studio, shares: Sequence[Share]) -> Markup:
