@@ -7,7 +7,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from node.answer_files import AnswerFileError, AnswerWrong, KeptAnswer, check_answer, read_answer
+from node.answer_files import AnswerFileError, AnswerWrong, check_answer, read_answer
 from node.api.evidence import sign_evidence
 from node.cli.main import app
 from runtime.hashing import hash_text
