@@ -47,11 +47,11 @@ class PreparedJob:
     @cached_property
     def validation(self) -> tuple[EncodedRow, ...]:
         """The rows that are looked at and never trained on."""
-        return self._encoded(self.plan.validation)
+        return self.encoded(self.plan.validation)
 
     def batch(self, step: int) -> tuple[EncodedRow, ...]:
         """The sequences of a step, counted from 1; encoded only now, as a judge needs one batch."""
-        rows = self._encoded(self.plan.batches[step - 1])
+        rows = self.encoded(self.plan.batches[step - 1])
         return pack(rows, self.parameters.tokens_max) if self.parameters.packing else rows
 
     def dropout(self, step: int, sequence_count: int) -> Dropout | None:
@@ -64,7 +64,8 @@ class PreparedJob:
         keys = tuple(prefix + number.to_bytes(_NUMBER_BYTES, "big") for number in numbers)
         return Dropout(units, keys)
 
-    def _encoded(self, places: Sequence[int]) -> tuple[EncodedRow, ...]:
+    def encoded(self, places: Sequence[int]) -> tuple[EncodedRow, ...]:
+        """The rows at these indices, as training reads them."""
         parameters = self.parameters
         texts = [self.rows[place].row for place in places]
         template = parameters.prompt_template
