@@ -15,6 +15,7 @@ import torch
 from ml.errors import AttributionInvalid
 from ml.exact.adapter import Adapter
 from ml.exact.gradients import GRADIENT_UNITS, TokenRow, row_gradients
+from ml.exact.model import ExactModel
 from ml.training.job import PreparedJob
 from ml.training.recipe import step_settings
 
@@ -30,26 +31,27 @@ def similarity(
     `adapter` is the training's.  Raises `AttributionInvalid` where a gradient is not finite.
     """
     trained = training.plan.trained()
-    rates = _rates(training)
-    said = _gradients(training, adapter, targets)
+    rates = rates_of(training)
+    said = gradients_of(training.model, adapter, targets)
     scores = torch.zeros((len(trained), len(targets)), dtype=torch.float64)
     for start in range(0, len(trained), ROWS_AT_ONCE):
         part = trained[start : start + ROWS_AT_ONCE]
         weights = torch.tensor([[rates[index]] for index in part], dtype=torch.float64)
-        taught = _gradients(training, adapter, training.encoded(part))
+        taught = gradients_of(training.model, adapter, training.encoded(part))
         scores[start : start + len(part)] = (taught @ said.t()).mul_(weights)
     return scores
 
 
-def _gradients(training: PreparedJob, adapter: Adapter, rows: Sequence[TokenRow]) -> torch.Tensor:
-    found = row_gradients(training.model, adapter, rows)
+def gradients_of(model: ExactModel, adapter: Adapter, rows: Sequence[TokenRow]) -> torch.Tensor:
+    """float64 [rows, numbers]: each row's own gradient; raises `AttributionInvalid`."""
+    found = row_gradients(model, adapter, rows)
     if found.fault:
         message = f"A row's gradient has the fault {found.fault.name}."
         raise AttributionInvalid(message, remedy="Do not attribute a training that is not stable.")
     return found.gradients.double().mul_(1 / GRADIENT_UNITS)
 
 
-def _rates(training: PreparedJob) -> dict[int, float]:
+def rates_of(training: PreparedJob) -> dict[int, float]:
     """Of each trained row, the sum of its steps' rates over their batches' rows."""
     rates: dict[int, float] = {}
     for step, places in enumerate(training.plan.batches, 1):

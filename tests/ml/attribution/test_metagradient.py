@@ -11,6 +11,7 @@ from ml.attribution.counterfactual import (
     counterfactual_scores,
 )
 from ml.attribution.metagradient import metagradients
+from ml.attribution.preview import preview_index
 from ml.attribution.similarity import similarity
 from ml.attribution.trail import Trail
 from ml.errors import AttributionInvalid
@@ -125,3 +126,15 @@ def test_what_cannot_be_left_out_is_refused(make_job):
     training = make_job().training
     with pytest.raises(AttributionInvalid, match="groups of rows"):
         counterfactual_adapters(training, [frozenset([0])] * (GROUPS_MAX + 1))
+
+
+def test_a_preview_is_nearly_the_similarity(make_job):
+    """Sketches change the order of rows little, and give the same bits every time."""
+    training = make_job(steps=4).training
+    whole, _ = counterfactual_adapters(training, [])
+    index = preview_index(training, whole)
+    wanted = similarity(training, whole, training.validation[ANSWERED])
+    for column, answer in enumerate(training.validation[ANSWERED]):
+        found = index.scores(training.model, answer)
+        assert correlation(found, wanted[:, column]) > 0.9
+        assert torch.equal(found, preview_index(training, whole).scores(training.model, answer))
