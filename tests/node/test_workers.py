@@ -406,13 +406,14 @@ def test_answers_are_for_bonded_workers(serving):
 
 def test_the_epoch_is_attributed_and_adds_up(serving):
     """Scores and payouts lead to the committed roots, and the payouts sum to the pool."""
-    answer = serving.openai().chat.completions.create(
-        model=serving.model.hex(),
-        messages=question(99),
-        max_tokens=4,
-        extra_body={"disclose": False},
-    )
-    assert receipt_of(answer)
+    for disclose in (True, False):
+        answer = serving.openai().chat.completions.create(
+            model=serving.model.hex(),
+            messages=question(99),
+            max_tokens=4,
+            extra_body={"disclose": disclose},
+        )
+        assert receipt_of(answer).disclosed is disclose
 
     def settled():
         return serving.client.entries("Attribution", "settlements")
