@@ -67,8 +67,11 @@ class Stage(Protocol):
 class Arena(Stage, Protocol):
     """A stage whose heights can be chosen: a `Sandbox`."""
 
-    height: int
     spec: ChainSpec
+
+    @property
+    def height(self) -> int:
+        """Of the last block."""
 
     def advance(self, count: int) -> None:
         """Execute empty blocks."""

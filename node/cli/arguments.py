@@ -8,15 +8,19 @@
 | boolean | `true`, `false` |
 | nothing | `null` |
 | tuple, record | JSON: `[1, 2]`, `{"rank": 8}` |
+| call | JSON: `{"call": "System.remark", "arguments": {"data": "00"}}`, as it is printed |
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, TypeVar
 
 from node.errors import ConfigError
+from runtime.calls import CallDefinition, HeldCallCodec, RuntimeCall
 from runtime.codec import (
     BooleanCodec,
     BytesCodec,
@@ -27,15 +31,36 @@ from runtime.codec import (
     RecordCodec,
     SequenceCodec,
     TupleCodec,
+    codec_of,
 )
 from runtime.errors import OpenLedgerError
-from runtime.types import OPEN
+from runtime.executive import Runtime
+from runtime.types import OPEN, Amount
 
+E = TypeVar("E", bound=Enum)
 AccountOf = Callable[[str], bytes | None]
 """The account of a name, or None for a name that is not known."""
+Calls = Mapping[str, CallDefinition]
+"""The calls of a runtime by `Pallet.name`."""
+NO_CALLS: Calls = {}
 _UNIT = "OPEN"
 _DECIMALS = 18
 _ACCOUNT_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What names in values stand for."""
+
+    account_of: AccountOf
+    calls: Calls = field(default_factory=dict)
+
+
+def calls_of(runtime: Runtime) -> Calls:
+    """The calls of a runtime, for values that hold calls."""
+    return {
+        str(call): call for pallet in runtime.pallets.values() for call in pallet.definition.calls
+    }
 
 
 def options_of(words: Sequence[str]) -> dict[str, str]:
@@ -53,7 +78,10 @@ def options_of(words: Sequence[str]) -> dict[str, str]:
 
 
 def typed_arguments(
-    codecs: Mapping[str, Codec[Any]], options: Mapping[str, str], account_of: AccountOf
+    codecs: Mapping[str, Codec[Any]],
+    options: Mapping[str, str],
+    account_of: AccountOf,
+    calls: Calls = NO_CALLS,
 ) -> dict[str, Any]:
     """The options as values of the codecs' types; raises `ConfigError` if names do not match."""
     expected = ", ".join(f"--{name} {codec.describe()}" for name, codec in codecs.items())
@@ -63,14 +91,17 @@ def typed_arguments(
             message = f"The argument --{name} is {trouble}."
             raise ConfigError(message, remedy=f"The call takes: {expected or 'nothing'}.")
     return {
-        name: typed_value(codec, options[name], name, account_of) for name, codec in codecs.items()
+        name: typed_value(codec, options[name], name, account_of, calls)
+        for name, codec in codecs.items()
     }
 
 
-def typed_value(codec: Codec[Any], text: str, name: str, account_of: AccountOf) -> Any:
+def typed_value(
+    codec: Codec[Any], text: str, name: str, account_of: AccountOf, calls: Calls = NO_CALLS
+) -> Any:
     """One word as a value of the codec's type; raises `ConfigError`."""
     try:
-        value = _from_text(codec, text, account_of)
+        value = _from_text(codec, text, _Names(account_of, calls))
         codec.to_plain(value)
     except (ValueError, KeyError, TypeError, OpenLedgerError) as error:
         message = f"{text[:80]!r} is not a value for {name}."
@@ -78,36 +109,64 @@ def typed_value(codec: Codec[Any], text: str, name: str, account_of: AccountOf) 
     return value
 
 
-def _from_text(codec: Codec[Any], text: str, account_of: AccountOf) -> Any:
+def amount_of(text: str, name: str) -> int:
+    """An amount of OPEN in units of 10**-18, as `2.5OPEN` or in units; raises `ConfigError`."""
+    value: int = typed_value(codec_of(Amount), text, name, lambda _name: None)
+    return value
+
+
+def member_of(kind: type[E], text: str) -> E:
+    """The member of an enumeration by its name in any case; raises `ConfigError`."""
+    names = [each.name.lower() for each in kind]
+    if text.lower() not in names:
+        message = f"{text!r} is none of {', '.join(names)}."
+        raise ConfigError(message, remedy="Choose one of them.")
+    return kind[text.upper()]
+
+
+def _from_text(codec: Codec[Any], text: str, names: _Names) -> Any:
     if isinstance(codec, OptionalCodec):
-        return None if text in {"null", "none"} else _from_text(codec.item, text, account_of)
-    if isinstance(codec, SequenceCodec | TupleCodec | RecordCodec | BooleanCodec):
-        return _from_json(codec, json.loads(text), account_of)
-    return _from_json(codec, text, account_of)
+        return None if text in {"null", "none"} else _from_text(codec.item, text, names)
+    if isinstance(codec, SequenceCodec | TupleCodec | RecordCodec | BooleanCodec | HeldCallCodec):
+        return _from_json(codec, json.loads(text), names)
+    return _from_json(codec, text, names)
 
 
-def _from_json(codec: Codec[Any], value: Any, account_of: AccountOf) -> Any:
+def _from_json(codec: Codec[Any], value: Any, names: _Names) -> Any:
     result = value
     match codec:
         case OptionalCodec() if value is not None:
-            result = _from_json(codec.item, value, account_of)
+            result = _from_json(codec.item, value, names)
         case IntegerCodec():
             result = _integer(value)
         case BytesCodec():
-            result = _bytes(codec, value, account_of)
+            result = _bytes(codec, value, names)
         case EnumCodec():
             known = isinstance(value, str) and value in codec.members.__members__
             result = codec.members[value] if known else codec.members(int(value))
         case SequenceCodec():
-            result = tuple(_from_json(codec.item, item, account_of) for item in value)
+            result = tuple(_from_json(codec.item, item, names) for item in value)
         case TupleCodec():
             pairs = zip(codec.items, value, strict=True)
-            result = tuple(_from_json(item, part, account_of) for item, part in pairs)
+            result = tuple(_from_json(item, part, names) for item, part in pairs)
+        case HeldCallCodec():
+            result = _call(value, names)
         case RecordCodec():
             items = codec.items.items()
-            fields = {name: _from_json(item, value[name], account_of) for name, item in items}
+            fields = {name: _from_json(item, value[name], names) for name, item in items}
             result = codec.record(**fields)
     return result
+
+
+def _call(value: Any, names: _Names) -> RuntimeCall:
+    """A call as it is printed: its name, and its arguments by theirs."""
+    definition = names.calls[value["call"]]
+    arguments = {
+        name: _from_json(codec, value["arguments"][name], names)
+        for name, codec in definition.arguments.items.items()
+    }
+    call: RuntimeCall = definition.arguments.record(**arguments)
+    return call
 
 
 def _integer(value: Any) -> int:
@@ -122,9 +181,9 @@ def _integer(value: Any) -> int:
     return int(whole or "0") * OPEN + int(fraction.ljust(_DECIMALS, "0"))
 
 
-def _bytes(codec: BytesCodec, value: Any, account_of: AccountOf) -> bytes:
+def _bytes(codec: BytesCodec, value: Any, names: _Names) -> bytes:
     if codec.least == codec.most == _ACCOUNT_BYTES:
-        account = account_of(str(value))
+        account = names.account_of(str(value))
         if account is not None:
             return account
     return bytes.fromhex(str(value).removeprefix("0x"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -61,24 +61,18 @@ def create(
 
     Example: openledger datanet create medicine --licence CC0-1.0 --language en
     """
-    from node.cli.arguments import typed_value
+    from node.cli.arguments import amount_of, member_of
     from node.client import NodeClient
     from pallets.datanets.pallet import Datanets
-    from runtime.codec import codec_of
-    from runtime.types import Amount
     from runtime.wire.datanets import Access, Curation, Terms
     from runtime.wire.datanets import Purpose as Purposes
 
-    def amount(text: str, option: str) -> int:
-        value: int = typed_value(codec_of(Amount), text, option, lambda _name: None)
-        return value
-
     terms = Terms(
         licence=licence,
-        purposes=tuple(sorted(_member(Purposes, each) for each in purpose)),
-        contributor_bond_per_row=amount(bond_per_row, "bond-per-row"),
+        purposes=tuple(sorted(member_of(Purposes, each) for each in purpose)),
+        contributor_bond_per_row=amount_of(bond_per_row, "bond-per-row"),
         curation=Curation.PANEL if panel else Curation.OWNER,
-        access=_member(Access, access),
+        access=member_of(Access, access),
         rows_min=0,
     )
     schema = _schema(language, plain_text=plain_text)
@@ -86,7 +80,7 @@ def create(
     with NodeClient(node) as client:
         call = Datanets.create.Call(name=name, description=description, schema=schema, terms=terms)
         number = int(client.submit(call, keypair).fields("Datanets", "Created")["datanet"])
-        if budget := amount(sponsor, "sponsor"):
+        if budget := amount_of(sponsor, "sponsor"):
             client.submit(Datanets.set_sponsor_budget.Call(datanet=number, budget=budget), keypair)
     (print_json if as_json else print_fields)({"datanet": number})
 
@@ -427,15 +421,6 @@ def _schema(languages: list[str], *, plain_text: bool) -> Schema:
         columns=columns if plain_text else DIALOGUE.columns,
         languages=tuple(languages),
     )
-
-
-def _member(kind: Any, text: str) -> Any:
-    """The member of an enumeration by its name in any case; raises `ConfigError`."""
-    names = [each.name.lower() for each in kind]
-    if text.lower() not in names:
-        message = f"{text!r} is none of {', '.join(names)}."
-        raise ConfigError(message, remedy="Choose one of them.")
-    return kind[text.upper()]
 
 
 def _place(text: str) -> tuple[int, int]:

@@ -65,12 +65,10 @@ def add_validator(
 --key validator --output carol.toml
     """
     from genesis.ceremony import make_entry
-    from node.cli.arguments import typed_value
-    from runtime.codec import codec_of
-    from runtime.types import Amount
+    from node.cli.arguments import amount_of
 
     agreed = _load(draft)
-    amount: int = typed_value(codec_of(Amount), bond, "--bond", lambda _name: None)
+    amount = amount_of(bond, "--bond")
     entry = make_entry(agreed, moniker, choose_key(key, password_file), amount)
     _write(output, entry.to_toml())
     fields = {

@@ -139,6 +139,7 @@ def vote(
 
     Example: openledger gov vote 3 aye 100OPEN --conviction 1
     """
+    from node.cli.arguments import amount_of
     from node.client import NodeClient
     from node.standing import standing
     from pallets.voting.pallet import Voting
@@ -146,7 +147,7 @@ def vote(
 
     if side not in ("aye", "nay", "abstain"):
         raise ConfigError(f"{side!r} is no side.", remedy="Write aye, nay or abstain.")
-    sides = {"aye": 0, "nay": 0, "abstain": 0, side: _amount(amount)}
+    sides = {"aye": 0, "nay": 0, "abstain": 0, side: amount_of(amount, "AMOUNT")}
     call = Voting.vote.Call(poll=referendum, vote=Vote(**sides, conviction=conviction))
     with NodeClient(node) as client:
         inclusion = client.submit(call, choose_key(key, password_file))
@@ -169,6 +170,7 @@ def delegate(
 
     Example: openledger gov delegate parameters dev:bob 100OPEN --conviction 2
     """
+    from node.cli.arguments import amount_of
     from node.client import NodeClient
     from pallets.voting.pallet import Voting
 
@@ -176,7 +178,7 @@ def delegate(
     call = Voting.delegate.Call(
         track=_track(track),
         to=delegate_account,
-        balance=_amount(amount),
+        balance=amount_of(amount, "AMOUNT"),
         conviction=conviction,
     )
     with NodeClient(node) as client:
@@ -255,7 +257,7 @@ def parameters(
 
 def _call(client: NodeClient, pallet: str, call: str, words: list[str]) -> RuntimeCall:
     """The call of the command line; raises `ConfigError`."""
-    from node.cli.arguments import options_of, typed_arguments
+    from node.cli.arguments import calls_of, options_of, typed_arguments
 
     options = options_of(words)
     if pallet == "parameter":
@@ -266,7 +268,8 @@ def _call(client: NodeClient, pallet: str, call: str, words: list[str]) -> Runti
     if definition is None:
         remedy = f"Choose one of {', '.join(definitions) or 'none'}."
         raise ConfigError(f"{name} has no call {call!r}.", remedy=remedy)
-    arguments = typed_arguments(definition.arguments.items, options, account_of)
+    calls = calls_of(client.runtime)
+    arguments = typed_arguments(definition.arguments.items, options, account_of, calls)
     value: RuntimeCall = definition.arguments.record(**arguments)
     return value
 
@@ -315,15 +318,6 @@ def _origin(track: TrackName) -> str | None:
     from pallets.governance.tracks import ORIGINS
 
     return ORIGINS[track]
-
-
-def _amount(text: str) -> int:
-    from node.cli.arguments import typed_value
-    from runtime.codec import codec_of
-    from runtime.types import Amount as AmountType
-
-    amount: int = typed_value(codec_of(AmountType), text, "AMOUNT", account_of)
-    return amount
 
 
 def _field(events: Any, name: str, field: str) -> Any:

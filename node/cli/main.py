@@ -17,6 +17,9 @@ from node.cli import (
     client,
     config,
     datanet,
+    datanet_earnings,
+    datanet_reports,
+    datanet_votes,
     db,
     demo,
     genesis,
@@ -28,6 +31,7 @@ from node.cli import (
     model,
     node,
     pallet,
+    panel,
     query,
     receipt,
     referee,
@@ -80,7 +84,15 @@ app.add_typer(model.app, name="model")
 app.command("chat")(chat.chat)
 app.add_typer(referee.app, name="referee")
 app.add_typer(worker.app, name="worker")
+for each in (
+    *(datanet_votes.propose, datanet_votes.proposals, datanet_votes.vote, datanet_votes.close),
+    *(datanet_reports.report, datanet_reports.appeal, datanet_reports.answer),
+    *(datanet_reports.reports, datanet_reports.resolve),
+    *(datanet_earnings.earned, datanet_earnings.claim),
+):
+    datanet.app.command()(each)
 app.add_typer(datanet.app, name="datanet")
+app.add_typer(panel.app, name="panel")
 app.add_typer(job.app, name="job")
 app.command("demo")(demo.demo)
 app.command("studio")(studio.studio)

@@ -183,12 +183,9 @@ def remove_key(
 
 
 def _amount(text: str) -> int:
-    from node.cli.arguments import typed_value
-    from runtime.codec import codec_of
-    from runtime.types import Amount
+    from node.cli.arguments import amount_of
 
-    amount: int = typed_value(codec_of(Amount), text, "--spend-per-day", lambda _name: None)
-    return amount
+    return amount_of(text, "--spend-per-day")
 
 
 def _account(text: str) -> bytes:

@@ -46,7 +46,7 @@ EraBlocks = Annotated[
         metavar="BLOCKS",
     ),
 ]
-Fee = Annotated[bool, typer.Option("--fee", help="Say what it would cost now; send nothing.")]
+Cost = Annotated[bool, typer.Option("--cost", help="Say what it would cost now; send nothing.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Say what it would do now; sign and send nothing.")
 ]
@@ -63,19 +63,19 @@ def submit(
     tip: Tip = 0,
     era: EraBlocks = None,
     timeout_s: Timeout = 30,
-    fee: Fee = False,
+    cost: Cost = False,
     dry_run: DryRun = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Send a call and wait for its block: openledger tx PALLET CALL --argument value ...
 
-    Amounts may be written as 2.5OPEN, accounts as the name of a key or dev:bob, records and tuples
-    as JSON.  Without CALL, the calls of the node's runtime are listed.  With --fee or --dry-run
-    nothing is signed, and --key needs no password.
+    Amounts may be written as 2.5OPEN, accounts as the name of a key or dev:bob, and records, tuples
+    and calls as JSON.  Without CALL, the calls of the node's runtime are listed.  With --cost or
+    --dry-run nothing is signed, and --key needs no password.
 
     Example: openledger tx balances transfer --receiver dev:bob --amount 2.5OPEN --dry-run
     """
-    from node.cli.arguments import options_of, typed_arguments
+    from node.cli.arguments import calls_of, options_of, typed_arguments
     from node.client import NodeClient
 
     era_blocks = _era_blocks(era)
@@ -86,11 +86,13 @@ def submit(
             return
         definition = _find(definitions, call)
         options = options_of(context.args)
-        arguments = typed_arguments(definition.arguments.items, options, account_of)
+        arguments = typed_arguments(
+            definition.arguments.items, options, account_of, calls_of(client.runtime)
+        )
         value = definition.arguments.record(**arguments)
-        if fee:
-            cost = {"fee": client.fee(value, choose_account(key))}
-            (print_json if as_json else print_fields)(cost)
+        if cost:
+            costs = {"fee": client.fee(value, choose_account(key))}
+            (print_json if as_json else print_fields)(costs)
             return
         if dry_run:
             _print_rehearsal(client, client.rehearse(value, choose_account(key), tip=tip), as_json)

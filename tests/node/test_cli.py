@@ -84,7 +84,7 @@ def test_people_get_text(dev_node: Any, openledger: Run) -> None:
     items = openledger("query", *node)
     assert "Balances.accounts" in items.stdout
     remark = ("tx", "system", "remark", "--data", "00ff", "--key=dev:faucet", *node)
-    assert int(openledger(*remark, "--fee").stdout.split()[1]) > 0
+    assert int(openledger(*remark, "--cost").stdout.split()[1]) > 0
     sent = openledger(*remark, "--era=immortal")
     assert "included" in sent.stdout
     assert "finalized_height" in openledger("status", *node).stdout

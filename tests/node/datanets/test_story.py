@@ -10,7 +10,29 @@ from typing import Any
 
 import pytest
 
-from node.client import NodeClient
+from bench.local_network import local_network
+from genesis.scenes import (
+    ADAPTER,
+    ALICE,
+    BASE_MODEL,
+    BOND,
+    BUILDER,
+    USER,
+    WORKER,
+    Payouts,
+    settle_payouts,
+    submit_job,
+    worked,
+)
+from node.chain_client.openledger import Chain
+from pallets.compute.pallet import Compute
+from pallets.models.pallet import Models
+from pallets.workers.pallet import Workers
+from runtime.codec import codec_of
+from runtime.wire.blobs import encode_blob
+from runtime.wire.records import PayoutLeaf
+from tests.node.test_every_pallet import answer, quick_spec
+from tests.node.ways import ByClient
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "contribute" / "datanets.md"
 BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
@@ -23,40 +45,69 @@ ROWS = [
 ]
 
 
-@pytest.fixture
-def url(start_node):
-    """A node of its own: the page's Datanet is the first."""
-    return start_node().url
+SPEC = quick_spec(validators=1)
 
 
 @pytest.fixture
-def datanet(url, openledger):
+def client(tmp_path):
+    """Of a node of its own: the page's Datanet is the first."""
+    with (
+        local_network(tmp_path / "network", SPEC) as network,
+        network.client("validator") as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def datanet(client, openledger):
     """What a command on the node answers."""
 
     def run(*words):
-        done = openledger(*words, "--node", url, "--json")
+        done = openledger(*words, "--node", client.url, "--json")
         assert done.returncode == 0, (words, done.stderr)
         return json.loads(done.stdout)
 
     return run
 
 
-def node_has(url, blob):
+def others_do_their_part(way):
+    """A model is trained on version 1, answers for a fee, and its epoch is attributed to Alice."""
+    way.ok(BUILDER, Models.register_base.Call(content_hash=BASE_MODEL, name="nano"))
+    way.ok(WORKER, Workers.register.Call(bond=BOND))
+    way.ok(BUILDER, submit_job())
+    way.ok(USER, Compute.settle.Call(job=0), height=worked(way))
+    epoch = answer(way)
+    pool = way.client.read("Attribution", "pools", ADAPTER, epoch)
+    leaf = PayoutLeaf(ALICE.account, pool)
+    blob = way.client.put_content(encode_blob([codec_of(PayoutLeaf).encode(leaf)]))
+    ended = (epoch + 1) * way.client.read("Attribution", "epoch_blocks")
+    commit = Payouts([leaf]).commit(epoch=epoch, payouts=blob)
+    events = way.ok(WORKER, commit, height=ended)
+    deadline = events["Attribution.Committed"].fields["deadline"]
+    way.ok(USER, settle_payouts(epoch), height=deadline)
+    return pool
+
+
+def node_has(client, blob):
     """Whether the node still has a content."""
-    with NodeClient(url) as client:
-        return client.call("content_has", [blob])[0]
+    return client.call("content_has", [blob])[0]
 
 
-def test_the_page_runs(datanet, url, tmp_path, monkeypatch):
+def test_the_page_runs(datanet, client, tmp_path, monkeypatch):
     """From the table to the tombstone; what each command says is what happened."""
     monkeypatch.chdir(tmp_path)
     lines = ["question,answer", *(f'"{prompt}","{answer}"' for prompt, answer in ROWS)]
     Path("rows.csv").write_text("\n".join(lines))
     commands = [line for block in BLOCK.findall(PAGE.read_text()) for line in block.splitlines()]
-    said = [datanet(*shlex.split(command)[1:]) for command in commands]
+    said, pool = [], 0
+    for command in commands:
+        if command.startswith("openledger datanet earned"):
+            with Chain(client.url) as chain:
+                pool = others_do_their_part(ByClient(client, SPEC, chain))
+        said.append(datanet(*shlex.split(command)[1:]))
     by_name: dict[str, list[Any]] = {}
-    for command, answer in zip(commands, said, strict=True):
-        by_name.setdefault(shlex.split(command)[2], []).append(answer)
+    for command, each in zip(commands, said, strict=True):
+        by_name.setdefault(shlex.split(command)[2], []).append(each)
     assert by_name["create"] == [{"datanet": 0}]
     (preview,) = by_name["preview"]
     assert (preview["accepted"], preview["duplicate"], preview["rejected"]) == (3, 1, 1)
@@ -65,12 +116,15 @@ def test_the_page_runs(datanet, url, tmp_path, monkeypatch):
     assert (imported["rows"], imported["left_out"]) == (3, 2)
     assert [each["version"] for each in by_name["review"]] == [None, 1, 2]
     assert by_name["versions"][0][0]["joined"] == 3
+    assert [by_name["earned"][0][name] for name in ("paid", "waits")] == [0, pool]
+    assert by_name["claim"] == [{"claimed": pool, "paid_so_far": pool}]
+    assert pool > 0
     blob = imported["blob"]
     for _ in range(100):  # each look waits for a block
         datanet("tx", "System", "remark", "--data", "00")
-        if not node_has(url, blob):
+        if not node_has(client, blob):
             break
-    assert not node_has(url, blob)
+    assert not node_has(client, blob)
     first, second = by_name["diff"]
     assert [each["joined"] for each in first] == [True] * 3
     assert [(each["index"], each["joined"], each["reason"]) for each in second] == [
