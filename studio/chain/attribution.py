@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from runtime.merkle import sum_path
 from runtime.wire.receipts import InferenceReceipt, PayoutReceipt
 from runtime.wire.records import PayoutLeaf, ScoreLeaf
 from studio.chain.contents import Contents
-from studio.chain.datanets import NATS_GRID, records, standard_error
+from studio.chain.datanets import NATS_GRID, records
 from studio.chain.sender import Sender
 from studio.chain.state import Entry, State
 from studio.errors import ObjectMissing
@@ -34,6 +35,7 @@ class Share:
     influence: float
     """Nats; positive: they made it more likely."""
     error: float | None
+    """One standard error, in nats; None where none is known."""
     rows: tuple[int, ...]
     """The rows by their place among the score leaves, the strongest first."""
 
@@ -111,7 +113,9 @@ async def payout_receipt(sender: Sender, epoch: Epoch, owner: bytes, place: Plac
 def shares_of_epoch(scores: Sequence[ScoreLeaf]) -> list[Share]:
     """What each contributor's rows did to everything the model said in an epoch."""
     return _shares(
-        [leaf.owner.hex() for leaf in scores], [leaf.score / NATS_GRID for leaf in scores]
+        [leaf.owner.hex() for leaf in scores],
+        [leaf.score / NATS_GRID for leaf in scores],
+        [leaf.error / NATS_GRID for leaf in scores],
     )
 
 
@@ -127,10 +131,12 @@ async def shares_of_answer(work: Path | None, epoch: Epoch, receipt: bytes) -> l
     found = columns.get(hash_receipt(receipt))
     if found is None or len(found) != len(epoch.scores):
         return None
-    return _shares([leaf.owner.hex() for leaf in epoch.scores], [float(each) for each in found])
+    owners = [leaf.owner.hex() for leaf in epoch.scores]
+    return _shares(owners, [float(each) for each in found], [])
 
 
-def _shares(owners: Sequence[str], scores: Sequence[float]) -> list[Share]:
+def _shares(owners: Sequence[str], scores: Sequence[float], errors: Sequence[float]) -> list[Share]:
+    """Scores by owner; `errors` is empty where none are known, as of a single answer."""
     by_owner: dict[str, list[int]] = {}
     for place, owner in enumerate(owners):
         by_owner.setdefault(owner, []).append(place)
@@ -138,7 +144,7 @@ def _shares(owners: Sequence[str], scores: Sequence[float]) -> list[Share]:
         Share(
             owner,
             sum(scores[place] for place in places),
-            standard_error([scores[place] for place in places]),
+            math.hypot(*(errors[place] for place in places)) if errors else None,
             tuple(sorted(places, key=lambda place: -scores[place])),
         )
         for owner, places in by_owner.items()

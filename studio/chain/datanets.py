@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ class Standing:
     influence: float
     """Nats, over all settled epochs."""
     error: float | None
-    """Standard error over epochs; None for fewer than two."""
+    """One standard error of it, by those of its rows; None where none is known."""
 
 
 def of_datanet(number: int) -> bytes:
@@ -170,35 +171,29 @@ async def standings(state: State, contents: Contents, number: int) -> list[Stand
     settled = [
         entry.value
         for entry in await state.entries("Attribution", "settlements", SETTLEMENTS_MAX)
-        if entry.key[0] in models and entry.value.state.name == "SETTLED"
+        if entry.key[0] in models
     ]
     epochs = await asyncio.gather(*(contents.items(each.scores, ScoreLeaf) for each in settled))
     return _standings(rows, [_by_owner(leaves) for leaves in epochs])
 
 
-def _by_owner(leaves: Sequence[ScoreLeaf]) -> Mapping[str, int]:
-    totals: Counter[str] = Counter()
+def _by_owner(leaves: Sequence[ScoreLeaf]) -> Mapping[str, tuple[float, float]]:
+    """The influence of each owner's rows in an epoch, and its variance."""
+    totals: dict[str, tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
     for leaf in leaves:
-        totals[leaf.owner.hex()] += leaf.score
+        score, variance = totals[leaf.owner.hex()]
+        error = leaf.error / NATS_GRID
+        totals[leaf.owner.hex()] = (score + leaf.score / NATS_GRID, variance + error * error)
     return totals
 
 
-def _standings(rows: Mapping[str, int], epochs: Sequence[Mapping[str, int]]) -> list[Standing]:
-    samples: dict[str, list[float]] = defaultdict(list)
+def _standings(
+    rows: Mapping[str, int], epochs: Sequence[Mapping[str, tuple[float, float]]]
+) -> list[Standing]:
+    found = []
     for owner in {*rows, *(owner for epoch in epochs for owner in epoch)}:
-        samples[owner] = [epoch.get(owner, 0) / NATS_GRID for epoch in epochs]
-    found = [
-        Standing(owner, rows.get(owner, 0), sum(each), standard_error(each))
-        for owner, each in samples.items()
-    ]
+        mine = [epoch[owner] for epoch in epochs if owner in epoch]
+        error = math.sqrt(sum(variance for _score, variance in mine))
+        influence = sum(score for score, _variance in mine)
+        found.append(Standing(owner, rows.get(owner, 0), influence, error or None))
     return sorted(found, key=lambda each: (-each.influence, -each.rows, each.owner))
-
-
-def standard_error(samples: Sequence[float]) -> float | None:
-    """The standard error of the sum of some samples; None for fewer than two."""
-    count = len(samples)
-    if count < 2:  # one sample says nothing of its spread
-        return None
-    mean = sum(samples) / count
-    variance = sum((each - mean) ** 2 for each in samples) / (count - 1)
-    return float((count * variance) ** 0.5)

@@ -7,7 +7,7 @@ from nicegui import ui
 
 from node.errors import ContentError
 from node.payout_receipts import Epoch
-from runtime.wire.records import PayoutLeaf
+from runtime.wire.records import PayoutLeaf, ScoreLeaf
 from studio.chain import attribution, datanets
 from studio.context import Studio
 from studio.errors import FieldInvalid
@@ -61,7 +61,7 @@ async def _epochs(studio: Studio) -> Markup:
             values.amount(each.value.pool),
             values.amount(amount),
             studio.account(each.value.worker.hex()),
-            link(f"job {each.value.job}", f"/training/{each.value.job}"),
+            link(f"job {each.value.job}", f"/jobs/{each.value.job}"),
         )
         for each, amount in zip(found, paid, strict=True)
     ]
@@ -124,13 +124,14 @@ def _payouts(studio: Studio, found: Epoch) -> None:
         (
             studio.account(leaf.owner.hex()),
             values.amount(leaf.amount),
+            values.amount(leaf.error) if leaf.error else "-",
             values.share(leaf.amount, found.settlement.pool),
         )
         for leaf in leaves
     ]
     with ui.element("section").classes("card"):
         html(tag("header", tag("h2", "Who is paid")))
-        heads = columns("Contributor", "OPEN#", "Of the pool#")
+        heads = columns("Contributor", "OPEN#", "Standard error#", "Of the pool#")
         html(table(heads, rows, caption="Payouts"))
         mine = _mine(studio, found.payouts)
         if mine is not None:
@@ -178,11 +179,23 @@ async def _rows(studio: Studio, found: Epoch) -> Markup:
             studio.account(leaf.owner.hex()),
             f"{known[leaf.row_hash].prompt[:120]} → {known[leaf.row_hash].completion[:160]}",
             f"{leaf.score / datanets.NATS_GRID:+.4f}",
-            "helped: paid" if leaf.score > 0 else "did harm: not paid",
+            f"± {leaf.error / datanets.NATS_GRID:.4f}" if leaf.error else "-",
+            _why(leaf),
         )
         for leaf in shown
         if leaf.row_hash in known
     ]
-    heads = columns("Contributor", "Row", "Nats#", "Why")
+    heads = columns("Contributor", "Row", "Nats#", "Standard error#", "Why")
     note = f"the strongest {ROWS_SHOWN}, and those that did harm"
     return card("Rows", table(heads, rows, caption="Rows by influence"), note=note)
+
+
+def _why(leaf: ScoreLeaf) -> str:
+    """Why a row is paid, or is not."""
+    if leaf.credit:
+        return "helped: paid by its score less its error"
+    if leaf.score <= 0:
+        return "did harm: not paid"
+    if leaf.score <= leaf.error:
+        return "its error is larger: not paid"
+    return "a row committed before says the same: not paid"

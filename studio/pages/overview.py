@@ -88,7 +88,7 @@ async def _tiles(studio: Studio) -> Markup:
         studio.chain.socket.call("system_health"),
     )
     answers = sum(each.value.answer_count for each in batches)
-    earned = sum(each.value.pool for each in settled if each.value.state.name == "SETTLED")
+    earned = sum(each.value.pool for each in settled)
     validators = len(current.validators) if current else 0
     return tiles(
         ("Final block", link(values.number(studio.chain.height), "/blocks"), _age(studio)),
@@ -150,8 +150,7 @@ def _said(fields: Fields, run: Sequence[EventRow]) -> Markup:
 
 async def _earners(studio: Studio) -> Markup:
     """Who earned most in the newest settled epochs, claimed or not."""
-    found = await attribution.settlements(studio.chain.state)
-    settled = [each for each in found if each.value.state.name == "SETTLED"][:EPOCHS_SHOWN]
+    settled = (await attribution.settlements(studio.chain.state))[:EPOCHS_SHOWN]
     rows = []
     for each in settled:
         leaves = await studio.contents.items(each.value.payouts, PayoutLeaf)

@@ -125,25 +125,31 @@ async def influence(studio: Studio, answer: Answer) -> tuple[Markup, bool]:
 def bars(studio: Studio, shares: Sequence[Share]) -> Markup:
     """Contributors by influence, with bars, standard errors and their per cent."""
     whole = sum(max(0.0, share.influence) for share in shares) or 1.0
-    widest = max((abs(share.influence) for share in shares), default=0.0) or 1.0
+    widest = max((abs(share.influence) + (share.error or 0.0) for share in shares), default=0.0)
     rows = [
         (
             studio.account(share.owner),
-            _bar(share.influence, widest),
+            _bar(share, widest),
             f"{share.influence:+.4f}",
-            "" if share.error is None else f"± {share.error:.4f}",
+            "-" if share.error is None else f"± {share.error:.4f}",
             f"{100 * max(0.0, share.influence) / whole:.0f} %",
         )
         for share in shares
     ]
-    heads = columns("Contributor", "Influence", "Nats#", "Spread of its rows#", "Share#")
+    heads = columns("Contributor", "Influence", "Nats#", "Standard error#", "Share#")
     return table(heads, rows, caption="Influence by contributor", empty="Nobody moved it.")
 
 
-def _bar(amount: float, widest: float) -> Markup:
-    width = round(100 * abs(amount) / widest)
-    fill = tag("i", class_="harm" if amount < 0 else None, style=f"width:{width}%")
-    return tag("span", fill, class_="bar", role="presentation")
+def _bar(share: Share, widest: float) -> Markup:
+    """A bar from zero, and a whisker over one standard error to both sides of its end."""
+    scale = 100 / (widest or 1.0)
+    end, error = abs(share.influence) * scale, (share.error or 0.0) * scale
+    is_harm = share.influence < 0
+    fill = tag("i", class_="harm" if is_harm else None, style=f"width:{end:.1f}%")
+    begin = max(0.0, end - error)
+    whisker = tag("b", style=f"left:{begin:.1f}%;width:{end + error - begin:.1f}%")
+    shown = tag("span", fill, class_="bar", role="presentation")
+    return tag("span", shown, whisker if error else None, class_="influence")
 
 
 def price(studio: Studio, receipt: InferenceReceipt) -> Markup:

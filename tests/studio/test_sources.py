@@ -9,7 +9,7 @@ import pytest
 from runtime.wire.records import ScoreLeaf
 from runtime.wire.rows import Row
 from studio.chain.attribution import shares_of_epoch
-from studio.chain.datanets import NATS_GRID, OwnedRow, standard_error
+from studio.chain.datanets import NATS_GRID, OwnedRow
 from studio.citations import Library
 from studio.curves import Curves
 from studio.errors import ServerRefused
@@ -69,10 +69,12 @@ def test_shares_of_an_epoch_are_sums_over_rows():
     assert found[1].rows == (2, 0)
 
 
-def test_a_standard_error_needs_two_samples():
-    """One sample says nothing of its spread; equal ones have none."""
-    assert standard_error([1.0]) is None
-    assert standard_error([2.0, 2.0, 2.0]) == 0.0
+def test_errors_of_rows_add_up_as_those_of_independent_ones():
+    """Errors of 3 and 4 nats are one of 5 together; the bar's whisker shows it."""
+    ann = b"a" * 32
+    leaves = [ScoreLeaf(bytes(32), ann, NATS_GRID, nats * NATS_GRID) for nats in (3, 4)]
+    (share,) = shares_of_epoch(leaves)
+    assert share.error == pytest.approx(5.0)
 
 
 def test_a_curve_grows_by_what_the_worker_tells(tmp_path):
