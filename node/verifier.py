@@ -143,9 +143,14 @@ def _encode(claims: Sequence[SignatureClaim]) -> bytes:
 
 def _read_claims(requests: IO[bytes], count: int) -> Iterator[SignatureClaim]:
     lengths = struct.unpack(f">{count}I", requests.read(_LENGTH_BYTES * count))
+    claims = requests.read(sum(lengths) + count * (ACCOUNT_BYTES + SIGNATURE_BYTES))
+    at = 0
     for length in lengths:
-        claim = requests.read(ACCOUNT_BYTES + length + SIGNATURE_BYTES)
-        yield claim[:ACCOUNT_BYTES], claim[ACCOUNT_BYTES:-SIGNATURE_BYTES], claim[-SIGNATURE_BYTES:]
+        payload_at = at + ACCOUNT_BYTES
+        signature_at = payload_at + length
+        end = signature_at + SIGNATURE_BYTES
+        yield claims[at:payload_at], claims[payload_at:signature_at], claims[signature_at:end]
+        at = end
 
 
 def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
