@@ -42,7 +42,7 @@ def _revealed(sandbox: Sandbox, depth: int = _DEPTH) -> list[bytes]:
     leaves = transcript(count=2**depth)
     parameters = replace(PARAMETERS, steps=len(leaves) - 2, warmup_steps=0, checkpoint_count=1)
     order = training_order(BASE_MODEL, (RowSource(0, 1),), parameters)
-    sandbox.ok(BUILDER, submit_job(FEE, order))
+    sandbox.ok(BUILDER, submit_job(10 * FEE, order))
     sandbox.ok(WORKER, Compute.claim.Call(job=0))
     sandbox.ok(WORKER, commit_result(leaves=leaves))
     sandbox.advance(2)

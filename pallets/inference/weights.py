@@ -15,7 +15,7 @@ register_server  call                    4       3       0      0   21700    826
 settle_batch     call                   15      12       0      0   79700  31800
                  len(charges)            3       3       0      0   34300   5030
 leave            call                    5       3       0      0   24500    655
-show_fault       call                   10       6       3    762  128000   1960
+show_fault       call                   10       6       3    764  128000   1960
                  len(path.siblings)      0       0       1     96    1330    338
 
 Times are in nanoseconds, +- is their standard error.
@@ -113,6 +113,6 @@ def show_fault(
         reads=10,
         writes=6,
         hashes=3 + len(path.siblings),
-        bytes=762 + 96 * len(path.siblings),
+        bytes=764 + 96 * len(path.siblings),
         time_ns=128_000 + 1_330 * len(path.siblings),
     )

@@ -113,7 +113,7 @@ def test_the_pool_pays_a_tenth_of_itself_for_the_job_and_the_sponsor_the_rest():
     placed = chain.ok(USER, ORDER, height=ENDED)["Attribution.Ordered"].fields
     with chain.reading() as pallets:
         job = pallets.compute.jobs[JOB]
-        least = pallets.compute.fee_min.get() + 53 * pallets.compute.leaf_price.get()
+        least, _ = pallets.compute.price_of(job.order, ())
     task = order_of(chain).task
     assert (job.order.kind, job.order.subject, job.order.leaf_count) == (
         JobKind.ATTRIBUTE,

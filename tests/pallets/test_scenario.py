@@ -71,7 +71,7 @@ SPARE = {
     "Compute.submit_job": 160,
     "Compute.claim": 160,
     "Compute.settle": 160,
-    "Disputes.certify": 2,
+    "Disputes.certify": 12,
     "Attribution.order": 20,
 }
 """Entries that these calls take with panels, many sources and other workers, and not in this story."""
@@ -269,7 +269,8 @@ def test_every_unit_is_accounted_for():
     owner, stakers, worker, pool = split_by_largest_remainder(net, (3, 1, 2, 4))
     of_pool = pool // 10
     assert told.pool == pool - of_pool
-    fee = OPEN + 53 * (OPEN // 10_000)
+    with chain.reading() as pallets:
+        fee, _ = pallets.compute.price_of(pallets.compute.jobs[1].order, ())
     levy = 5 * OPEN + fee // 20
     earned = {leaf.owner: leaf.amount for leaf in told.payouts.leaves}
     expected = {

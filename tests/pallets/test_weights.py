@@ -16,7 +16,7 @@ ANY_TIME = 10**9
 
 
 PALLETS = [name for name, each in compose_runtime().pallets.items() if each.definition.calls]
-BY_HAND = {"Utility", "Offences", "Compute", "Disputes", "Multisig", "Proxy"}
+BY_HAND = {"Utility", "Offences", "Attribution", "Compute", "Disputes", "Multisig", "Proxy"}
 """Calls inside others weigh what they weigh, evidence what the verifier takes at most.
 
 To a job's measured weight its sources are added, and to a verdict's a whole set of validators.
