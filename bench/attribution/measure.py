@@ -11,7 +11,7 @@ from bench.attribution.ekfac import ekfac
 from bench.attribution.peers import datainf, less, tracincp
 from bench.attribution.recipes import CANDIDATES, ORDINARY
 from bench.attribution.replay import metagradient
-from bench.attribution.scores import explained, foretold, foretold_sum
+from bench.attribution.scores import explained, foretold, foretold_sum, recalled
 from bench.attribution.settlement import settled
 from bench.attribution.store import Numbers, Store
 from bench.attribution.testbed import Testbed
@@ -52,6 +52,7 @@ def measure(testbed: Testbed, store: Store, subset_count: int) -> dict[str, Sequ
     samples["quality_ratio"] = [quality_ratio(testbed, run, store)]
     truth = find_truth(testbed, run, store, subset_count)
     nodes, ratio = settled(testbed, run, store)
+    samples["fact_recall"] = recalled(testbed, replayed(testbed, run, store, FULL))
     samples["settlement_over_training"] = [ratio]
     samples["sum_cloo"] = [foretold_sum(truth.without, nodes.sum(0)[:, None])]
     together = [replayed(testbed, run, store, weight).sum(1) for weight in (FULL, HALF)]

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.attribution.store import Numbers
+from bench.attribution.testbed import Testbed
 from bench.attribution.truth import Outcomes, Truth
 
 RESAMPLES = 2_000
@@ -51,6 +52,17 @@ def explained(truth: Truth, kind: str, scores: Numbers) -> Numbers:
     errors = np.square(changes - expected).sum(0)
     around: Numbers = 1 - errors / np.square(changes - changes.mean(0)).sum(0)
     return around
+
+
+def recalled(testbed: Testbed, scores: Numbers) -> list[float]:
+    """For each query about a fact, 1 if who brought it has the most positive influence, else 0."""
+    owners = np.array(testbed.owners)
+    totals = np.array([np.bincount(owners, each) for each in np.maximum(scores, 0.0).T])
+    return [
+        float(total.argmax() == source)
+        for total, source in zip(totals, testbed.sources, strict=True)
+        if source is not None
+    ]
 
 
 def interval(samples: Sequence[float]) -> tuple[float, float]:

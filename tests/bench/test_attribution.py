@@ -10,7 +10,7 @@ import torch
 
 from bench.attribution.datasets import ROW_TOKENS, fitted, library
 from bench.attribution.replay import metagradient
-from bench.attribution.scores import explained, foretold, interval, ranks, spearman
+from bench.attribution.scores import explained, foretold, interval, ranks, recalled, spearman
 from bench.attribution.store import Store
 from bench.attribution.testbed import (
     CARELESS,
@@ -122,6 +122,16 @@ def test_a_row_fits_its_tokens(tiny_base):
     assert all(
         len(row.prompt) <= ROW_TOKENS for rows in library(tokenizer).values() for row in rows
     )
+
+
+def test_a_fact_is_recalled_by_who_moved_it_most(testbed):
+    """Harm does not count against who brought it; queries without a source are passed over."""
+    scores = np.zeros((len(testbed.rows), len(testbed.queries)))
+    scores[3] = scores[5] = 1.0
+    scores[3, 0] = 2.0
+    assert recalled(testbed, scores) == [1.0]
+    scores[5, 0] = 3.0
+    assert recalled(testbed, scores) == [0.0]
 
 
 def test_ranks_share_ties_and_order_is_all_that_counts():
