@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from node.cli.datanet import Number
 from node.cli.key_choice import KeyOption, PasswordFile, choose_account, choose_key
 from node.cli.output import (
@@ -14,9 +12,6 @@ from node.cli.output import (
     print_json,
     print_table,
 )
-
-if TYPE_CHECKING:
-    from node.datanets.earning import Payout
 
 
 def earned(
@@ -43,7 +38,15 @@ def earned(
     print_fields({"paid so far": paid, "waits": waits})
     print_table(
         ("model", "epoch", "amount", "state"),
-        [(each.model.hex()[:12], each.epoch, each.amount, _state(each)) for each in payouts],
+        [
+            (
+                each.model.hex()[:12],
+                each.epoch,
+                each.amount,
+                "paid" if each.is_claimed else "to be claimed",
+            )
+            for each in payouts
+        ],
     )
 
 
@@ -64,19 +67,10 @@ def claim(
 
     keypair = choose_key(key, password_file)
     with NodeClient(node) as client:
-        ready = [
-            each
-            for each in payouts_of(client, datanet, keypair.account)
-            if each.is_settled and not each.is_claimed
-        ]
+        payouts = payouts_of(client, datanet, keypair.account)
+        ready = [each for each in payouts if not each.is_claimed]
         for payout in ready:
-            claim_payout(client, keypair, payout, keypair.account)
+            claim_payout(client, keypair, payout)
         paid = client.read("Datanets", "earned", datanet, keypair.account)
     fields = {"claimed": sum(each.amount for each in ready), "paid_so_far": paid}
     (print_json if as_json else print_fields)(fields)
-
-
-def _state(payout: Payout) -> str:
-    if payout.is_claimed:
-        return "paid"
-    return "to be claimed" if payout.is_settled else "may still be challenged"

@@ -11,8 +11,7 @@ from pallets.attribution.pallet import LEAVES_PER_WORD, Attribution
 from runtime.codec import codec_of
 from runtime.keys import Keypair
 from runtime.merkle import sum_path
-from runtime.wire.receipts import SumPath
-from runtime.wire.records import JobState, PayoutLeaf
+from runtime.wire.records import PayoutLeaf
 
 SETTLEMENTS_MAX = 100_000
 """How many epochs of models are looked at."""
@@ -28,8 +27,6 @@ class Payout:
     """In 10**-18 OPEN."""
     leaf: int
     """Its place in the epoch's payouts."""
-    is_settled: bool
-    """Whether it can be claimed: the window for challenges is over."""
     is_claimed: bool
 
 
@@ -49,28 +46,22 @@ def payouts_of(client: NodeClient, datanet: int, account: bytes) -> Iterator[Pay
                 epoch=epoch,
                 amount=each.amount,
                 leaf=leaf,
-                is_settled=settlement.state is JobState.SETTLED,
                 is_claimed=bool(claimed >> place & 1),
             )
 
 
-def claim(client: NodeClient, keypair: Keypair, payout: Payout, account: bytes) -> None:
+def claim(client: NodeClient, keypair: Keypair, payout: Payout) -> None:
     """Have a payout paid to its owner; anybody may send the path to it.
 
     Raises what `NodeClient.submit` raises, and `ContentMissing`.
     """
-    call = Attribution.claim.Call(
-        model=payout.model,
-        epoch=payout.epoch,
-        owner=account,
-        amount=payout.amount,
-        path=_path(client, payout),
-    )
-    client.submit(call, keypair)
-
-
-def _path(client: NodeClient, payout: Payout) -> SumPath:
     settlement = client.read("Attribution", "settlements", payout.model, payout.epoch)
     leaves = fetch(client, settlement.payouts, PayoutLeaf)
     codec = codec_of(PayoutLeaf)
-    return sum_path([(codec.encode(each), each.amount) for each in leaves], payout.leaf)
+    call = Attribution.claim.Call(
+        model=payout.model,
+        epoch=payout.epoch,
+        payout=leaves[payout.leaf],
+        path=sum_path([(codec.encode(each), each.amount) for each in leaves], payout.leaf),
+    )
+    client.submit(call, keypair)

@@ -33,7 +33,9 @@ from genesis.scenes import (
     Payouts,
     commit_result,
     enrol,
+    influence_transcript,
     judge,
+    order_settlement,
     published,
     report,
     reveal_result,
@@ -89,6 +91,8 @@ from tests.node.test_governance import QUICK
 from tests.node.ways import ByClient, ByCommand, Way
 
 VALIDATOR, *OTHERS = map(development_keypair, LOCAL_VALIDATORS[:4])
+REFEREES = (VALIDATOR, *OTHERS[:2])
+"""Three of four: more than two thirds."""
 FAUCET = CURATOR
 HONEST = transcript()
 DISPUTED = 4
@@ -111,7 +115,6 @@ def quick_spec(validators: int = 4) -> ChainSpec:
         Audits.floor_ppb: PPB,
         Compute.window_blocks: 20,
         Attribution.epoch_blocks: 10,
-        Attribution.window_blocks: 1,
         Attribution.rows_min: 1,
         Offences.appeal_blocks: 2_000,
     }
@@ -224,29 +227,40 @@ def report_rows(way: Way) -> None:
     way.ok(USER, settle_submission(), height=until)
 
 
+def work(way: Way, job: int, leaves: list[bytes], adapter: bytes) -> None:
+    """Compute and Audits: a job whose result is audited, and certified by three of four."""
+    way.ok(WORKER, Compute.claim.Call(job=job))
+    committed = way.ok(WORKER, commit_result(WORKER, job, leaves))
+    way.wait_for(committed["Audits.Scheduled"].fields["drawn_at"])
+    root = list_root(leaves)
+    way.ok(ALICE, Audits.commit.Call(job=job, blinded=blinded_root(root, ALICE.account, SALT)))
+    way.ok(WORKER, reveal_result(job, leaves, adapter))
+    way.ok(ALICE, Audits.reveal.Call(job=job, root=root, salt=SALT))
+    for validator in REFEREES:
+        way.ok(validator, Disputes.certify.Call(work=job))
+
+
+def settle(way: Way, job: int) -> None:
+    """Compute: the job's window is over."""
+    deadline = way.client.read("Compute", "jobs", job).deadline
+    way.ok(USER, Compute.settle.Call(job=job), height=deadline)
+    assert way.client.read("Compute", "jobs", job).state is JobState.SETTLED
+
+
 def train(way: Way) -> None:
-    """Workers, Compute, Audits, Disputes: a job whose result is audited, and doubted."""
+    """Workers, and Disputes: somebody doubts a step of a job's result."""
     for worker in (WORKER, ALICE):
         way.ok(worker, Workers.register.Call(bond=BOND))
     way.ok(BUILDER, submit_job(FEE))
-    way.ok(WORKER, Compute.claim.Call(job=0))
-    drawn_at = way.ok(WORKER, commit_result())["Audits.Scheduled"].fields["drawn_at"]
-    way.wait_for(drawn_at)
-    blinded = blinded_root(list_root(HONEST), ALICE.account, SALT)
-    way.ok(ALICE, Audits.commit.Call(job=0, blinded=blinded))
-    way.ok(WORKER, reveal_result())
-    way.ok(ALICE, Audits.reveal.Call(job=0, root=list_root(HONEST), salt=SALT))
-    for validator in (VALIDATOR, *OTHERS[:2]):
-        way.ok(validator, Disputes.certify.Call(work=0))
+    work(way, 0, HONEST, ADAPTER)
     way.ok(USER, Disputes.challenge_step.Call(work=0, index=DISPUTED))
     opening = open_step(HONEST, DISPUTED, ZERO_HASH)
     way.ok(WORKER, Disputes.open_step.Call(work=0, opening=opening))
     verdict = Disputes.judge.Call(work=0, result=leaf_result(HONEST[DISPUTED]))
-    for validator in (VALIDATOR, *OTHERS[:2]):
+    for validator in REFEREES:
         events = way.ok(validator, verdict)
     assert "Disputes.ChallengerLost" in events
-    way.ok(USER, Compute.settle.Call(job=0), height=way.client.read("Compute", "jobs", 0).deadline)
-    assert way.client.read("Compute", "jobs", 0).state is JobState.SETTLED
+    settle(way, 0)
 
 
 def answer(way: Way) -> int:
@@ -263,16 +277,18 @@ def answer(way: Way) -> int:
 
 
 def attribute(way: Way, epoch: int) -> None:
-    """Attribution: the pool of the answer is Alice's."""
-    pool = way.client.read("Attribution", "pools", ADAPTER, epoch)
-    payouts = Payouts([PayoutLeaf(ALICE.account, pool)])
+    """Attribution: what the answer earned is Alice's."""
     ended = (epoch + 1) * way.client.read("Attribution", "epoch_blocks")
-    events = way.ok(WORKER, payouts.commit(epoch=epoch), height=ended)
-    deadline = events["Attribution.Committed"].fields["deadline"]
-    way.ok(USER, settle_payouts(epoch), height=deadline)
+    ordered = way.ok(USER, order_settlement(epoch=epoch), height=ended)
+    placed = ordered["Attribution.Ordered"].fields
+    payouts = Payouts([PayoutLeaf(ALICE.account, placed["pool"])])
+    result = payouts.result()
+    work(way, placed["job"], influence_transcript(result), result.hash())
+    settle(way, placed["job"])
+    way.ok(USER, settle_payouts(result, epoch=epoch))
     claimed = way.ok(USER, payouts.claim(0, epoch=epoch))["Attribution.Claimed"]
-    assert claimed.fields["amount"] == pool > 0
-    assert way.client.read("Datanets", "earned", 0, ALICE.account) == pool
+    assert claimed.fields["amount"] == placed["pool"] > 0
+    assert way.client.read("Datanets", "earned", 0, ALICE.account) == placed["pool"]
     way.ok(ALICE, DataRights.withdraw.Call(datanet=0, submission=0))
 
 

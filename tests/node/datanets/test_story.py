@@ -12,21 +12,20 @@ import pytest
 
 from bench.local_network import local_network
 from genesis.scenes import (
-    ADAPTER,
     ALICE,
-    BASE_MODEL,
     BOND,
     BUILDER,
     USER,
     WORKER,
     Payouts,
+    influence_transcript,
+    order_settlement,
     settle_payouts,
     submit_job,
     worked,
 )
 from node.chain_client.openledger import Chain
 from pallets.compute.pallet import Compute
-from pallets.models.pallet import Models
 from pallets.workers.pallet import Workers
 from runtime.codec import codec_of
 from runtime.wire.blobs import encode_blob
@@ -72,20 +71,20 @@ def datanet(client, openledger):
 
 def others_do_their_part(way):
     """A model is trained on version 1, answers for a fee, and its epoch is attributed to Alice."""
-    way.ok(BUILDER, Models.register_base.Call(content_hash=BASE_MODEL, name="nano"))
     way.ok(WORKER, Workers.register.Call(bond=BOND))
     way.ok(BUILDER, submit_job())
     way.ok(USER, Compute.settle.Call(job=0), height=worked(way))
     epoch = answer(way)
-    pool = way.client.read("Attribution", "pools", ADAPTER, epoch)
-    leaf = PayoutLeaf(ALICE.account, pool)
-    blob = way.client.put_content(encode_blob([codec_of(PayoutLeaf).encode(leaf)]))
     ended = (epoch + 1) * way.client.read("Attribution", "epoch_blocks")
-    commit = Payouts([leaf]).commit(epoch=epoch, payouts=blob)
-    events = way.ok(WORKER, commit, height=ended)
-    deadline = events["Attribution.Committed"].fields["deadline"]
-    way.ok(USER, settle_payouts(epoch), height=deadline)
-    return pool
+    ordered = way.ok(USER, order_settlement(epoch=epoch), height=ended)
+    placed = ordered["Attribution.Ordered"].fields
+    leaf = PayoutLeaf(ALICE.account, placed["pool"])
+    blob = way.client.put_content(encode_blob([codec_of(PayoutLeaf).encode(leaf)]))
+    result = Payouts([leaf], {"payouts": blob}).result()
+    deadline = worked(way, placed["job"], influence_transcript(result), result.hash())
+    way.ok(USER, Compute.settle.Call(job=placed["job"]), height=deadline)
+    way.ok(USER, settle_payouts(result, epoch=epoch))
+    return placed["pool"]
 
 
 def node_has(client, blob):
