@@ -178,7 +178,7 @@ def _ballot(studio: Studio, number: int) -> None:
             conviction = ui.number("Conviction", value=1, min=0, max=6, precision=0)
             conviction.props["hint"] = "0 to 6: counts more, and stays locked longer"
         for each in (side, balance, conviction):
-            each.props("outlined dense")
+            each.props("outlined dense hide-bottom-space")
 
         async def vote() -> None:
             amounts = dict.fromkeys(("aye", "nay", "abstain"), "0")

@@ -33,6 +33,7 @@ JOB_STATES = {
     "REVEALED": "wait",
     "SETTLED": "ok",
 }
+KINDS = {"TRAIN": "training", "ATTRIBUTE": "attribution", "EVALUATE": "evaluation"}
 JOBS_SHOWN = 50
 COMPARED_MAX = 6
 SLOW_S = 3.0
@@ -87,6 +88,12 @@ def job_state(job: Any) -> Markup:
     return values.badge(job.state.name.lower(), JOB_STATES.get(job.state.name, "bad"))
 
 
+def kind_of(job: Any) -> str:
+    """What a job is for, in a word."""
+    name = str(job.order.kind.name)
+    return KINDS.get(name, name.lower())
+
+
 def data_of(job: Any) -> Markup:
     """The Datanet versions that a job reads."""
     return join(
@@ -100,7 +107,7 @@ def data_of(job: Any) -> Markup:
 
 def losses(job: Any) -> str:
     """The held-out loss before and after training."""
-    if job.result is None:
+    if job.result is None or job.order.parameters is None:
         return "-"
     before = job.result.validation_loss_before_ppb / PPB
     return f"{before:.3f} → {job.result.validation_loss_after_ppb / PPB:.3f}"
@@ -150,6 +157,7 @@ async def _jobs(studio: Studio) -> Markup:
     rows = [
         (
             link(f"#{number}", f"/jobs/{number}"),
+            kind_of(job),
             job_state(job),
             _progress(studio, number, job),
             data_of(job),
@@ -158,10 +166,10 @@ async def _jobs(studio: Studio) -> Markup:
         )
         for number, job in await recent_jobs(studio)
     ]
-    heads = columns("Job", "State", "Progress", "Data", "Builder", "Fee#")
+    heads = columns("Job", "For", "State", "Progress", "Data", "Ordered by", "Fee#")
     empty = tag("div", tag("strong", "No job was ordered yet."), "They appear here as they run.")
-    shown = table(heads, rows, caption="Training jobs", empty=empty)
-    return card("Training jobs", shown, export=storage_address("Compute", "jobs"))
+    shown = table(heads, rows, caption="Jobs", empty=empty)
+    return card("Jobs", shown, export=storage_address("Compute", "jobs"))
 
 
 def _progress(studio: Studio, number: int, job: Any) -> Markup | str:

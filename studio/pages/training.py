@@ -1,9 +1,8 @@
-"""A new training job in one page, and a job while it runs and afterwards."""
+"""A new training job in one page: what to train on what, with which parameters, at what price."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -11,38 +10,23 @@ from markupsafe import Markup
 from nicegui import ui
 
 from ml.training.recipe import default_training_parameters
-from node.errors import ContentError
 from node.submission import Inclusion
-from runtime.errors import OpenLedgerError
-from runtime.types import PPB
 from runtime.wire.datanets import ALL_PURPOSES
 from runtime.wire.work import job_work, least_fee
-from studio import curves
 from studio.context import Studio
-from studio.errors import FieldInvalid, ObjectMissing
+from studio.errors import FieldInvalid
 from studio.frame import html, notice, page
-from studio.live import live
-from studio.pages.models import data_of, job_state, losses
-from studio.parts import charts, doubts, values
-from studio.parts.call_form import definition_of, filled_call
-from studio.parts.fields import Fields
+from studio.parts import values
+from studio.parts.call_form import FilledCall, definition_of, filled_call
 from studio.parts.tables import card, crumbs
 from studio.parts.tags import link, tag
 from studio.parts.training_form import TrainingForm, readiness, training_form
 from studio.signing import sign, told
-from studio.tabs import address, every
+from studio.tabs import address
 
 DEFAULT_FEE = "100OPEN"
-CURVE_S = 0.5
-STAGES = {
-    "OPEN": (
-        "Waiting for a worker.",
-        "A bonded worker claims it; start one with `openledger worker run`.",
-        "wait",
-    ),
-    "CLAIMED": ("A worker trains it.", "You may close this page: the job is the worker's.", "info"),
-    "COMMITTED": ("Trained. Its auditors are drawn.", "Then the worker shows the result.", "wait"),
-}
+EVENTS_LOOKED_AT = 100
+"""How many of the newest jobs are looked at for how long one takes."""
 LEAVES_BESIDE_STEPS = 2
 """Of a transcript: the initial state and the conclusion."""
 
@@ -56,23 +40,6 @@ def register(studio: Studio) -> None:
         lead = "A base model learns from a Datanet. A bonded worker trains it; anybody can check."
         async with page(studio, "Train a model", "/models", lead=lead, crumbs=back):
             await _wizard(studio, datanet)
-
-    @address("/jobs/{number}")
-    async def job(number: int) -> None:
-        back = crumbs(("ModelFactory", "/models"))
-        async with page(studio, f"Training job #{number}", "/models", crumbs=back):
-            if await _read(studio, number) is None:
-                message = f"There is no training job {number}."
-                raise ObjectMissing(message, remedy="The ModelFactory page has all of them.")
-            await live(studio, lambda: _status(studio, number))
-            await _curve(studio, number)
-            await _abort(studio, number)
-            doubts.doubt(studio, number, await _read(studio, number))
-            await live(studio, lambda: _order(studio, number), 5.0)
-
-
-async def _read(studio: Studio, number: int) -> Any:
-    return await studio.chain.state.read("Compute", "jobs", number)
 
 
 async def _wizard(studio: Studio, datanet: int) -> None:
@@ -96,7 +63,7 @@ async def _wizard(studio: Studio, datanet: int) -> None:
             purpose = ui.select(purposes, value="COMMERCIAL", label="What it is for")
             fee = ui.input("Fee for the worker", value=DEFAULT_FEE)
         for each in (base, data, purpose, fee):
-            each.props("outlined dense")
+            each.props("outlined dense hide-bottom-space")
         fee.props["hint"] = "held until the result is settled; a refund if nobody delivers"
     with ui.element("section").classes("card"):
         html(tag("header", tag("h2", "2. Parameters"), _recipe_note()))
@@ -117,21 +84,8 @@ async def _wizard(studio: Studio, datanet: int) -> None:
             form.append(training_form(notation, versions[data.value][1], lambda: told(show)))
 
     async def order() -> None:
-        parameters = form[0].read()
-        ordered = {
-            "kind": "TRAIN",
-            "base_model": base.value,
-            "sources": [{"datanet": data.value[0], "version": data.value[1]}],
-            "purpose": purpose.value,
-            "leaf_count": parameters["steps"] + LEAVES_BESIDE_STEPS,
-            "parameters": parameters,
-            "subject": None,
-            "details": None,
-        }
-        # A worker's bond then covers its fee; nobody but a panel's members judges private rows.
-        arguments = {"order": ordered, "fee": fee.value, "value_at_risk": 0, "panel": []}
-        call = filled_call(studio, "Compute.submit_job", arguments)
-        await sign(studio, call, _ordered)
+        chosen = (str(base.value), data.value, str(purpose.value), str(fee.value))
+        await sign(studio, _order_call(studio, form[0].read(), *chosen), _ordered)
 
     rebuild()
     await told(show)
@@ -146,6 +100,30 @@ async def _wizard(studio: Studio, datanet: int) -> None:
     ui.button("Preview and sign", icon="draw", on_click=lambda: told(order)).props(
         "unelevated"
     ).classes("self-start")
+
+
+def _order_call(
+    studio: Studio,
+    parameters: dict[str, Any],
+    base: str,
+    source: tuple[int, int],
+    purpose: str,
+    fee: str,
+) -> FilledCall:
+    """The order of a training, as the page has it."""
+    order = {
+        "kind": "TRAIN",
+        "base_model": base,
+        "sources": [{"datanet": source[0], "version": source[1]}],
+        "purpose": purpose,
+        "leaf_count": parameters["steps"] + LEAVES_BESIDE_STEPS,
+        "parameters": parameters,
+        "subject": None,
+        "details": None,
+    }
+    # A worker's bond then covers its fee; nobody but a panel's members judges private rows.
+    arguments = {"order": order, "fee": fee, "value_at_risk": 0, "panel": []}
+    return filled_call(studio, "Compute.submit_job", arguments)
 
 
 def _field_type(notation: str, name: str) -> str:
@@ -231,22 +209,23 @@ async def _least_fee(studio: Studio, base: str, chosen: dict[str, Any], rows: in
 
 
 async def _duration(studio: Studio, parameters: dict[str, Any]) -> str:
-    """By what the last settled job took, whose work was so and so much."""
-    index = studio.chain.index
-    done = await asyncio.to_thread(index.events, 0, 1, "Compute.Revealed")
-    if not done:
-        return "no job was finished yet, so nobody knows"
-    number = done[0].fields["job"]
-    claims = await asyncio.to_thread(index.events, 0, 100, "Compute.Claimed")
-    begun = next((each for each in claims if each.fields["job"] == number), None)
-    last = await _read(studio, number)
-    if begun is None or last is None or last.order.parameters is None:
-        return "unknown"
-    work = parameters["steps"] * parameters["batch_rows"] * parameters["tokens_max"]
-    known = last.order.parameters
-    before = known.steps * known.batch_rows * known.tokens_max
-    seconds = (done[0].time_ms - begun.time_ms) / 1_000 * work / max(1, before)
-    return f"about {values.span_text(round(seconds))}, as the last job did"
+    """By what the last training took, whose work was so and so much."""
+    index, state = studio.chain.index, studio.chain.state
+    revealed = await asyncio.to_thread(index.events, 0, EVENTS_LOOKED_AT, "Compute.Revealed")
+    claims = await asyncio.to_thread(index.events, 0, EVENTS_LOOKED_AT, "Compute.Claimed")
+    begun = {each.fields["job"]: each.time_ms for each in claims}
+    places = [(each.fields["job"],) for each in revealed]
+    jobs = await state.read_many("Compute", "jobs", places)
+    for event, job in zip(revealed, jobs, strict=True):
+        number = event.fields["job"]
+        if job is None or job.order.parameters is None or number not in begun:
+            continue
+        known = job.order.parameters
+        work = parameters["steps"] * parameters["batch_rows"] * parameters["tokens_max"]
+        before = known.steps * known.batch_rows * known.tokens_max
+        seconds = (event.time_ms - begun[number]) / 1_000 * work / max(1, before)
+        return f"about {values.span_text(round(seconds))}, as the last training did"
+    return "no training was finished yet, so nobody knows"
 
 
 async def _reward(studio: Studio) -> str:
@@ -255,127 +234,3 @@ async def _reward(studio: Studio) -> str:
         return "as the chain divides it"
     yours, theirs = values.ppb(terms.usual.owner_ppb), values.ppb(terms.usual.contributors_ppb)
     return f"{yours} for you, {theirs} for contributors"
-
-
-async def _status(studio: Studio, number: int) -> Markup:
-    job = await _read(studio, number)
-    disputed = await doubts.standing(studio, number)
-    if disputed is not None:
-        return disputed
-    if job.state.name == "SETTLED" and job.result is not None and any(job.result.adapter):
-        model = job.result.adapter.hex()
-        card_link, ask = (
-            link("Its card", f"/models/{model}"),
-            link("Ask it", f"/chat?model={model}"),
-        )
-        return notice("The model is registered.", tag("span", card_link, " · ", ask), "ok")
-    return notice(*_stage(job))
-
-
-def _stage(job: Any) -> tuple[str, str, str]:
-    """Where a job without a model is: a sentence, what comes next, and its kind."""
-    name = job.state.name
-    if name == "REVEALED" and not (job.certified or job.panel):
-        text = "Its window begins when two thirds of the validators hold what a check takes."
-        return "Trained. The validators gather its states.", text, "wait"
-    if name == "REVEALED":
-        text = f"It settles at block {job.deadline:,} if nobody does."
-        return "Trained. Anybody may dispute it now.", text, "wait"
-    lost = f"The job ended as “{name.lower()}”.", "Its fee went back to the builder.", "bad"
-    return STAGES.get(name, lost)
-
-
-async def _curve(studio: Studio, number: int) -> None:
-    """The loss while it trains, and all of it once it is committed."""
-    with ui.element("section").classes("card"):
-        note = tag("span", "nats a token, by step", class_="note")
-        html(tag("header", tag("h2", "Loss"), note))
-        series = await _series(studio, number)
-        graph = charts.chart(charts.lines(series, "step", "loss"), f"Loss of job {number}", 320)
-        empty = html(_no_curve(series))
-        shown = series
-
-    async def refresh() -> None:
-        nonlocal shown
-        try:
-            now = await _series(studio, number)
-        except OpenLedgerError:
-            return
-        if now != shown:
-            shown = now
-            graph.options.update(charts.lines(now, "step", "loss"))
-            graph.update()
-            empty.content = str(_no_curve(now))
-
-    every(CURVE_S, refresh)
-
-
-def _no_curve(series: dict[str, curves.Points]) -> Markup:
-    if any(series.values()):
-        return Markup("")
-    text = "Steps appear here while a worker on this machine trains, or when it has committed."
-    return tag("div", text, class_="empty")
-
-
-async def _series(studio: Studio, number: int) -> dict[str, curves.Points]:
-    job = await _read(studio, number)
-    if job is not None and job.result is not None:
-        with suppress(ContentError):
-            steps, ends = await curves.complete(studio.contents, job.result.transcript)
-            return {"training": steps, "held out": ends}
-    return {"training": studio.curves.live(number)}
-
-
-async def _abort(studio: Studio, number: int) -> None:
-    """The builder may want no more than was done: the worker then commits what there is."""
-    job = await _read(studio, number)
-    key = studio.wallet.chosen(studio.session())
-    is_mine = key is not None and key.account == job.owner.hex()
-    if not is_mine or job.state.name not in {"OPEN", "CLAIMED"} or job.aborted:
-        return
-    call = filled_call(studio, "Compute.abort", {"job": number})
-    ui.button("Stop it", icon="stop", on_click=lambda: told(lambda: sign(studio, call))).props(
-        "outline"
-    ).classes("self-start")
-
-
-async def _order(studio: Studio, number: int) -> Markup:
-    job = await _read(studio, number)
-    known = studio.chain.state.decoder.to_json(job)
-    fields = Fields(studio)
-    parameters = [
-        (values.words(name.removesuffix("_ppb")), _shown(name, value))
-        for name, value in (known["order"]["parameters"] or {}).items()
-    ]
-    worker = studio.account(job.worker.hex()) if job.worker else "nobody yet"
-    result = known["result"]
-    return tag(
-        "div",
-        card(
-            "The order",
-            values.facts(
-                ("State", job_state(job)),
-                ("Builder", studio.account(job.owner.hex())),
-                ("Worker", worker),
-                (
-                    "Data",
-                    data_of(job),
-                ),
-                ("Fee", values.amount(job.fee)),
-                ("Held-out loss", losses(job)),
-                *((("Result", fields.row(result)),) if result else ()),
-            ),
-        ),
-        card("Parameters", values.facts(*parameters)),
-        class_="columns",
-    )
-
-
-def _shown(name: str, value: Any) -> str:
-    if name.endswith("_ppb"):
-        return f"{value / PPB:g}"
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else str(value) or "the model's own"

@@ -206,7 +206,7 @@ def _entry(studio: Studio, name: str, label: str, kind: Type, shown: str) -> ui.
         entry = ui.input(label, value=shown, autocomplete=sorted(studio.names.items().values()))
     else:
         entry = ui.input(label, value=shown)
-    entry.props("outlined dense").props["hint"] = hint
+    entry.props("outlined dense hide-bottom-space").props["hint"] = hint
     return entry
 
 

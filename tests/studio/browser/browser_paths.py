@@ -37,24 +37,6 @@ Whom do I ask about the office?,Write to jane.doe@example.org about it.
 """
 
 
-def test_three_clicks_lead_to_an_attributed_answer(learned: RunningStudio, page: Page):
-    """From an empty chain to an answer whose sources and payouts are known, by three clicks."""
-    page.goto(f"{learned.url}/chat")
-    page.get_by_text("Sources ·").first.click()
-    expect(page.get_by_text("What moved this answer")).to_be_visible()
-    expect(page.get_by_text("Rows that resemble the question")).to_be_visible()
-
-
-def test_a_receipt_is_verified_in_the_page(learned: RunningStudio, page: Page):
-    """Every link from a row to its payout is checked on this machine and named."""
-    page.goto(f"{learned.url}/chat")
-    page.get_by_text("Sources ·").first.click()
-    page.get_by_role("button", name="Verify the receipt here").click()
-    expect(page.get_by_text("Every link holds, from a row to its payout.")).to_be_visible()
-    for link in ("chain", "block", "row", "job", "model", "answer", "score", "payout"):
-        expect(page.get_by_role("cell", name=link, exact=True)).to_be_visible()
-
-
 def test_an_answer_streams_and_says_where_it_is_from(learned: RunningStudio, page: Page):
     """A question is answered piece by piece, at a price, with the rows that resemble it."""
     page.goto(f"{learned.url}/chat")
@@ -245,3 +227,21 @@ def test_fifty_tabs_cost_the_node_no_connection(studio: RunningStudio, page: Pag
         tab.goto(f"{studio.url}/blocks")
         expect(tab.locator(".head-state")).to_contain_text("block")
     assert 0 < connections(studio.process.pid, port) <= before
+
+
+def test_three_clicks_lead_to_an_attributed_answer(attributed: RunningStudio, page: Page):
+    """From an empty chain to an answer whose sources and payouts are known, by three clicks."""
+    page.goto(f"{attributed.url}/chat")
+    page.get_by_text("Sources ·").first.click()
+    expect(page.get_by_text("What moved this answer")).to_be_visible()
+    expect(page.get_by_text("Rows that resemble the question")).to_be_visible()
+
+
+def test_a_receipt_is_verified_in_the_page(attributed: RunningStudio, page: Page):
+    """Every link from a row to its payout is checked on this machine and named."""
+    page.goto(f"{attributed.url}/chat")
+    page.get_by_text("Sources ·").first.click()
+    page.get_by_role("button", name="Verify the receipt here").click()
+    expect(page.get_by_text("Every link holds, from a row to its payout.")).to_be_visible()
+    for link in ("chain", "block", "row", "job", "model", "answer", "score", "payout"):
+        expect(page.get_by_role("cell", name=link, exact=True)).to_be_visible()

@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parents[3]
 START_TIMEOUT_S = 180
 LESSON_TIMEOUT_MS = 900_000
 """Training takes long on a busy machine of two cores."""
+ATTRIBUTION_TIMEOUT_MS = 4 * LESSON_TIMEOUT_MS
 expect.set_options(timeout=60_000)
 FLAGS = (
     "--headless",
@@ -145,7 +146,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture(scope="session")
 def learned(studio: RunningStudio, browser: Browser) -> RunningStudio:
-    """The three clicks, taken once: data, a model, an answer that is attributed."""
+    """The three clicks, taken once: data, a model, an answer with its sources."""
     context = browser.new_context(viewport={"width": 1440, "height": 1000})
     page = context.new_page()
     page.set_default_timeout(LESSON_TIMEOUT_MS)
@@ -153,8 +154,25 @@ def learned(studio: RunningStudio, browser: Browser) -> RunningStudio:
     page.get_by_role("button", name="Load the sample data").click()
     page.get_by_role("button", name="Train a model on it").click()
     page.get_by_role("button", name="Ask it a question").click()
-    expect(page.get_by_text("What moved this answer")).to_be_visible(timeout=LESSON_TIMEOUT_MS)
+    expect(page.get_by_text("Sources ·").first).to_be_visible(timeout=LESSON_TIMEOUT_MS)
     context.close()
     file = studio.folder / ".openledger/studio/lesson.json"
     studio.lesson = json.loads(file.read_text())
     return studio
+
+
+@pytest.fixture(scope="session")
+def attributed(learned: RunningStudio, browser: Browser) -> RunningStudio:
+    """The answer's epoch has ended and its job is settled: who moved it is known, and who is paid.
+
+    The job replays the training forward and backward, and takes several times as long.
+    """
+    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+    page = context.new_page()
+    page.set_default_timeout(LESSON_TIMEOUT_MS)
+    page.goto(f"{learned.url}/chat")
+    page.get_by_text("Sources ·").first.click()
+    moved = page.get_by_text("What moved this answer")
+    expect(moved).to_be_visible(timeout=ATTRIBUTION_TIMEOUT_MS)
+    context.close()
+    return learned
