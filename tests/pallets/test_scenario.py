@@ -270,7 +270,8 @@ def test_every_unit_is_accounted_for():
     of_pool = pool // 10
     assert told.pool == pool - of_pool
     with chain.reading() as pallets:
-        fee, _ = pallets.compute.price_of(pallets.compute.jobs[1].order, ())
+        job = pallets.attribution.settlements[ADAPTER, 0].job
+        fee, _ = pallets.compute.price_of(pallets.compute.jobs[job].order, ())
     levy = 5 * OPEN + fee // 20
     earned = {leaf.owner: leaf.amount for leaf in told.payouts.leaves}
     expected = {
