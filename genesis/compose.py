@@ -20,6 +20,7 @@ from pallets.data_rights.pallet import DataRights
 from pallets.datanet_votes.pallet import DatanetVotes
 from pallets.datanets.pallet import Datanets
 from pallets.disputes.pallet import Disputes
+from pallets.exams.pallet import Exams
 from pallets.fees.pallet import Fees
 from pallets.governance.pallet import Governance
 from pallets.inference.pallet import Inference
@@ -78,6 +79,7 @@ class Pallets:
     models: Models
     workers: Workers
     audits: Audits
+    exams: Exams
     compute: Compute
     disputes: Disputes
     inference: Inference
@@ -104,8 +106,14 @@ def compose(extra: Sequence[type[Pallet]] = ()) -> tuple[Runtime, Pallets]:
     models = Models(currency=balances)
     workers = Workers(currency=balances)
     audits = Audits(currency=balances, workers=workers)
+    exams = Exams(currency=balances)
     compute = Compute(
-        currency=balances, datanets=datanets, models=models, workers=workers, audits=audits
+        currency=balances,
+        datanets=datanets,
+        models=models,
+        workers=workers,
+        audits=audits,
+        examiner=exams,
     )
     attribution = Attribution(currency=balances, datanets=datanets, jobs=compute, models=models)
     inference = Inference(currency=balances, models=models, pool=attribution)
@@ -139,6 +147,7 @@ def compose(extra: Sequence[type[Pallet]] = ()) -> tuple[Runtime, Pallets]:
         models=models,
         workers=workers,
         audits=audits,
+        exams=exams,
         compute=compute,
         disputes=Disputes(currency=balances, work=compute, sets=session, stakes=staking),
         inference=inference,
@@ -174,6 +183,7 @@ def _offered(pallets: Pallets) -> Mapping[str, Any]:
         "audits": pallets.audits,
         "jobs": pallets.compute,
         "work": pallets.compute,
+        "examiner": pallets.exams,
         "pool": pallets.attribution,
     }
 

@@ -15,6 +15,7 @@ from pallets.attribution.pallet import Attribution
 from pallets.compute.pallet import Compute
 from pallets.datanets.pallet import Datanets
 from pallets.disputes.pallet import Disputes
+from pallets.exams.pallet import Exams
 from pallets.inference.pallet import Inference
 from pallets.models.pallet import Models
 from pallets.panels.pallet import Panels
@@ -41,6 +42,7 @@ from runtime.wire.datanets import (
     Schema,
     Terms,
 )
+from runtime.wire.exams import ExamRows, Metric
 from runtime.wire.influence_transcripts import InfluenceLeaf
 from runtime.wire.panels import score_commitment
 from runtime.wire.receipts import (
@@ -281,6 +283,20 @@ def submit_job(fee: int = FEE, order: JobOrder | None = None, **changed: Any) ->
 def training_job(**changed: Any) -> JobOrder:
     """The order of training on version 1 of Datanet 0."""
     return replace(training_order(BASE_MODEL, (RowSource(0, 1),), PARAMETERS), **changed)
+
+
+def commit_exam(rows_root: bytes = ROOT) -> RuntimeCall:
+    """Alice's exam over rows that nobody knows."""
+    commitment = submission_commitment(ALICE.account, rows_root, SALT)
+    return Exams.commit.Call(
+        name="cardiology", metric=Metric.ROWS, tokens_max=64, commitment=commitment
+    )
+
+
+def show_exam(exam: int = 0, **changed: Any) -> RuntimeCall:
+    """The 40 rows of the exam."""
+    shown = replace(ExamRows(ROOT, 40, BLOB), **changed)
+    return Exams.show.Call(exam=exam, rows=shown, salt=SALT)
 
 
 def commit_result(

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from runtime.codec import codec_of
-from runtime.hashing import hash_influence_order, hash_order
+from runtime.hashing import hash_exam_order, hash_influence_order, hash_order
 from runtime.types import U8, U32, U64, AccountId, Amount, Hash, Max
 from runtime.wire.records import TrainingOutcome
 from runtime.wire.rows import Row, RowRecord
-from runtime.wire.training_parameters import SOURCES_MAX, TrainingParameters
+from runtime.wire.training_parameters import SOURCES_MAX, TEMPLATE_BYTES_MAX, TrainingParameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,26 @@ class TrainingReport:
     outcome: TrainingOutcome
     losses: tuple[float, ...]
     """Mean loss of each step's batch, in nats."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExamOrder:
+    """All that determines how a model does in an exam."""
+
+    job: U32
+    base_model: Hash
+    adapter: Hash | None
+    """None for the base model alone."""
+    rows_root: Hash
+    """Merkle list of the rows' hashes."""
+    row_count: U32
+    tokens_max: U32
+    prompt_template: Annotated[str, Max(TEMPLATE_BYTES_MAX)]
+    """That of the adapter's training."""
+
+    def hash(self) -> bytes:
+        """The 32 bytes by which every leaf of the job's transcript is bound to it."""
+        return hash_exam_order(codec_of(ExamOrder).encode(self))
 
 
 @dataclass(frozen=True, slots=True)

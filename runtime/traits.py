@@ -10,6 +10,7 @@ from typing import Protocol
 
 from runtime.calls import RuntimeCall
 from runtime.wire.datanets import Datanet, Offer, Purpose, Purposes, Submission, Terms, VersionNotes
+from runtime.wire.exams import Exam, ExamFigures
 from runtime.wire.offences import Offence
 from runtime.wire.records import DatanetVersion, Finding, Job, JobOrder, Model, Panel
 from runtime.wire.validators import ValidatorSet
@@ -283,6 +284,19 @@ class ModelRegistry(Protocol):
 
     def may_use(self, adapter: bytes, record: Model, account: bytes) -> bool:
         """Whether the model answers an account's questions, or did before it was retired."""
+
+
+class Examiner(Protocol):
+    """Held-out rows that evaluate jobs read; `Exams` is the implementation."""
+
+    def shown_exam(self, exam: int) -> Exam:
+        """An exam whose rows are shown; raises `Exams.UnknownExam` or `NotShown`."""
+
+    def require_held_out(self, exam: int, ordered_at: int) -> None:
+        """Raise `Exams.NotHeldOut` unless the rows were secret when a training was ordered."""
+
+    def record_result(self, model: bytes, exam: int, job: int, figures: ExamFigures) -> None:
+        """What a settled job found."""
 
 
 class WorkerRegistry(Protocol):

@@ -93,7 +93,8 @@ def _reveal(sandbox: Sandbox, depth: int) -> Scene:
     """Openings of a transcript of 2**depth leaves."""
     bonded(sandbox)
     leaves = transcript(count=2**depth)
-    parameters = replace(PARAMETERS, steps=len(leaves) - 2, warmup_steps=0, checkpoint_count=1)
+    steps = len(leaves) - 2
+    parameters = replace(PARAMETERS, steps=steps, batch_rows=1, warmup_steps=0, checkpoint_count=1)
     order = training_order(BASE_MODEL, (RowSource(0, 1),), parameters)
     sandbox.ok(BUILDER, submit_job(10 * FEE, order))
     sandbox.ok(WORKER, Compute.claim.Call(job=0))

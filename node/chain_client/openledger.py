@@ -30,6 +30,7 @@ CallUpTo16384 = Annotated[RuntimeCall, Max(16384)]
 CallUpTo32768 = Annotated[RuntimeCall, Max(32768)]
 CallUpTo8192 = Annotated[RuntimeCall, Max(8192)]
 From1000000To1E9 = Annotated[int, Between(1000000, 10**9)]
+From16To4096 = Annotated[int, Between(16, 4096)]
 From1E18To1E25 = Annotated[int, Between(10**18, 10**25)]
 From1E7To1E9 = Annotated[int, Between(10**7, 10**9)]
 From1To1000 = Annotated[int, Between(1, 1000)]
@@ -39,6 +40,7 @@ From1To1E10 = Annotated[int, Between(1, 10**10)]
 From1To1E24 = Annotated[int, Between(1, 10**24)]
 From1To1E25 = Annotated[int, Between(1, 10**25)]
 From1To1E9 = Annotated[int, Between(1, 10**9)]
+From1To20000 = Annotated[int, Between(1, 20000)]
 From1To2147483648 = Annotated[int, Between(1, 2**31)]
 From1To256 = Annotated[int, Between(1, 256)]
 From1To4 = Annotated[int, Between(1, 4)]
@@ -710,6 +712,7 @@ class JobOrder:
     parameters: TrainingParameters | None
     subject: Bytes32 | None
     details: Bytes32 | None
+    exam: U32 | None
 
 
 class JobState(IntEnum):
@@ -739,6 +742,17 @@ class TrainingOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class ExamFigures:
+    """Part of what Compute and Exams store or takes."""
+
+    rows: U32
+    loss_grid: U64
+    tokens: U64
+    right_tokens: U64
+    right_rows: U32
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """Part of what Compute stores or takes."""
 
@@ -757,6 +771,8 @@ class Job:
     result: TrainingOutcome | None
     certified: bool
     disputed: bool
+    ordered_at: U64
+    figures: ExamFigures | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -1214,6 +1230,47 @@ class AuditPlan:
     audits: Annotated[tuple[Audit, ...], Max(8)]
     due: U64
     root: Bytes32 | None
+
+
+class Metric(IntEnum):
+    """Part of what Exams stores or takes."""
+
+    LOSS = 0
+    TOKENS = 1
+    ROWS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ExamRows:
+    """Part of what Exams stores or takes."""
+
+    rows_root: Bytes32
+    row_count: From1To20000
+    rows: Bytes32
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """Part of what Exams stores or takes."""
+
+    owner: Bytes32
+    name: TextUpTo64
+    metric: Metric
+    tokens_max: From16To4096
+    commitment: Bytes32
+    deposit: U128
+    committed_at: U64
+    shown: ExamRows | None
+    shown_at: U64 | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExamResult:
+    """Part of what Exams stores or takes."""
+
+    job: U32
+    figures: ExamFigures
+    settled_at: U64
 
 
 class System(BasePallet, index=0):
@@ -4055,6 +4112,64 @@ class Audits(BasePallet, index=32):
         """
 
 
+class Exams(BasePallet, index=34):
+    """Exams and their results."""
+
+    deposit = Value[U128](1000000000000000000)
+    next_exam = Value[U32](0)
+    exams = Map[U32, Exam]()
+    results = Map[Bytes32, U32, ExamResult]()
+
+    class Committed(Event):
+        """Somebody keeps rows secret that models can be scored on later."""
+
+        exam: U32
+        owner: Bytes32
+        name: TextUpTo64
+
+    class Shown(Event):
+        """The rows are there: evaluate jobs may read them."""
+
+        exam: U32
+        rows: ExamRows
+
+    class Scored(Event):
+        """A settled job found how good a model is; the score is in billionths."""
+
+        model: Bytes32
+        exam: U32
+        job: U32
+        score_ppb: U128
+
+    class UnknownExam(PalletError):
+        """There is no such exam."""
+
+    class NotOwner(PalletError):
+        """The rows are somebody else's to show."""
+
+    class ShownAlready(PalletError):
+        """The rows are shown already."""
+
+    class NotShown(PalletError):
+        """The rows are still secret."""
+
+    class WrongRows(PalletError):
+        """Owner, rows and salt are not what was committed to."""
+
+    class NotHeldOut(PalletError):
+        """The rows were not unknown when the model's training was ordered."""
+
+    @call(0)
+    def commit(
+        self, name: TextUpTo64, metric: Metric, tokens_max: U32, commitment: Bytes32
+    ) -> None:
+        """Commit to the rows of an exam, and to how they are scored; holds the deposit."""
+
+    @call(1)
+    def show(self, exam: U32, rows: ExamRows, salt: Bytes32) -> None:
+        """Show the rows that were committed to, which are in the content store; deposit back."""
+
+
 class Chain(BaseChain):
     """A node of openledger: `with Chain(URL) as chain: ...`."""
 
@@ -4090,6 +4205,7 @@ class Chain(BaseChain):
         Workers,
         Disputes,
         Audits,
+        Exams,
     )
 
     def __init__(self, url: str = DEFAULT_URL, *, patience_s: float = PATIENCE_S) -> None:
@@ -4124,3 +4240,4 @@ class Chain(BaseChain):
         self.workers = Workers(self)
         self.disputes = Disputes(self)
         self.audits = Audits(self)
+        self.exams = Exams(self)

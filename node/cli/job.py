@@ -1,4 +1,4 @@
-"""`openledger job`: have an adapter trained, watch it, and run what others trained again."""
+"""`openledger job`: have an adapter trained or a model scored, and run what others did again."""
 
 from __future__ import annotations
 
@@ -27,13 +27,21 @@ EXIT_DIFFERS = 1
 WATCH_INTERVAL_S = 1.0
 Number = Annotated[int, typer.Argument(help="The job's number.", min=0)]
 Datanets = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option(
         "--datanet", help="A published version; may be repeated.", metavar="DATANET:VERSION"
     ),
 ]
 Recipe = Annotated[
     Path | None, typer.Option(help="TOML file of parameters; else the default.", metavar="FILE")
+]
+Kind = Annotated[str, typer.Option(help="train, or evaluate with --exam.")]
+ExamNumber = Annotated[
+    int | None, typer.Option("--exam", help="The exam of an evaluate job.", min=0)
+]
+Subject = Annotated[
+    str | None,
+    typer.Option("--model", help="Who takes it; else the base model.", metavar="HASH"),
 ]
 BaseModel = Annotated[Path, typer.Option(help="Folder of the base model.", metavar="DIR")]
 
@@ -64,13 +72,16 @@ def recipe(
 
 @app.command()
 def quote(
-    datanet: Datanets,
+    datanet: Datanets = None,
+    kind: Kind = "train",
+    exam: ExamNumber = None,
+    model: Subject = None,
     recipe_file: Recipe = None,
     base_model: BaseModel = EMBEDDED_MODEL,
     node: NodeUrl = DEFAULT_NODE_URL,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say what a training takes and the least fee that the chain takes for it; nothing is signed.
+    """Say what a job takes, and the least fee that the chain takes for it; nothing is signed.
 
     Example: openledger job quote --datanet 0:1 --recipe-file recipe.toml
     """
@@ -80,15 +91,21 @@ def quote(
     from node.workers import jobs
 
     with NodeClient(node) as client:
-        order, rows = _ordered(client, datanet, recipe_file, base_model)
+        if _is_exam(kind):
+            order, rows = _exam_ordered(client, exam, model, base_model)
+        else:
+            order, rows = _ordered(client, datanet or [], recipe_file, base_model)
         found = asdict(jobs.quote(client, order, rows))
     _print(found, as_json=as_json)
 
 
 @app.command()
 def submit(
-    datanet: Datanets,
     key: KeyOption,
+    datanet: Datanets = None,
+    kind: Kind = "train",
+    exam: ExamNumber = None,
+    model: Subject = None,
     fee: Annotated[
         float | None, typer.Option(help="In OPEN; else what `quote` says.", min=0)
     ] = None,
@@ -98,7 +115,9 @@ def submit(
     node: NodeUrl = DEFAULT_NODE_URL,
     as_json: JsonFlag = False,
 ) -> None:
-    """Order an adapter trained on Datanet versions; bad parameters are refused before the fee.
+    """Order an adapter trained on Datanet versions, or a model scored on an exam.
+
+    Bad parameters are refused before the fee is held.
 
     Example: openledger job submit --datanet 0:1 --recipe-file recipe.toml --key builder
     """
@@ -107,7 +126,10 @@ def submit(
 
     keypair = choose_key(key, password_file)
     with NodeClient(node) as client:
-        order, rows = _ordered(client, datanet, recipe_file, base_model)
+        if _is_exam(kind):
+            order, rows = _exam_ordered(client, exam, model, base_model)
+        else:
+            order, rows = _ordered(client, datanet or [], recipe_file, base_model)
         offered = jobs.quote(client, order, rows).fee
         if fee is not None:
             offered = round(fee * 10**9) * (OPEN // 10**9)
@@ -181,12 +203,11 @@ def verify(
     from node.workers import jobs
 
     with tempfile.TemporaryDirectory() as temporary:
-        path = Path(what)
         if what.isdecimal():
-            path = Path(temporary) / "bundle.zip"
             with NodeClient(node) as client:
-                jobs.bundle(client, int(what), base_model, path)
-        found = jobs.verify(path, Path(temporary) / "run")
+                found = jobs.verify_job(client, int(what), base_model, Path(temporary))
+        else:
+            found = jobs.verify(Path(what), Path(temporary) / "run")
     _print(_shown(found), as_json=as_json)
     if not found.holds:
         raise typer.Exit(EXIT_DIFFERS)
@@ -213,6 +234,9 @@ def _ordered(
     from node.workers.recipes import RECIPE_BYTES_MAX, parse_recipe
     from runtime.wire.records import training_order
 
+    if not datanets:
+        message = "A training has rows."
+        raise ConfigError(message, remedy="Name versions with --datanet, such as 0:1.")
     sources = tuple(_source(text) for text in datanets)
     text = ""
     if recipe_file is not None:
@@ -224,6 +248,28 @@ def _ordered(
     rows = jobs.row_count(client, sources)
     parameters = parse_recipe(text, rows)
     return training_order(manifest_of(base_model).hash(), sources, parameters), rows
+
+
+def _is_exam(kind: str) -> bool:
+    if kind not in {"train", "evaluate"}:
+        message = f"There is no kind of job named {kind!r}."
+        raise ConfigError(message, remedy="Choose train or evaluate.")
+    return kind == "evaluate"
+
+
+def _exam_ordered(
+    client: NodeClient, exam: int | None, model: str | None, base_model: Path
+) -> tuple[JobOrder, int]:
+    """The order of an exam, and how many rows it reads."""
+    from ml.manifest import manifest_of
+    from node.config import parse_hash
+    from node.workers import jobs
+
+    if exam is None:
+        message = "An evaluate job has an exam."
+        raise ConfigError(message, remedy="Name it with --exam; `openledger exam` makes one.")
+    base = manifest_of(base_model).hash()
+    return jobs.ordered_exam(client, base, None if model is None else parse_hash(model), exam)
 
 
 def _source(text: str) -> RowSource:

@@ -22,6 +22,7 @@ from node.cli import (
     datanet_votes,
     db,
     demo,
+    exam,
     genesis,
     gov,
     job,
@@ -81,6 +82,7 @@ app.add_typer(answer.app, name="answer")
 app.add_typer(client.app, name="client")
 app.add_typer(serve.app, name="serve")
 app.add_typer(model.app, name="model")
+app.add_typer(exam.app, name="exam")
 app.command("chat")(chat.chat)
 app.add_typer(referee.app, name="referee")
 app.add_typer(worker.app, name="worker")

@@ -5,15 +5,16 @@ from __future__ import annotations
 from node.client import NodeClient
 from node.workers.answers import AnswerServers
 from node.workers.errors import JobRefused
+from node.workers.exams import exam_of
 from node.workers.influence import influence_of, task_of
 from node.workers.orders import order_of
-from node.workers.states import read_states
+from node.workers.states import fetch_transcript, read_states
 from runtime.codec import codec_of
 from runtime.errors import DecodeError
 from runtime.hashing import ZERO_HASH
 from runtime.wire.attribution import AttributionResult
 from runtime.wire.manifest import Manifest
-from runtime.wire.records import Job, JobKind
+from runtime.wire.records import Job, JobKind, TrainingOutcome
 
 
 def read_everything(client: NodeClient, servers: AnswerServers, number: int, job: Job) -> None:
@@ -25,6 +26,9 @@ def read_everything(client: NodeClient, servers: AnswerServers, number: int, job
     outcome = job.result
     if outcome is None:
         raise JobRefused(f"Job {number} is not revealed.", remedy="Wait until it is.")
+    if job.order.kind is JobKind.EVALUATE:
+        _read_exam(client, number, job, outcome)
+        return
     is_division = job.order.kind is JobKind.ATTRIBUTE
     if is_division:
         influence_of(client, servers, number, task_of(client, number, job))
@@ -37,6 +41,13 @@ def read_everything(client: NodeClient, servers: AnswerServers, number: int, job
         _read_division(client, outcome.adapter)
     else:
         _read_folder(client, outcome.adapter)
+
+
+def _read_exam(client: NodeClient, number: int, job: Job, outcome: TrainingOutcome) -> None:
+    exam_of(client, number, job)
+    fetch_transcript(client, outcome)
+    if job.order.subject is not None and job.order.subject != job.order.base_model:
+        _read_folder(client, job.order.subject)
 
 
 def _read_division(client: NodeClient, result_hash: bytes) -> None:

@@ -25,11 +25,12 @@ from ml.training.run_files import (
     RunFiles,
 )
 from node.workers.disputes import answer_disputes
+from node.workers.exams import compute_exam
 from node.workers.influence import influence_of, task_of
 from node.workers.model_folders import upload_folder
 from node.workers.orders import order_of
 from node.workers.progress import Progress, Stage
-from node.workers.runs import run_attribution, run_training
+from node.workers.runs import RunPlace, run_attribution, run_training
 from node.workers.states import upload_states
 from node.workers.workplace import Workplace
 from runtime.wire.records import Job, JobKind, TrainingOutcome
@@ -52,7 +53,9 @@ def compute(place: Workplace, number: int, job: Job, stage: Stage) -> TrainingOu
     place.show(Progress(stage, job=number, total=steps))
     _log.info(stage, job=number, leaves=steps)
     watch = _watcher(place, number, stage, steps, folder)
-    if job.order.kind is JobKind.ATTRIBUTE:
+    if job.order.kind is JobKind.EVALUATE:
+        outcome = compute_exam(place.client, number, job, RunPlace(folder, base_model), watch)
+    elif job.order.kind is JobKind.ATTRIBUTE:
         found = influence_of(
             place.client, place.servers, number, task_of(place.client, number, job)
         )
@@ -89,7 +92,7 @@ def _watcher(
         place.show(Progress(stage, job=number, done=min(done, steps), total=steps, loss=loss))
         if time.monotonic() - looked_at >= LOOK_INTERVAL_S:
             looked_at = time.monotonic()
-            if stage == "training" and place.read_job(number).aborted:
+            if stage != "auditing" and place.read_job(number).aborted:
                 (folder / ABORT_FILE).touch()
             answer_disputes(place)
 

@@ -18,6 +18,9 @@ import runtime
 from ml.attribution.inputs import InfluenceInputs, decode_influence_inputs
 from ml.attribution.settlement import attribute, judged_leaf, preview, states_at
 from ml.errors import MachineLearningError
+from ml.exams.inputs import decode_exam
+from ml.exams.run import run_exam
+from ml.exams.steps import PreparedExam, next_exam_leaf, prepare_exam
 from ml.training.bundle import INPUTS_FILE, OUTCOME_FILE
 from ml.training.inputs import decode_inputs
 from ml.training.job import prepare
@@ -36,9 +39,11 @@ from node.workers.runs import (
     RESULT_FILE,
     STATE_FILE,
     STEP_FILE,
+    SUBJECT_FILE,
 )
 from runtime.codec import codec_of
 from runtime.hashing import ZERO_HASH
+from runtime.wire.exams import decode_exam_leaf
 from runtime.wire.records import TrainingOutcome
 from runtime.wire.transcripts import decode_leaf, leaf_result
 
@@ -136,6 +141,27 @@ def _influence_inputs(folder: Path) -> InfluenceInputs:
     return decode_influence_inputs((folder / INPUTS_FILE).read_bytes())
 
 
+def take_exam(folder: Path, base_model: Path) -> None:
+    """Score a model, and write the outcome."""
+    outcome = run_exam(_exam(folder, base_model), folder)
+    (folder / OUTCOME_FILE).write_bytes(codec_of(TrainingOutcome).encode(outcome))
+
+
+def judge_exam(folder: Path, base_model: Path) -> None:
+    """Compute the leaf of an exam after a leaf, and write its 32 bytes; zeros for none."""
+    path = folder / BEFORE_FILE
+    before = decode_exam_leaf(path.read_bytes()) if path.exists() else None
+    leaf = next_exam_leaf(_exam(folder, base_model), before)
+    result = ZERO_HASH if leaf is None else leaf_result(leaf.encode())
+    (folder / RESULT_FILE).write_bytes(result)
+
+
+def _exam(folder: Path, base_model: Path) -> PreparedExam:
+    order, rows = decode_exam((folder / INPUTS_FILE).read_bytes())
+    name = (folder / SUBJECT_FILE).read_text(encoding="utf-8")
+    return prepare_exam(order, rows, base_model, folder / name if name else None)
+
+
 TASKS = {
     "train": run_job,
     "judge": judge,
@@ -144,6 +170,8 @@ TASKS = {
     "preview": preview_answers,
     "states": open_states,
     "judge-influence": judge_influence,
+    "exam": take_exam,
+    "judge-exam": judge_exam,
 }
 
 

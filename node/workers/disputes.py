@@ -17,6 +17,7 @@ import structlog
 from ml.training.run_files import TRANSCRIPT_FILE
 from node.errors import CallFailed
 from node.workers.errors import JobRefused
+from node.workers.exams import NO_STATE
 from node.workers.runs import run_replay, run_states
 from node.workers.states import upload_state
 from node.workers.workplace import Workplace
@@ -76,7 +77,9 @@ def _open(place: Workplace, number: int, dispute: Dispute, leaves: Sequence[byte
     index, state, other = dispute.subtree.index, None, None
     job = place.read_job(number)
     base_model, folder = place.base_model(job.order.base_model), place.job_directory(number)
-    if index and job.order.kind is JobKind.ATTRIBUTE:
+    if index and job.order.kind is JobKind.EVALUATE:
+        state = NO_STATE
+    elif index and job.order.kind is JobKind.ATTRIBUTE:
         beside = _other_leaf(place, job, index)
         states = run_states(folder, base_model, index - 1, beside, place.check_stop)
         state = upload_state(place.client, states[0])

@@ -3,8 +3,8 @@
     {"stage": "training", "job": 0, "model": null, "epoch": null, "done": 12, "total": 60,
      "loss": 2.31}
 
-`stage` is `idle`, `training`, `auditing` or `attributing`.  The file is replaced, never rewritten
-in place, so that a reader always sees a whole one.
+`stage` is `idle`, `training`, `evaluating`, `auditing` or `attributing`.  The file is replaced,
+never rewritten in place, so that a reader always sees a whole one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Literal
 INTERVAL_S = 0.2
 """Steps may be faster than anybody looks."""
 
-Stage = Literal["idle", "training", "auditing", "attributing"]
+Stage = Literal["idle", "training", "evaluating", "auditing", "attributing"]
 
 
 @dataclass(frozen=True, slots=True)

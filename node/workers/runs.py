@@ -3,6 +3,7 @@
     inputs.cbor      the order and its rows            outcome.cbor   what a run came to
     before, state    a leaf, its state                 result         the 32 bytes of the next leaf
     step             the step whose state is wanted    state          that state
+    subject-folder   where the adapter of an exam is
     log              what the process printed          error.json     why it refused
 
 The rest of the folder is the run's own (`ml/training/run_files.py`), so a run that was ended by
@@ -33,6 +34,7 @@ OTHER_FILE = "other"
 OTHER_STATE_FILE = "other-state"
 PREVIEW_FILE = "preview.npy"
 STEP_FILE = "step"
+SUBJECT_FILE = "subject-folder"
 RESULT_FILE = "result"
 ERROR_FILE = "error.json"
 LOG_FILE = "log"
@@ -143,6 +145,51 @@ def run_influence_step(
         (folder / state_name).write_bytes(each.state)
     _run("judge-influence", folder, base_model, watch)
     return (folder / RESULT_FILE).read_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlace:
+    """Where a run is computed: its folder, and the base model's."""
+
+    folder: Path
+    base_model: Path
+
+
+def run_exam(
+    place: RunPlace, inputs: bytes, subject: Path | None, watch: Callable[[], None]
+) -> TrainingOutcome:
+    """Score a model; `subject` is the adapter's folder, below the run's.  As `run_training`."""
+    _run_on_subject("exam", place, inputs, subject, watch)
+    return codec_of(TrainingOutcome).decode((place.folder / OUTCOME_FILE).read_bytes())
+
+
+def run_exam_step(
+    place: RunPlace,
+    inputs: bytes,
+    subject: Path | None,
+    before: bytes | None,
+    watch: Callable[[], None],
+) -> bytes:
+    """The 32 bytes of the leaf of an exam after an encoded one; without it, of leaf 0.
+
+    Zeros where no leaf may follow.  The folder has nothing but the subject; errors as
+    `run_training`.
+    """
+    if before is not None:
+        place.folder.mkdir(parents=True, exist_ok=True)
+        (place.folder / BEFORE_FILE).write_bytes(before)
+    _run_on_subject("judge-exam", place, inputs, subject, watch)
+    return (place.folder / RESULT_FILE).read_bytes()
+
+
+def _run_on_subject(
+    task: str, place: RunPlace, inputs: bytes, subject: Path | None, watch: Callable[[], None]
+) -> None:
+    place.folder.mkdir(parents=True, exist_ok=True)
+    (place.folder / INPUTS_FILE).write_bytes(inputs)
+    name = "" if subject is None else str(subject.relative_to(place.folder))
+    (place.folder / SUBJECT_FILE).write_text(name, encoding="utf-8")
+    _run(task, place.folder, place.base_model, watch)
 
 
 def _run(task: str, folder: Path, base_model: Path, watch: Callable[[], None]) -> None:

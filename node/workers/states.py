@@ -53,20 +53,28 @@ def state_root_of(kind: JobKind, leaf: bytes) -> bytes:
     return decode_leaf(leaf).state_root
 
 
-def fetch_state_roots(
-    client: NodeClient, kind: JobKind, outcome: TrainingOutcome
-) -> tuple[bytes, ...]:
-    """The state roots of a job's leaves; raises `JobRefused` unless they lead to its root."""
+def fetch_transcript(client: NodeClient, outcome: TrainingOutcome) -> tuple[bytes, ...]:
+    """A job's encoded leaves; raises `JobRefused` unless they lead to its root."""
     try:
         encoded = decode_blob(client.get_content(outcome.transcript), outcome.leaf_count)
-        roots = tuple(state_root_of(kind, leaf) for leaf in encoded)
     except DecodeError as error:
         message = f"The transcript cannot be read: {error.message}"
         raise JobRefused(message, remedy=_REMEDY) from error
     if list_root(encoded) != outcome.transcript_root:
         message = "The transcript does not lead to the root that its job is committed to."
         raise JobRefused(message, remedy=_REMEDY)
-    return roots
+    return encoded
+
+
+def fetch_state_roots(
+    client: NodeClient, kind: JobKind, outcome: TrainingOutcome
+) -> tuple[bytes, ...]:
+    """The state roots of a job's leaves; raises `JobRefused` unless they lead to its root."""
+    try:
+        return tuple(state_root_of(kind, leaf) for leaf in fetch_transcript(client, outcome))
+    except DecodeError as error:
+        message = f"A leaf of the transcript cannot be read: {error.message}"
+        raise JobRefused(message, remedy=_REMEDY) from error
 
 
 def fetch_state(client: NodeClient, state: bytes, root: bytes) -> bytes:

@@ -19,6 +19,7 @@ from ml.training.run_files import TRANSCRIPT_FILE, RunFiles
 from node.errors import CallFailed
 from node.workers.computed import compute, upload
 from node.workers.errors import JobRefused
+from node.workers.exams import exam_of
 from node.workers.influence import explain, influence_of, task_of
 from node.workers.orders import parameters_of
 from node.workers.progress import Stage
@@ -33,6 +34,7 @@ from runtime.wire.transcripts import blinded_root, open_leaf
 STAGES: Mapping[JobKind, Stage] = {
     JobKind.TRAIN: "training",
     JobKind.ATTRIBUTE: "attributing",
+    JobKind.EVALUATE: "evaluating",
 }
 _log = structlog.get_logger("worker")
 
@@ -80,6 +82,8 @@ def _claim(place: Workplace, number: int, job: Job) -> bool:
     place.base_model(job.order.base_model)
     if job.order.kind is JobKind.ATTRIBUTE:
         influence_of(place.client, place.servers, number, task_of(place.client, number, job))
+    elif job.order.kind is JobKind.EVALUATE:
+        exam_of(place.client, number, job)
     else:
         _check_training(place, number, job)
     try:

@@ -1,12 +1,28 @@
-"""How a job ends, and what that costs whom: pure functions; README.md has the table."""
+"""How a job ends, and what that costs whom: pure functions; README.md has the table.
+
+A job's life (`JobState`), with the one deadline that counts in each state:
+
+    OPEN       until `claim_blocks` after the order a worker may claim it
+    CLAIMED    until `commit_blocks` after the claim its worker may commit to a blinded root
+    COMMITTED  auditors may be drawn, who commit to their own blinded roots (`Auditing`); after
+               them its worker has until `reveal_blocks` after they are due to reveal
+    REVEALED   within `certify_blocks` validators certify that they hold what it takes to check
+               the result; then it can be challenged for `window_blocks`, and each dispute that the
+               worker survives begins a new window
+    SETTLED    the worker is paid; a whole training job's adapter is registered
+    REFUNDED   the owner has its fee back
+    CONVICTED  the result was wrong or withheld: the owner is refunded, the worker's bond forfeited
+
+At a deadline's own height the first half of the sentence is over, and `settle` by anybody ends the
+job as its state says.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pallets.compute.results import is_whole
 from runtime.arithmetic import apply_ppb
-from runtime.wire.records import Finding, Job, JobKind, JobState, TrainingOutcome
+from runtime.wire.records import Finding, Job, JobState, TrainingOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +72,6 @@ def ending_of(job: Job, finding: Finding, lapse_ppb: int, levy_ppb: int) -> Endi
     return refunded() if finding is Finding.OPEN else convicted(job, finding)
 
 
-def makes_adapter(job: Job, ending: Ending) -> bool:
-    """Whether a job ends with an adapter: a training run that is whole and stands does."""
-    if job.order.kind is not JobKind.TRAIN or ending.state is not JobState.SETTLED:
-        return False
-    return job.result is not None and is_whole(job, job.result)
+def audits_part(job: Job, ending: Ending) -> int:
+    """What the account that pays audits gets: the levy, and the pay of a panel that has found."""
+    return ending.levy + (0 if ending.finding is Finding.OPEN else job.panel_pay)

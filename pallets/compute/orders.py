@@ -2,51 +2,71 @@
 
 from __future__ import annotations
 
-from runtime.traits import DatanetSource, ModelRegistry
+from runtime.traits import DatanetSource, Examiner, ModelRegistry
 from runtime.wire.datanets import Access
+from runtime.wire.exams import exam_leaves
 from runtime.wire.records import JobKind, JobOrder, RowSource
 from runtime.wire.training_parameters import ParameterFault, leaves_of, parameter_fault
 from runtime.wire.work import ModelShape, order_work
 
-LEAVES_MIN = 2
-"""A transcript begins with an initial state and ends with a conclusion."""
-LEAVES_MAX = 10_000_000
 _NAME_BYTES = 32
 
 
-def order_fault(models: ModelRegistry, order: JobOrder) -> ParameterFault | None:
-    """What is wrong with an order, or None for one that can be worked on."""
+def order_fault(
+    models: ModelRegistry, examiner: Examiner, order: JobOrder
+) -> ParameterFault | None:
+    """What is wrong with an order, or None for one that can be worked on.
+
+    Raises `Models.UnknownModel`, `Exams.UnknownExam` and `Exams.NotShown`.
+    """
     shape = models.admitted_shape(order.base_model)
     if shape is None:
         problem = "The base model is not admitted."
         remedy = "Choose one of Models.base_models that is, or have it admitted by referendum."
         return ParameterFault("base_model", problem, remedy)
-    if not order.sources:
-        problem = "The job has no rows to read."
-        return ParameterFault("sources", problem, "Name a Datanet version.")
-    if order.kind is JobKind.TRAIN:
-        return _training_order_fault(order, shape)
-    return _other_order_fault(order)
-
-
-def _other_order_fault(order: JobOrder) -> ParameterFault | None:
+    if order.kind is JobKind.EVALUATE:
+        return _exam_order_fault(models, examiner, order, shape)
     if order.kind is JobKind.ATTRIBUTE:
         problem = "The chain itself orders the division of an epoch's pool."
         return ParameterFault("kind", problem, "Have it done with Attribution.order.")
-    if order.parameters is not None or None in (order.subject, order.details):
-        problem = f"A job of the kind {order.kind.name} has a subject and details alone."
-        return ParameterFault("details", problem, "Name both, and no training parameters.")
-    if not LEAVES_MIN <= order.leaf_count <= LEAVES_MAX:
-        problem = f"The job has {order.leaf_count} leaves."
-        return ParameterFault("leaf_count", problem, f"Order {LEAVES_MIN} to {LEAVES_MAX}.")
+    if not order.sources:
+        problem = "The job has no rows to read."
+        return ParameterFault("sources", problem, "Name a Datanet version.")
+    return _training_order_fault(order, shape)
+
+
+def _exam_order_fault(
+    models: ModelRegistry, examiner: Examiner, order: JobOrder, shape: ModelShape
+) -> ParameterFault | None:
+    if order.subject is None or order.exam is None:
+        problem = "An evaluate job scores a subject on an exam."
+        return ParameterFault("exam", problem, "Name both.")
+    if order.sources or order.parameters is not None or order.details is not None:
+        problem = "An evaluate job reads the rows of its exam, and nothing else."
+        return ParameterFault("sources", problem, "Give no sources, parameters and details.")
+    is_base = order.subject == order.base_model
+    if not is_base and models.model(order.subject).base_model != order.base_model:
+        problem = "The subject was trained on another base model."
+        return ParameterFault("base_model", problem, "Name the subject's own.")
+    exam = examiner.shown_exam(order.exam)
+    if exam.tokens_max > shape.positions_max:
+        problem = f"The exam's rows have up to {exam.tokens_max} tokens."
+        return ParameterFault("exam", problem, f"Its base model reads {shape.positions_max}.")
+    leaf_count = exam_leaves(exam.shown.row_count if exam.shown else 0)
+    if order.leaf_count != leaf_count:
+        problem = f"The exam's rows do not have {order.leaf_count} leaves."
+        return ParameterFault("leaf_count", problem, f"Order {leaf_count}.")
     return None
 
 
 def _training_order_fault(order: JobOrder, shape: ModelShape) -> ParameterFault | None:
     parameters = order.parameters
-    if parameters is None or (order.subject, order.details) != (None, None):
+    others = (order.subject, order.details, order.exam)
+    if parameters is None or others != (None, None, None):
         problem = "A training job has training parameters, and nothing else."
-        return ParameterFault("parameters", problem, "Give parameters, no subject and no details.")
+        return ParameterFault(
+            "parameters", problem, "Give parameters; no subject, details or exam."
+        )
     fault = parameter_fault(parameters)
     if fault is None and parameters.tokens_max > shape.positions_max:
         problem = f"The base model has no sequences of {parameters.tokens_max} tokens."
@@ -76,12 +96,20 @@ def unusable_source(datanets: DatanetSource, order: JobOrder, account: bytes) ->
     return None
 
 
-def work_of(models: ModelRegistry, datanets: DatanetSource, order: JobOrder) -> int:
+def work_of(
+    models: ModelRegistry, datanets: DatanetSource, examiner: Examiner, order: JobOrder
+) -> int:
     """The multiply-adds of an order without a fault, whose sources are there."""
     shape = models.admitted_shape(order.base_model)
+    if shape is None:
+        return 0
+    if order.exam is not None:
+        exam = examiner.shown_exam(order.exam)
+        rows = exam.shown.row_count if exam.shown else 0
+        return order_work(shape, order, rows, exam.tokens_max)
     places = [(source.datanet, source.version) for source in order.sources]
     rows = sum(datanets.published_version(*place).row_count for place in places)
-    return 0 if shape is None else order_work(shape, order, rows)
+    return order_work(shape, order, rows)
 
 
 def name_of_use(job: int) -> bytes:

@@ -1,24 +1,10 @@
 """Jobs: what is computed for whom, by when, and who is paid.
 
-A job's life (`JobState`), with the one deadline that counts in each state:
+A job's life, with the one deadline that counts in each state, is in endings.py; what each end costs
+whom, in README.md.  How a dispute goes is another pallet's matter (`CheckedWork`).
 
-    OPEN       until `claim_blocks` after the order a worker may claim it
-    CLAIMED    until `commit_blocks` after the claim its worker may commit to a blinded root
-    COMMITTED  auditors may be drawn, who commit to their own blinded roots (`Auditing`); after
-               them its worker has until `reveal_blocks` after they are due to reveal
-    REVEALED   within `certify_blocks` validators certify that they hold what it takes to check
-               the result; then it can be challenged for `window_blocks`, and each dispute that the
-               worker survives begins a new window
-    SETTLED    the worker is paid; a whole training job's adapter is registered
-    REFUNDED   the owner has its fee back
-    CONVICTED  the result was wrong or withheld: the owner is refunded, the worker's bond forfeited
-
-At a deadline's own height the first half of the sentence is over, and `settle` by anybody ends the
-job as its state says.  How a dispute goes is another pallet's matter (`CheckedWork`).
-
-What each end costs whom is in README.md.  A transcript that ends early, with a fault or after the
-owner's `abort`, is paid by its leaves; where an aborted one stops only its worker can know, so that
-no auditor is drawn for it.  Over private rows nobody but a panel can check: its majority decides.
+A transcript that ends early, with a fault or after `abort`, is paid by its leaves; nobody audits an
+aborted one, as only its worker knows where it stops.  Over private rows a panel decides.
 """
 
 from __future__ import annotations
@@ -27,7 +13,7 @@ from dataclasses import replace
 from typing import Annotated, ClassVar
 
 from pallets.compute import weights
-from pallets.compute.endings import Ending, convicted, ending_of, makes_adapter, refunded
+from pallets.compute.endings import Ending, audits_part, convicted, ending_of, refunded
 from pallets.compute.orders import (
     has_private_rows,
     name_of_use,
@@ -35,7 +21,7 @@ from pallets.compute.orders import (
     unusable_source,
     work_of,
 )
-from pallets.compute.results import conclusion_fault, weight_of_reveal
+from pallets.compute.results import conclusion_fault, figures_of, is_whole, weight_of_reveal
 from runtime import (
     OPEN,
     PPB,
@@ -59,7 +45,14 @@ from runtime import (
     call,
 )
 from runtime.hashing import ZERO_HASH
-from runtime.traits import Auditing, Currency, DatanetSource, ModelRegistry, WorkerRegistry
+from runtime.traits import (
+    Auditing,
+    Currency,
+    DatanetSource,
+    Examiner,
+    ModelRegistry,
+    WorkerRegistry,
+)
 from runtime.wire.attribution import other_leaf_of
 from runtime.wire.records import (
     PANEL_MAX,
@@ -84,6 +77,7 @@ _SOURCES = Weight(reads=SOURCES_MAX * (9 + PANEL_MAX), writes=2 * SOURCES_MAX)
 """Of looking up every source for all who need it, and telling it that it is used, or not."""
 
 Clock = Annotated[int, Between(1, 2**32)]
+Count = Annotated[int, Between(1, 1_000)]
 
 
 class Compute(Pallet, index=22):
@@ -96,6 +90,7 @@ class Compute(Pallet, index=22):
     models: Needs[ModelRegistry]
     workers: Needs[WorkerRegistry]
     audits: Needs[Auditing]
+    examiner: Needs[Examiner]
 
     # Storage, parameters first
 
@@ -105,9 +100,7 @@ class Compute(Pallet, index=22):
     work_price = Parameter[Annotated[int, Between(0, FEE_MOST)]](
         OPEN // 1_000, "What 10**9 multiply-adds of a job's work cost at least, in 10**-18 OPEN."
     )
-    bond_factor = Parameter[Annotated[int, Between(1, 1_000)]](
-        10, "How many fees a claim locks of its worker's bond, at least."
-    )
+    bond_factor = Parameter[Count](10, "How many fees a claim locks of a bond, at least.")
     lapse_ppb = Parameter[Annotated[int, Between(0, PPB)]](
         100_000_000, "Which part of the fee an unanswered claim costs, in billionths; it is burnt."
     )
@@ -117,9 +110,7 @@ class Compute(Pallet, index=22):
     panel_min = Parameter[Annotated[int, Between(1, PANEL_MAX)]](
         4, "The fewest auditors of a job over private rows."
     )
-    open_jobs_max = Parameter[Annotated[int, Between(1, 1_000)]](
-        4, "Jobs that one worker may have claimed at a time."
-    )
+    open_jobs_max = Parameter[Count](4, "Jobs that one worker may have claimed at a time.")
     claim_blocks = Parameter[Clock](
         172_800, "From the order to the deadline for a claim: a day of half seconds."
     )
@@ -394,7 +385,8 @@ class Compute(Pallet, index=22):
             raise self.WrongResult(problem=problem)
         if not record.aborted:
             self.audits.note_revealed(job, outcome.transcript_root)
-        record = replace(record, state=JobState.REVEALED, result=outcome)
+        figures = figures_of(record, last)
+        record = replace(record, state=JobState.REVEALED, result=outcome, figures=figures)
         self.emit(self.Revealed(job=job, root=outcome.transcript_root))
         self._begin_window(job, record)
 
@@ -469,7 +461,7 @@ class Compute(Pallet, index=22):
 
     def price_of(self, order: JobOrder, panel: Panel) -> tuple[int, int]:
         """The least fee of an order, and that with what its panel is paid."""
-        work = work_of(self.models, self.datanets, order)
+        work = work_of(self.models, self.datanets, self.examiner, order)
         fee = least_fee(work, self.fee_min.get(), self.work_price.get())
         return fee, fee + self.audits.panel_pay(fee, len(panel))
 
@@ -489,6 +481,7 @@ class Compute(Pallet, index=22):
             panel=panel,
             panel_pay=panel_pay,
             deadline=self.block.height + self.claim_blocks.get(),
+            ordered_at=self.block.height,
         )
         for source in order.sources:
             self.datanets.begin_use(source.datanet, source.version, name_of_use(job))
@@ -505,11 +498,14 @@ class Compute(Pallet, index=22):
     # Helpers: what may be ordered
 
     def _check_order(self, owner: bytes, order: JobOrder) -> None:
-        fault = order_fault(self.models, order)
+        fault = order_fault(self.models, self.examiner, order)
         if fault is not None:
             problem = f"{fault.problem} {fault.remedy}"
             raise self.InvalidParameter(parameter=fault.parameter, problem=problem)
         self._require_usable(order, owner)
+        if order.exam is not None and order.subject and order.subject != order.base_model:
+            trained = self.jobs[self.models.model(order.subject).job]
+            self.examiner.require_held_out(order.exam, trained.ordered_at)
 
     def _check_panel(self, order: JobOrder, panel: Panel) -> None:
         """Whose rows are not public are for a panel to judge, all of whom may read them."""
@@ -539,18 +535,22 @@ class Compute(Pallet, index=22):
             self.audits.close(job, ending.finding)
         for source in record.order.sources:
             self.datanets.end_use(source.datanet, name_of_use(job))
-        if record.result is not None and makes_adapter(record, ending):
-            order, rows = record.order, record.order.sources[0]
-            self.models.register_adapter(
-                record.result.adapter,
-                record.owner,
-                order.base_model,
-                job,
-                rows.datanet,
-                rows.version,
-            )
+        if ending.state is JobState.SETTLED and record.result is not None:
+            self._register(job, record, record.result)
         self.jobs[job] = replace(record, state=ending.state, disputed=False)
         self._tell(job, record, ending)
+
+    def _register(self, job: int, record: Job, result: TrainingOutcome) -> None:
+        """Note what a whole job has made or found: an adapter, or a model's figures."""
+        order = record.order
+        if not is_whole(record, result):
+            return
+        if order.kind is JobKind.TRAIN:
+            rows, owner = order.sources[0], record.owner
+            place = (rows.datanet, rows.version)
+            self.models.register_adapter(result.adapter, owner, order.base_model, job, *place)
+        elif record.figures and order.subject is not None and order.exam is not None:
+            self.examiner.record_result(order.subject, order.exam, job, record.figures)
 
     def _let_go(self, worker: bytes, record: Job, ending: Ending, receiver: bytes) -> None:
         """Forfeit and unlock what was locked for a job, and remember how the worker did."""
@@ -565,13 +565,10 @@ class Compute(Pallet, index=22):
 
     def _divide_fee(self, record: Job, ending: Ending) -> None:
         """Pay worker, auditors and panel of what is held, and give the rest back."""
-        owner = record.owner
-        audit_pay = ending.levy
-        if ending.finding is not Finding.OPEN:
-            audit_pay += record.panel_pay
-        self.currency.move_held(owner, audit_pay, FEE, self.audits.levy_account())
+        owner, for_audits = record.owner, audits_part(record, ending)
+        self.currency.move_held(owner, for_audits, FEE, self.audits.levy_account())
         self.currency.move_held(owner, ending.paid, FEE, record.worker or owner)
-        rest = record.fee + record.panel_pay - audit_pay - ending.paid
+        rest = record.fee + record.panel_pay - for_audits - ending.paid
         self.currency.release(owner, rest, FEE)
 
     def _tell(self, job: int, record: Job, ending: Ending) -> None:

@@ -7,6 +7,7 @@ from runtime import Weight
 from runtime.errors import DecodeError, InvalidProof
 from runtime.hashing import ZERO_HASH
 from runtime.types import PPB
+from runtime.wire.exams import ExamFigures, decode_exam_leaf
 from runtime.wire.influence_transcripts import decode_influence_leaf
 from runtime.wire.records import Job, JobKind, TrainingOutcome
 from runtime.wire.transcripts import LeafOpening, decode_leaf, verify_leaf
@@ -35,17 +36,9 @@ def conclusion_fault(
     try:
         verify_leaf(outcome.transcript_root, outcome.leaf_count, 0, first)
         verify_leaf(outcome.transcript_root, outcome.leaf_count, outcome.leaf_count - 1, last)
-        if problem := _length_fault(job, outcome):
-            return problem
-        if job.order.kind is JobKind.TRAIN:
-            return _training_fault(job, outcome, first.leaf, last.leaf)
-        if job.order.kind is JobKind.ATTRIBUTE:
-            return _attribution_fault(job, outcome, last.leaf)
+        return _length_fault(job, outcome) or _kind_fault(job, outcome, first.leaf, last.leaf)
     except (DecodeError, InvalidProof) as error:
         return error.message
-    if is_whole(job, outcome) and last.leaf != outcome.adapter:
-        return "The last leaf is not the hash of the result."
-    return None
 
 
 def _length_fault(job: Job, outcome: TrainingOutcome) -> str | None:
@@ -58,6 +51,15 @@ def _length_fault(job: Job, outcome: TrainingOutcome) -> str | None:
     return None
 
 
+def _kind_fault(job: Job, outcome: TrainingOutcome, first: bytes, last: bytes) -> str | None:
+    """What contradicts the leaves, whose meaning follows from the kind of the job."""
+    if job.order.kind is JobKind.TRAIN:
+        return _training_fault(job, outcome, first, last)
+    if job.order.kind is JobKind.EVALUATE:
+        return _exam_fault(outcome, last)
+    return _attribution_fault(job, outcome, last)
+
+
 def _attribution_fault(job: Job, outcome: TrainingOutcome, last: bytes) -> str | None:
     """What contradicts the last leaf of an attribute job."""
     end = decode_influence_leaf(last)
@@ -66,6 +68,24 @@ def _attribution_fault(job: Job, outcome: TrainingOutcome, last: bytes) -> str |
     if outcome.adapter != (end.record_root if is_whole(job, outcome) else ZERO_HASH):
         return "The last leaf concludes with another result."
     return None
+
+
+def figures_of(job: Job, last: LeafOpening) -> ExamFigures | None:
+    """What an evaluate job with this last leaf, which is checked, has found; None for others."""
+    if job.order.kind is not JobKind.EVALUATE:
+        return None
+    return decode_exam_leaf(last.leaf).figures
+
+
+def _exam_fault(outcome: TrainingOutcome, last: bytes) -> str | None:
+    """What contradicts the last leaf of an exam."""
+    end = decode_exam_leaf(last)
+    if (end.batch, end.fault) != (outcome.leaf_count - 1, outcome.fault):
+        return f"The last leaf has the fault {end.fault} after {end.batch} batches."
+    if outcome.adapter != ZERO_HASH:
+        return "An exam makes no adapter."
+    losses = (outcome.validation_loss_before_ppb, outcome.validation_loss_after_ppb)
+    return "An exam has no validation losses." if any(losses) else None
 
 
 def _training_fault(job: Job, outcome: TrainingOutcome, first: bytes, last: bytes) -> str | None:

@@ -12,7 +12,7 @@ abort       call                          5       5       0      0   67100  1320
 commit      call                          4       2       0      0   48200   967
 reveal      call                          3       2       5    572   73100  1700
             len(first.path.siblings)      0       0       2    129     922   229
-settle      call                         30      29       0      0  346000  2490
+settle      call                         32      29       0      0  346000  2490
 
 Times are in nanoseconds, +- is their standard error.
 """
@@ -71,7 +71,7 @@ def reveal(
 
 
 settle = Weight(
-    reads=30,
+    reads=32,
     writes=29,
     hashes=0,
     bytes=0,

@@ -22,6 +22,7 @@ from runtime.types import (
     Max,
 )
 from runtime.wire.datanets import Purpose
+from runtime.wire.exams import ExamFigures, exam_leaves
 from runtime.wire.training_parameters import SOURCES_MAX, TrainingParameters, leaves_of
 
 ShareInPpb = Annotated[int, Between(0, PPB)]
@@ -127,9 +128,20 @@ class JobOrder:
     parameters: TrainingParameters | None = None
     """Of a training job."""
     subject: Hash | None = None
-    """The adapter that a job of another kind evaluates or attributes."""
+    """The model that a job of another kind evaluates or attributes."""
     details: Hash | None = None
-    """Content hash of all else that determines such a job."""
+    """Content hash of all else that determines an attribute job."""
+    exam: U32 | None = None
+    """What an evaluate job scores its subject on: an adapter, or the base model itself."""
+
+
+def exam_order(base_model: bytes, subject: bytes, exam: int, row_count: int) -> JobOrder:
+    """The order of scoring an adapter, or the base model itself, on an exam of so many rows."""
+    leaf_count = exam_leaves(row_count)
+    purpose = Purpose.RESEARCH
+    return JobOrder(
+        JobKind.EVALUATE, base_model, (), purpose, leaf_count, subject=subject, exam=exam
+    )
 
 
 def training_order(
@@ -171,6 +183,10 @@ class Job:
     """Whether the validators hold what it takes to check the result."""
     disputed: bool = False
     """Whether a dispute is open: there is one at a time."""
+    ordered_at: BlockNumber = 0
+    """The height of the order: what could be known of its rows was known then."""
+    figures: ExamFigures | None = None
+    """What a revealed evaluate job has found."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ _FROZEN_PASSES = 2
 """A frozen product is computed forward, and backward to its input."""
 _TRAINED_PASSES = 3
 """Attention and an adapter's product have a gradient for both factors besides."""
+_EXAM_PASSES = 2
+"""A row of an exam is read once for its loss, and once for what decoding would give."""
 _OPTIMISER_OPERATIONS = 20
 """Elementwise operations of AdamW on each trained number."""
 
@@ -93,17 +95,22 @@ def evaluation_work(shape: ModelShape, parameters: TrainingParameters, row_count
     return rows * parameters.tokens_max * token
 
 
-def order_work(shape: ModelShape, order: JobOrder, row_count: int) -> int:
-    """The multiply-adds of an order over `row_count` rows at most.
+def order_work(
+    shape: ModelShape, order: JobOrder, row_count: int, tokens_max: int | None = None
+) -> int:
+    """The multiply-adds of an order over `row_count` rows, of an exam's `tokens_max`, at most.
 
-    A leaf of another kind than training is as much as a sequence of the model's full length,
-    forward and backward through all its weights.
+    A leaf of an attribute job is as much as a sequence of the model's full length, forward and
+    backward through all its weights.
     """
     if order.kind is JobKind.TRAIN and order.parameters is not None:
         return job_work(shape, order.parameters, row_count)
-    token = _FROZEN_PASSES * _frozen_products(shape)
-    token += _TRAINED_PASSES * _attention_products(shape, shape.positions_max)
-    return order.leaf_count * shape.positions_max * token
+    tokens = shape.positions_max if tokens_max is None else tokens_max
+    frozen, attention = _frozen_products(shape), _attention_products(shape, tokens)
+    if order.kind is JobKind.EVALUATE:
+        return row_count * tokens * _EXAM_PASSES * (frozen + attention)
+    token = _FROZEN_PASSES * frozen + _TRAINED_PASSES * attention
+    return order.leaf_count * tokens * token
 
 
 def least_fee(work: int, fee_min: int, price: int) -> int:

@@ -1,7 +1,6 @@
 """A worker that lies meets an auditor: found at its leaf, convicted, whatever is killed meanwhile."""
 
 import dataclasses
-import threading
 
 import pytest
 
@@ -9,15 +8,12 @@ from genesis.chain_spec import dev_spec
 from ml.training.bundle import INPUTS_FILE
 from ml.training.run_files import TRANSCRIPT_FILE
 from node.config import DataDirectory
-from node.workers.answers import AnswerServers
 from node.workers.computed import compute
 from node.workers.disputes import answer_disputes
-from node.workers.progress import ProgressFile
-from node.workers.records import WorkRecords
 from node.workers.runs import run_step
 from node.workers.states import fetch_state
 from node.workers.training import advance_job
-from node.workers.workplace import Workplace, base_models_of
+from node.workers.workplace import Workplace
 from pallets.audits.pallet import Audits
 from pallets.compute.pallet import Compute
 from pallets.disputes.pallet import Disputes
@@ -31,6 +27,7 @@ from runtime.wire.records import JobState
 from runtime.wire.transcripts import decode_leaf, leaf_result
 from tests.node.market import BASE_MODEL, ROW_COUNT, Market, people, submit_job
 from tests.node.published_rows import publish_rows
+from tests.node.workplaces import workplace
 
 WRONG_LEAF = 2
 BOND = 20_000 * OPEN
@@ -55,19 +52,8 @@ def market(tmp_path, start_node):
 @pytest.fixture
 def liar(market):
     """A bonded worker with a hand of its own on the transcript."""
-    keypair, folder = people("bob"), market.folder / "liar"
-    records = WorkRecords(folder / "journal")
-    yield Workplace(
-        client=market.client,
-        keypair=keypair,
-        work=folder,
-        base_models=base_models_of([BASE_MODEL]),
-        servers=AnswerServers([], market.client, keypair),
-        records=records,
-        progress=ProgressFile(folder / "progress.json"),
-        stop=threading.Event(),
-    )
-    records.close()
+    with workplace(market.client, people("bob"), market.folder / "liar") as place:
+        yield place
 
 
 def lie(place: Workplace) -> None:

@@ -7,9 +7,7 @@ one has lied at one leaf.  Both are killed in the middle of a dispute, and go on
 from __future__ import annotations
 
 import dataclasses
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,12 +17,9 @@ from genesis.chain_spec import ChainSpec, local_spec
 from ml.manifest import manifest_of
 from ml.training.run_files import TRANSCRIPT_FILE
 from node.client import NodeClient
-from node.workers.answers import AnswerServers
 from node.workers.computed import compute
-from node.workers.progress import ProgressFile
-from node.workers.records import WorkRecords
 from node.workers.training import advance_job
-from node.workers.workplace import Workplace, base_models_of
+from node.workers.workplace import Workplace
 from pallets.audits.pallet import Audits
 from pallets.compute.pallet import Compute
 from pallets.disputes.pallet import Disputes
@@ -42,6 +37,7 @@ from tests.node.judged_runs import PARAMETERS
 from tests.node.market import BASE_MODEL, Child, people
 from tests.node.published_rows import publish_rows
 from tests.node.referees import refereed
+from tests.node.workplaces import workplace
 
 FEE = 10 * OPEN
 BOND = 10_000 * OPEN
@@ -149,25 +145,6 @@ def revealed(client: NodeClient, folder: Path, url: str, *, is_liar: bool) -> Pa
     challenger = people("user" if is_liar else "server")
     before = (wealth(client, keypair), wealth(client, challenger))
     return Party(client, number, keypair, challenger, process, before)
-
-
-@contextmanager
-def workplace(client: NodeClient, keypair: Keypair, work: Path) -> Iterator[Workplace]:
-    """A worker's folder, before its process has it."""
-    records = WorkRecords(work / "journal")
-    try:
-        yield Workplace(
-            client=client,
-            keypair=keypair,
-            work=work,
-            base_models=base_models_of([BASE_MODEL]),
-            servers=AnswerServers([], client, keypair),
-            records=records,
-            progress=ProgressFile(work / "progress.json"),
-            stop=threading.Event(),
-        )
-    finally:
-        records.close()
 
 
 def lie(place: Workplace, number: int) -> None:

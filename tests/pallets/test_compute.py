@@ -12,12 +12,10 @@ from genesis.embedded_model import EMBEDDED_BASE
 from genesis.scenes import (
     ADAPTER,
     ALICE,
-    BASE_MODEL,
     BOND,
     BUILDER,
     FEE,
     PARAMETERS,
-    ROOT,
     USER,
     VALIDATOR,
     WORKER,
@@ -38,8 +36,7 @@ from pallets.workers.pallet import Workers
 from runtime.hashing import ZERO_HASH, hash_text
 from runtime.keys import pallet_account
 from runtime.types import OPEN
-from runtime.wire.datanets import Purpose
-from runtime.wire.records import JobKind, JobOrder, JobState, RowSource
+from runtime.wire.records import JobKind, JobState, RowSource
 from runtime.wire.transcripts import decode_leaf
 from runtime.wire.work import least_fee, order_work
 from tests.pallets.chain import Chain, spec
@@ -290,38 +287,6 @@ def test_the_bond_covers_the_value_at_risk():
         assert pallets.workers.workers[WORKER.account].locked == 5_000 * OPEN
 
 
-def evaluation(**changed):
-    """The order of an evaluation over 20 leaves."""
-    order = JobOrder(
-        kind=JobKind.EVALUATE,
-        base_model=BASE_MODEL,
-        sources=(RowSource(0, 1),),
-        purpose=Purpose.RESEARCH,
-        leaf_count=20,
-        subject=ADAPTER,
-        details=ROOT,
-    )
-    return replace(order, **changed)
-
-
-def test_other_kinds_of_jobs_are_checked_the_same_way():
-    """An evaluation's last leaf is its result, and nothing becomes an adapter."""
-    report = hash_text(b"report")
-    leaves = [bytes([number]) for number in range(19)] + [report]
-    chain = ordered(order=evaluation())
-    figures = {"validation_loss_before_ppb": 0, "validation_loss_after_ppb": 0}
-    chain.ok(WORKER, CLAIM)
-    chain.ok(WORKER, commit_result(leaves=leaves))
-    chain.advance(2)
-    wrong = reveal_result(leaves=leaves, adapter=hash_text(b"other"), **figures)
-    chain.fails(WORKER, wrong, "Compute.WrongResult")
-    chain.ok(WORKER, reveal_result(leaves=leaves, adapter=report, **figures))
-    chain.ok(VALIDATOR, CERTIFY)
-    chain.ok(USER, SETTLE, height=job_of(chain).deadline)
-    assert job_of(chain).state is JobState.SETTLED
-    assert not chain.entries("Models", "models")
-
-
 @pytest.mark.parametrize(
     ("call", "error"),
     [
@@ -332,9 +297,7 @@ def test_other_kinds_of_jobs_are_checked_the_same_way():
         (submit_job(order=training_job(leaf_count=13)), "Compute.InvalidParameter"),
         (submit_job(order=training_job(subject=ADAPTER)), "Compute.InvalidParameter"),
         (submit_job(order=training_job(parameters=None)), "Compute.InvalidParameter"),
-        (submit_job(order=evaluation(leaf_count=1)), "Compute.InvalidParameter"),
-        (submit_job(order=evaluation(details=None)), "Compute.InvalidParameter"),
-        (submit_job(order=evaluation(parameters=PARAMETERS)), "Compute.InvalidParameter"),
+        (submit_job(order=training_job(kind=JobKind.ATTRIBUTE)), "Compute.InvalidParameter"),
         (submit_job(OPEN), "Compute.FeeTooLow"),
         (submit_job(10_000_000 * OPEN), "Balances.Insufficient"),
         (submit_job(panel=(WORKER.account,)), "Compute.InvalidPanel"),

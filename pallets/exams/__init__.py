@@ -1,0 +1,1 @@
+"""Held-out rows that models are scored on."""
