@@ -1,4 +1,4 @@
-"""The golden run: three training steps and an answer of a tiny model, whose digest is pinned here.
+"""The golden run: three training steps, one back, and an answer of a tiny model, pinned here.
 
 A machine that computes another digest, by a faulty unit, a mode that flushes subnormal numbers, or
 a library that does not round as IEEE 754 says, would be found guilty of lying sooner or later: it
@@ -17,6 +17,8 @@ import torch
 
 from ml.errors import MachineUnfit
 from ml.exact.adapter import Adapter, AdapterLayout, AdapterShape
+from ml.exact.adjoint import Adjoint, carry, undo_step
+from ml.exact.curvature import curvature
 from ml.exact.gradients import Dropout, batch_gradient
 from ml.exact.inference import answer
 from ml.exact.loss import IGNORED
@@ -29,9 +31,9 @@ from ml.exact.shape import MODULES
 from ml.exact.streams import CounterStream
 from runtime.wire.training_parameters import Schedule
 
-OPERATORS = "x13-1"
+OPERATORS = "x13-2"
 """The version of the operators, which a transcript names."""
-GOLDEN_DIGEST = "d9e77cab894e7c7ede7d0109c20ee5751c75394ca36cd5347fd3640d8e60ad4a"
+GOLDEN_DIGEST = "1e66fabc9d5c0d6920fbe9f56c505f662c986756d4f21ab5ae9871551b9500ab"
 _STEPS = 3
 _CONFIG: dict[str, Any] = {
     "model_type": "qwen3",
@@ -76,18 +78,37 @@ def golden_digest(backend: Backend) -> str:
     # B is 0 at the start: a first gradient of A would be 0 as well.
     state = AdamState.initial(start.add_(_numbers("shift", layout.size) * 0.05))
     digest = hashlib.sha256(_subnormals())
+    before = state
     for step in range(_STEPS):
-        rows = [_row(step, place) for place in range(3)]
-        keys = tuple(bytes([step, place]) for place in range(3))
-        batch = batch_gradient(model, Adapter(layout, state.parameters), rows, Dropout(26, keys))
-        rate = rate_at(0.01, step, steps=_STEPS, warmup_steps=1, schedule=Schedule.COSINE)
-        state = adam_step(state, batch, StepSettings(rate, 1e-5, 0.01, 0.5))
+        rows, dropout, settings = _inputs(step)
+        batch = batch_gradient(model, Adapter(layout, state.parameters), rows, dropout)
+        before, state = state, adam_step(state, batch, settings)
         digest.update(batch.loss.to_bytes(8, "little") + batch.fault.to_bytes(1, "little"))
         digest.update(state.encode())
+    digest.update(_step_back(model, layout, before))
     sampler = Sampler(0.7, seed_of(b"golden", b"beacon"))
     said = answer(model, Adapter(layout, state.parameters), (1, 2, 3), sampler, 8)
     digest.update(bytes(said.tokens) + b"".join(said.states))
     return digest.hexdigest()
+
+
+def _inputs(step: int) -> tuple[list[_Row], Dropout, StepSettings]:
+    rate = rate_at(0.01, step, steps=_STEPS, warmup_steps=1, schedule=Schedule.COSINE)
+    dropout = Dropout(26, tuple(bytes([step, place]) for place in range(3)))
+    return [_row(step, place) for place in range(3)], dropout, StepSettings(rate, 1e-5, 0.01, 0.5)
+
+
+def _step_back(model: ExactModel, layout: AdapterLayout, before: AdamState) -> bytes:
+    """The adjoint before the last step and the rows' slopes, from one after it."""
+    rows, dropout, settings = _inputs(_STEPS - 1)
+    adapter = Adapter(layout, before.parameters)
+    batch = batch_gradient(model, adapter, rows, dropout)
+    after = Adjoint.of_last(_numbers("adjoint", layout.size)[None])
+    undone = undo_step(after, before, batch, settings)
+    curved = curvature(model, adapter, rows, undone.direction, dropout)
+    back = carry(undone.adjoint, curved.products)
+    vectors = (curved.slopes, back.parameters, back.means, back.squares)
+    return b"".join(vector.numpy().tobytes() for vector in vectors)
 
 
 def _tensor(name: str) -> torch.Tensor | None:
