@@ -6,19 +6,24 @@ import pytest
 import torch
 
 from ml.attribution import influence_steps, trail
+from ml.attribution.influence_job import prepare_influence
 from ml.attribution.influence_steps import direction_bytes, next_leaf, row_contribution
 from ml.attribution.metagradient import Replay, metagradients, replay
 from ml.attribution.states import ReplayState
 from ml.errors import AttributionInvalid, OrderInvalid
+from ml.exact.adapter import Adapter
 from ml.exact.adjoint import undo_step
-from ml.exact.gradients import Fault
+from ml.exact.gradients import Fault, evaluate
 from ml.exact.optimiser import AdamState
+from ml.exact.products import Backend
 from ml.training.recipe import step_settings
 from runtime.merkle import list_root
+from runtime.offchain import Answer
 from runtime.wire.influence_transcripts import Phase, needs, place_of
 from runtime.wire.transcripts import state_root
 from tests.ml.attribution.conftest import ANSWERS, POOL
 
+BACKENDS: tuple[Backend, ...] = ("int8", "float64")
 RECIPES = [
     {"steps": 4},
     {"steps": 3, "dropout_ppb": 250_000_000, "clip_norm_ppb": 1_000_000, "batch_rows": 30},
@@ -152,3 +157,59 @@ def test_a_fault_is_the_last_leaf(make_job, monkeypatch):
     assert done.leaves[-1].state_root == done.leaves[-2].state_root
     behind = len(done.leaves)
     assert next_leaf(job, behind, opened(job, done, states, behind)) is None
+
+
+def test_the_backend_changes_no_bit(make_job):
+    """A transcript in float64 products is the one in int8 products."""
+    leaves = [replay(make_job(nodes=1, steps=3, backend=kind)).leaves for kind in BACKENDS]
+    assert leaves[0] == leaves[1]
+
+
+def test_four_nodes_contain_two(make_job):
+    """Full and half weights are among the quarters, so their scores are the same."""
+    two, four = (make_job(nodes=count, steps=3) for count in (2, 4))
+    assert [four.weight(node) for node in range(4)] == [1.0, 0.75, 0.5, 0.25]
+    assert torch.equal(replay(four).node_scores[::2], replay(two).node_scores)
+
+
+def test_an_answer_weighs_its_fee_over_what_the_adapter_gained_on_it(make_job):
+    """At most its part of the fees; less where the gain is above the floor; found once."""
+    job = make_job(nodes=2, gain_floor_grid=2**20)
+    _done, states = run(job)
+    last = AdamState.decode(states[job.shape.steps])
+    adapter = Adapter(job.training.layout, last.parameters)
+    model = job.training.model
+    losses, bases = evaluate(model, adapter, job.answers), evaluate(model, None, job.answers)
+    expected = [
+        2**30 * fee * 2**20 // (sum(job.fees) * max(base - loss, 2**20))
+        for fee, loss, base in zip(job.fees, losses, bases, strict=True)
+    ]
+    for node in range(2):
+        place = node * job.shape.node_leaves + job.shape.steps + 1
+        assert ReplayState.decode(states[place]).shares.tolist() == expected
+    assert min(expected) < 2**30 * min(job.fees) // sum(job.fees)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"training": bytes(32)}, "replays another training"),
+        ({"answer_count": 2}, "are not those"),
+        ({"answers_root": bytes(32)}, "are not those"),
+        ({"nodes": 0}, "at 0 nodes"),
+        ({"nodes": 5}, "at 5 nodes"),
+    ],
+)
+def test_an_order_that_does_not_fit_is_refused(make_job, change, complaint):
+    """Another training, other answers, and no number of nodes that there is."""
+    job = make_job()
+    with pytest.raises(AttributionInvalid, match=complaint):
+        prepare_influence(job.training, replace(job.order, **change), ANSWERS)
+
+
+def test_recipes_and_answers_without_scores_are_refused(make_job):
+    """Rows that share sequences, and answers that nobody paid for."""
+    with pytest.raises(AttributionInvalid, match="share sequences"):
+        make_job(packing=True)
+    with pytest.raises(AttributionInvalid, match="can be attributed"):
+        make_job(answers=[Answer("Who?", "Me.", 0)])
