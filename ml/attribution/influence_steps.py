@@ -25,7 +25,7 @@ from ml.attribution.trail import gradient_of, take_step
 from ml.errors import OrderInvalid
 from ml.exact.adapter import Adapter
 from ml.exact.adjoint import Adjoint, carry, undo_step
-from ml.exact.curvature import curvature
+from ml.exact.curvature import curvature, slopes
 from ml.exact.golden import OPERATORS
 from ml.exact.gradients import (
     GRADIENT_UNITS,
@@ -222,8 +222,8 @@ def row_contribution(
         dropout = Dropout(dropout.dropped_units, dropout.keys[number : number + 1])
     along = torch.frombuffer(bytearray(direction), dtype=torch.float32)
     adapter = Adapter(training.layout, before.parameters)
-    found = curvature(training.model, adapter, rows[number : number + 1], along[None], dropout)
-    units, _fault = _contributions(found.slopes[0], len(rows))
+    found = slopes(training.model, adapter, rows[number : number + 1], along[None], dropout)
+    units, _fault = _contributions(found[0], len(rows))
     index = training.plan.batches[place.step - 1][number]
     return RowContribution(training.rows[index].record.row_hash, int(units[0]))
 
@@ -249,9 +249,9 @@ def _shares(job: InfluenceJob, adapter: Adapter) -> tuple[torch.Tensor, Fault]:
     return torch.tensor(shares, dtype=torch.int64), fault
 
 
-def _contributions(slopes: torch.Tensor, row_count: int) -> tuple[torch.Tensor, Fault]:
+def _contributions(found: torch.Tensor, row_count: int) -> tuple[torch.Tensor, Fault]:
     """int64 [rows]: what the rows' slopes along the direction of their mean are worth."""
-    units = (slopes * (CONTRIBUTION_UNITS / row_count)).round_()
+    units = (found * (CONTRIBUTION_UNITS / row_count)).round_()
     # Written so that NaN, which compares false, is a fault.
     if not bool(units.abs().amax() <= CONTRIBUTION_MAX):
         return torch.zeros_like(units, dtype=torch.int64), Fault.CONTRIBUTION_TOO_LARGE

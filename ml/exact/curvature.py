@@ -33,7 +33,7 @@ from ml.exact.gradients import (
 )
 from ml.exact.grids import EXPONENT_MIN, exponent_of
 from ml.exact.linears import Passed, Returned
-from ml.exact.loss import loss_tangents
+from ml.exact.loss import LossTangents, loss_tangents
 from ml.exact.model import ExactModel
 from ml.exact.network import (
     ATTENTION_OUTPUT,
@@ -85,22 +85,43 @@ def curvature(
 ) -> Curvature:
     """Slopes and curvature along finite float32 directions [directions, numbers]."""
     scales = _scales(directions)
-    layout = adapter.layout
-    table = table_of(model, adapter, dropout)
-    turns = [
-        table_of(model, Adapter(layout, direction), dropout)
-        for direction in (directions.double() / scales).float()
-    ]
-    sinks = [Sink(layout) for _ in turns]
-    slopes = torch.zeros((len(turns), len(rows)), dtype=torch.float64)
+    table, turns = _tables(model, adapter, directions.double() / scales, dropout)
+    sinks = [Sink(adapter.layout) for _ in turns]
+    found = torch.zeros((len(turns), len(rows)), dtype=torch.float64)
     for part in parts_of(model, rows):
         batch, labels = padded_batch(model, table, rows, part, dropout)
-        slopes[:, part] = _Pass(model, batch, table, turns).run(labels, sinks)
+        found[:, part] = _Pass(model, batch, table, turns).run(labels, sinks)
     fault = first_fault(*(sink.fault for sink in sinks))
-    if not bool(torch.isfinite(slopes).all()):
+    if not bool(torch.isfinite(found).all()):
         fault = first_fault(fault, Fault.GRADIENT_TOO_LARGE)
     units = torch.stack([sink.units for sink in sinks]).double()
-    return Curvature(slopes.mul_(scales), units.mul_(scales).mul_(1 / GRADIENT_UNITS), fault)
+    return Curvature(found.mul_(scales), units.mul_(scales).mul_(1 / GRADIENT_UNITS), fault)
+
+
+def slopes(
+    model: ExactModel,
+    adapter: Adapter,
+    rows: Sequence[TokenRow],
+    directions: torch.Tensor,
+    dropout: Dropout | None = None,
+) -> torch.Tensor:
+    """The slopes of `curvature` alone, without a way back; not finite where there is a fault."""
+    scales = _scales(directions)
+    table, turns = _tables(model, adapter, directions.double() / scales, dropout)
+    found = torch.zeros((len(turns), len(rows)), dtype=torch.float64)
+    for part in parts_of(model, rows):
+        batch, labels = padded_batch(model, table, rows, part, dropout)
+        found[:, part] = _Pass(model, batch, table, turns).forward(labels)[0].slopes
+    return found.mul_(scales)
+
+
+def _tables(
+    model: ExactModel, adapter: Adapter, directions: torch.Tensor, dropout: Dropout | None
+) -> tuple[PartTable, list[PartTable]]:
+    """What the adapter adds, and what each direction does."""
+    layout = adapter.layout
+    turns = [Adapter(layout, direction) for direction in directions.float()]
+    return table_of(model, adapter, dropout), [table_of(model, turn, dropout) for turn in turns]
 
 
 def _scales(directions: torch.Tensor) -> torch.Tensor:
@@ -153,17 +174,23 @@ class _Pass:
         self._tables = tables_of(model, 0, batch.tokens.shape[1])
         self._trace: list[BlockPassed] = []
 
+    def forward(self, labels: torch.Tensor) -> tuple[LossTangents, list[list[_BlockMoved]]]:
+        """The rows' slopes, and by direction the change of all blocks."""
+        hidden = forward(self._model, self._batch, self._table, self._trace)
+        moved = [self._forward(turns, hidden) for turns in self._turns]
+        changes = [change for change, _trace in moved]
+        found = loss_tangents(self._model, hidden, labels, changes)
+        return found, [trace for _change, trace in moved]
+
     def run(self, labels: torch.Tensor, sinks: Sequence[Sink]) -> torch.Tensor:
         """Feed the sinks with the rows' products; the slopes [directions, rows] are returned."""
-        hidden = forward(self._model, self._batch, self._table, self._trace)
-        moved = [self._forward(turn_table, hidden) for turn_table in self._turns]
-        found = loss_tangents(self._model, hidden, labels, [change for change, _ in moved])
+        found, moved = self.forward(labels)
         if not bool(torch.isfinite(found.slopes).all()):
             return found.slopes
         gradient, changes = found.gradient, list(found.changes)
         for number in reversed(range(len(self._trace))):
             gradient, back = self._block_back(number, gradient)
-            for place, (_, trace) in enumerate(moved):
+            for place, trace in enumerate(moved):
                 changes[place] = self._block_back_moved(
                     number, place, back, trace[number], changes[place], sinks[place]
                 )

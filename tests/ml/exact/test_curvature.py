@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ml.exact import gradients
 from ml.exact.adapter import Adapter, AdapterLayout, AdapterShape
-from ml.exact.curvature import Curvature, curvature
+from ml.exact.curvature import Curvature, curvature, slopes
 from ml.exact.gradients import Dropout, Fault
 from ml.exact.model import ExactModel
 from tests.ml.exact.conftest import CONFIGS, random_adapter, rows_of_lengths
@@ -43,12 +43,12 @@ def test_double_backward_agrees_in_every_family(directories, family):
     vector = adapter.vector.double().requires_grad_()
     losses = reference.losses(vector, rows)
     for number, direction in enumerate(directions_of(adapter).double()):
-        slopes = []
+        dots = []
         for loss in losses:
             (gradient,) = torch.autograd.grad(loss, vector, retain_graph=True, create_graph=True)
-            slopes.append((gradient * direction).sum())
-        (product,) = torch.autograd.grad(sum(slopes), vector, retain_graph=True)
-        wanted = torch.stack(slopes).detach()
+            dots.append((gradient * direction).sum())
+        (product,) = torch.autograd.grad(sum(dots), vector, retain_graph=True)
+        wanted = torch.stack(dots).detach()
         error = (found.slopes[number] - wanted).norm() / wanted.norm()
         assert error < SLOPE_ERROR
         error = (found.products[number] - product).norm() / product.norm()
@@ -76,7 +76,7 @@ def test_orders_parts_backends_and_threads_give_the_same_bits(
     model, reference, adapter, expected, order, cut, room, int8, threads
 ):
     """Slopes belong to the rows, products are sums, however the rows went through."""
-    slopes = torch.zeros_like(expected.slopes)
+    every = torch.zeros_like(expected.slopes)
     products = torch.zeros_like(expected.products)
     torch.set_num_threads(threads)
     try:
@@ -91,11 +91,11 @@ def test_orders_parts_backends_and_threads_give_the_same_bits(
                     directions_of(adapter),
                     Dropout(DROPOUT.dropped_units, keys),
                 )
-                slopes[:, part] = found.slopes
+                every[:, part] = found.slopes
                 products += found.products
     finally:
         torch.set_num_threads(1)
-    assert torch.equal(slopes, expected.slopes)
+    assert torch.equal(every, expected.slopes)
     assert torch.equal(products, expected.products)
 
 
@@ -105,6 +105,8 @@ def test_each_direction_is_on_its_own(model, adapter, expected):
         found = curvature(model, adapter, ROWS, direction[None], DROPOUT)
         assert torch.equal(found.slopes[0], expected.slopes[number])
         assert torch.equal(found.products[0], expected.products[number])
+        alone = slopes(model, adapter, ROWS, direction[None], DROPOUT)
+        assert torch.equal(alone[0], expected.slopes[number])
     nothing = curvature(model, adapter, ROWS, torch.zeros((1, adapter.layout.size)))
     assert not bool(nothing.slopes.any())
     assert not bool(nothing.products.any())
