@@ -83,10 +83,13 @@ def quote(
 ) -> None:
     """Say what a job takes, and the least fee that the chain takes for it; nothing is signed.
 
+    `influence` says how faithfully it will be known who moved the model's answers.
+
     Example: openledger job quote --datanet 0:1 --recipe-file recipe.toml
     """
     from dataclasses import asdict
 
+    from ml.attribution.readiness import readiness
     from node.client import NodeClient
     from node.workers import jobs
 
@@ -96,7 +99,8 @@ def quote(
         else:
             order, rows = _ordered(client, datanet or [], recipe_file, base_model)
         found = asdict(jobs.quote(client, order, rows))
-    _print(found, as_json=as_json)
+    assert order.parameters is not None  # noqa: S101 # a training's order has them
+    _print(found | {"influence": str(readiness(order.parameters))}, as_json=as_json)
 
 
 @app.command()
