@@ -44,8 +44,8 @@ fuzz: setup ## Fuzz everything that strangers can send (tests/fuzz); INPUTS=N ea
 	@$(BIN)/python -m tests.fuzz.attacks --inputs $$(($(INPUTS) / 10)) --seed $(SEED)
 	@$(BIN)/python -m tests.fuzz.data_attacks --inputs $$(($(INPUTS) / 10)) --seed $(SEED)
 
-soak: setup ## Kill validators of a real network (KILLS=N), or attack one (HOSTILE=1), and count what is lost.
-	@$(BIN)/python -m bench.soak $(if $(HOSTILE),--hostile,--kills $(KILLS) --seed $(SEED))
+soak: setup ## Kill validators of a real network (KILLS=N), or attack one (HOSTILE=1), and count what is lost; or load a server (SERVING=1).
+	@$(BIN)/python -m bench.$(if $(SERVING),serving_soak,soak $(if $(HOSTILE),--hostile,--kills $(KILLS) --seed $(SEED)))
 
 sim: setup ## Simulate consensus with faults and liars; SEEDS=N; LONG=1 also breaks every rule, to see it found.
 	@$(BIN)/python -m consensus.sim --seeds $(SEEDS)

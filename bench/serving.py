@@ -39,8 +39,9 @@ from bench.serving_models import (
     zipf_traffic,
 )
 from bench.serving_peers import PeftOneByOne, generate, mixed_batch
+from ml.exact.shape import shape_of
 from ml.manifest import manifest_of
-from ml.serving.base import BaseShape, shape_of_config
+from ml.serving.base import BaseShape, base_shape
 from ml.serving.engine import PACKED_FOLDER, Engine, EngineSettings
 from ml.serving.layout import RowLayout
 from ml.serving.packed import PackedRows
@@ -336,7 +337,7 @@ def resident_bytes() -> int:
 
 
 def _shape_of(model: BenchModel) -> BaseShape:
-    return shape_of_config(model.network.config, CONTEXT_TOKENS)
+    return base_shape(shape_of(model.network.config.to_dict()), CONTEXT_TOKENS)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,10 @@ from safetensors.torch import save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from ml.exact.adapter import WEIGHTS_FILE
+from ml.exact.shape import shape_of
 from ml.lora_config import CONFIG_FILE
 from ml.manifest import manifest_of
-from ml.serving.base import shape_of_config
+from ml.serving.base import base_shape
 from ml.serving.layout import RowLayout
 from ml.serving.requests import GenerationRequest
 from runtime.wire.training_parameters import TARGET_MODULES
@@ -25,6 +26,14 @@ CONTEXT_TOKENS = 128
 PROMPT_TOKENS = (16, 48)
 ANSWER_TOKENS = 32
 SIZES: dict[str, dict[str, int]] = {
+    "tiny": {
+        "vocab_size": 8_192,
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+    },
     "10m": {
         "vocab_size": 4_096,
         "hidden_size": 320,
@@ -70,7 +79,7 @@ def make_model(root: Path, size: str, rank: int, count: int) -> BenchModel:
     directory, adapters = root / f"base-{size}-{rank}", root / f"adapters-{size}-{rank}"
     network.save_pretrained(directory)
     adapters.mkdir()
-    layout = RowLayout(shape_of_config(config, CONTEXT_TOKENS))
+    layout = RowLayout(base_shape(shape_of(config.to_dict()), CONTEXT_TOKENS))
     hashes = tuple(_write_adapter(adapters, layout, rank, seed) for seed in range(count))
     return BenchModel(directory, adapters, network, hashes, rank)
 

@@ -11,11 +11,12 @@ import shutil
 from pathlib import Path
 
 from ml.exact.adapter import WEIGHTS_FILE
+from ml.exact.model import load_shape
 from ml.lora_config import CONFIG_FILE
 from ml.manifest import manifest_of
 from ml.merged import save_merged
 from ml.serving.adapter import AdapterLimits, load_adapter
-from ml.serving.base import shape_of_config
+from ml.serving.base import base_shape
 from ml.serving.layout import RANKS, RowLayout
 from ml.training.recipe import work_shape
 from node.client import NodeClient
@@ -121,12 +122,6 @@ def _check_files(folder: Path, source: Path) -> None:
 
 
 def _check_adapter(folder: Path, adapter: bytes, base_model: Path) -> None:
-    from transformers import AutoConfig
-
-    try:
-        config = AutoConfig.from_pretrained(base_model, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        message = f"{base_model} has no configuration that can be read."
-        raise ConfigError(message, remedy="Give the folder of a base model with --base.") from error
-    layout = RowLayout(shape_of_config(config, config.max_position_embeddings))
+    shape = load_shape(base_model)
+    layout = RowLayout(base_shape(shape, shape.positions_max))
     load_adapter(folder, adapter, layout, AdapterLimits(manifest_of(base_model).hash(), RANKS[-1]))

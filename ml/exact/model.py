@@ -5,8 +5,8 @@ Only `config.json`, `generation_config.json` and safetensors are read; no code o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,44 +71,81 @@ class ExactModel:
     @classmethod
     def load(cls, directory: Path, backend: Backend = "int8") -> ExactModel:
         """Read a base model; raises `ModelUnusable`, also beyond the limits of exactness."""
-        config = read_json(directory / CONFIG_FILE, CONFIG_BYTES_MAX)
-        path = directory / "generation_config.json"
-        generation = read_json(path, CONFIG_BYTES_MAX) if path.exists() else {}
-        with ExitStack() as stack:
-            ends = {key: generation[key] for key in ("eos_token_id",) if key in generation}
-            return cls.assemble(config | ends, _reader(directory, stack), backend)
+        with opened_model(directory) as (config, read):
+            return cls.assemble(config, read, backend)
 
     @classmethod
     def assemble(
         cls, config: Mapping[str, Any], read: TensorReader, backend: Backend
     ) -> ExactModel:
         """Build a model from a configuration and its tensors; raises `ModelUnusable`."""
-        shape, tensors = shape_of(config), _Tensors(read)
-        embedding = tensors.get("model.embed_tokens.weight", shape.vocabulary, shape.width)
-        tied = bool(config.get("tie_word_embeddings", False))
-        head = embedding if tied else tensors.get("lm_head.weight", shape.vocabulary, shape.width)
-        rope = config.get("rope_parameters") or _old_rope(config)
-        try:
-            epsilon = float(config["rms_norm_eps"])
-            cosines, sines = rotary_tables(shape.positions_max, shape.head_width, rope)
-        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-            message = f"The model's norms or positions cannot be computed: {error!r}."
-            raise ModelUnusable(message, remedy="Fetch the model's config.json again.") from error
-        sines[:, : shape.head_width // 2].neg_()
+        shape, tensors = shape_of(config), Tensors(read)
+        ends = ends_of(config, tensors)
         return cls(
             shape=shape,
-            epsilon=epsilon,
-            embedding=embedding,
+            epsilon=ends.epsilon,
+            embedding=ends.embedding,
             blocks=tuple(_blocks(shape, tensors, backend)),
-            final_norm=tensors.get("model.norm.weight", shape.width),
-            head=FrozenMatrix(head, backend),
-            cosines=cosines,
-            sines=sines,
-            end_tokens=_as_set(config.get("eos_token_id")),
+            final_norm=ends.final_norm,
+            head=FrozenMatrix(ends.head, backend),
+            cosines=ends.cosines,
+            sines=ends.sines,
+            end_tokens=ends.end_tokens,
         )
 
 
-class _Tensors:
+@contextmanager
+def opened_model(directory: Path) -> Iterator[tuple[dict[str, Any], TensorReader]]:
+    """The configuration of a base model and its tensors; raises `ModelUnusable`."""
+    config = read_json(directory / CONFIG_FILE, CONFIG_BYTES_MAX)
+    path = directory / "generation_config.json"
+    generation = read_json(path, CONFIG_BYTES_MAX) if path.exists() else {}
+    ends = {key: generation[key] for key in ("eos_token_id",) if key in generation}
+    with ExitStack() as stack:
+        yield config | ends, _reader(directory, stack)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEnds:
+    """What a model has before its blocks and behind them."""
+
+    epsilon: float
+    embedding: torch.Tensor
+    """float32 [vocabulary, width]."""
+    final_norm: torch.Tensor
+    head: torch.Tensor
+    """float32 [vocabulary, width]; the embedding itself where they are tied."""
+    cosines: torch.Tensor
+    sines: torch.Tensor
+    """Negative in the first half."""
+    end_tokens: frozenset[int]
+
+
+def ends_of(config: Mapping[str, Any], tensors: Tensors) -> ModelEnds:
+    """Read them; raises `ModelUnusable`."""
+    shape = shape_of(config)
+    embedding = tensors.get("model.embed_tokens.weight", shape.vocabulary, shape.width)
+    tied = bool(config.get("tie_word_embeddings", False))
+    rope = config.get("rope_parameters") or _old_rope(config)
+    try:
+        epsilon = float(config["rms_norm_eps"])
+        cosines, sines = rotary_tables(shape.positions_max, shape.head_width, rope)
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        message = f"The model's norms or positions cannot be computed: {error!r}."
+        raise ModelUnusable(message, remedy="Fetch the model's config.json again.") from error
+    sines[:, : shape.head_width // 2].neg_()
+    return ModelEnds(
+        epsilon,
+        embedding,
+        tensors.get("model.norm.weight", shape.width),
+        embedding if tied else tensors.get("lm_head.weight", shape.vocabulary, shape.width),
+        cosines,
+        sines,
+        _as_set(config.get("eos_token_id")),
+    )
+
+
+class Tensors:
     """The named tensors of a model, as float32."""
 
     def __init__(self, read: TensorReader) -> None:
@@ -147,20 +184,14 @@ def _reader(directory: Path, stack: ExitStack) -> TensorReader:
     return lambda name: files[name].get_tensor(name) if name in files else None
 
 
-def _blocks(shape: ModelShape, tensors: _Tensors, backend: Backend) -> Iterator[Block]:
+def _blocks(shape: ModelShape, tensors: Tensors, backend: Backend) -> Iterator[Block]:
     for number in range(shape.layer_count):
         prefix = f"model.layers.{number}"
         attention, width = f"{prefix}.self_attn", shape.head_width
         yield Block(
             attention_norm=tensors.get(f"{prefix}.input_layernorm.weight", shape.width),
             groups=tuple(
-                _group(
-                    modules,
-                    f"{prefix}.{'mlp' if index > 1 else 'self_attn'}",
-                    shape,
-                    tensors,
-                    backend,
-                )
+                _group(modules, group_prefix(number, index), shape, tensors, backend)
                 for index, modules in enumerate(GROUPS)
             ),
             query_norm=tensors.find(f"{attention}.q_norm.weight", width),
@@ -169,9 +200,23 @@ def _blocks(shape: ModelShape, tensors: _Tensors, backend: Backend) -> Iterator[
         )
 
 
+def group_prefix(layer: int, group: int) -> str:
+    """Where a block's group of linear layers is found among the tensors."""
+    return f"model.layers.{layer}.{'mlp' if group > 1 else 'self_attn'}"
+
+
 def _group(
-    modules: tuple[str, ...], prefix: str, shape: ModelShape, tensors: _Tensors, backend: Backend
+    modules: tuple[str, ...], prefix: str, shape: ModelShape, tensors: Tensors, backend: Backend
 ) -> LinearGroup:
+    outputs = tuple(shape.sizes_of(module)[0] for module in modules)
+    weight, bias = joined_layers(modules, prefix, shape, tensors)
+    return LinearGroup(modules, outputs, FrozenMatrix(weight, backend), bias)
+
+
+def joined_layers(
+    modules: Sequence[str], prefix: str, shape: ModelShape, tensors: Tensors
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Weights and biases of layers that share their input, one behind the other."""
     outputs = tuple(shape.sizes_of(module)[0] for module in modules)
     weights = [
         tensors.get(f"{prefix}.{module}.weight", *shape.sizes_of(module)) for module in modules
@@ -186,8 +231,7 @@ def _group(
             torch.zeros(count) if bias is None else bias
             for bias, count in zip(biases, outputs, strict=True)
         ]
-    bias = torch.cat(present) if present else None
-    return LinearGroup(modules, outputs, FrozenMatrix(torch.cat(weights), backend), bias)
+    return torch.cat(weights), torch.cat(present) if present else None
 
 
 def _file_names(directory: Path) -> list[str]:

@@ -25,8 +25,7 @@ from ml.exact.model import Block, ExactModel
 from ml.exact.network import Linear, feed, heads_of
 from ml.exact.products import Rows, rows_of
 from ml.exact.sampling import choose
-from ml.exact.shape import ModelShape
-from ml.serving.base import BaseShape
+from ml.serving.base import BaseShape, base_shape
 from ml.serving.layout import RowLayout
 from ml.serving.pages import KeyValuePages
 from ml.serving.passes import Pass, joined, spans_of
@@ -41,7 +40,7 @@ class ExactNetwork:
     def __init__(self, model: ExactModel, positions_max: int) -> None:
         """Compute with `model`, in contexts of up to `positions_max`."""
         self._model = model
-        self._shape = _base_shape(model.shape, positions_max)
+        self._shape = base_shape(model.shape, positions_max)
 
     @classmethod
     def load(cls, directory: Path, positions_max: int) -> ExactNetwork:
@@ -183,15 +182,3 @@ def _attend(
         found = found.view(rows, key_heads, -1, tokens, width).permute(1, 2, 0, 3, 4)
         attended[:, :, span] = found.flatten(2, 3)
     return attended.view(queries.shape)
-
-
-def _base_shape(shape: ModelShape, positions_max: int) -> BaseShape:
-    return BaseShape(
-        width=shape.width,
-        inner_width=shape.inner_width,
-        layer_count=shape.layer_count,
-        head_count=shape.head_count,
-        key_value_head_count=shape.key_value_head_count,
-        head_width=shape.head_width,
-        positions_max=min(shape.positions_max, positions_max),
-    )

@@ -49,11 +49,15 @@ class Framing:
 
 
 def load_tokenizer(base_model: Path) -> Any:
-    """Return the tokenizer of a local base model; raises `ModelUnusable`."""
-    from transformers import AutoTokenizer
+    """Return the tokenizer of a local base model; raises `ModelUnusable`.
+
+    It is what `tokenizer.json` says.  `AutoTokenizer` would look for a class of the model's own,
+    which takes it seconds at every start and may read the same file otherwise in another version.
+    """
+    from transformers import PreTrainedTokenizerFast
 
     try:
-        return AutoTokenizer.from_pretrained(base_model, local_files_only=True)
+        return PreTrainedTokenizerFast.from_pretrained(base_model, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         message = f"{base_model} has no tokenizer that can be read: {reason}"

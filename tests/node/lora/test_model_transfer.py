@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from ml.errors import ModelUnusable
 from ml.manifest import manifest_of
 from ml.merged import save_merged
 from ml.serving.errors import AdapterRefused
@@ -62,7 +63,7 @@ def test_what_does_not_fit_is_not_imported(base: Path, store: Path, tmp_path: Pa
     (source / "adapter_model.safetensors").rename(source / "adapter_model.bin")
     with pytest.raises(ConfigError, match=r"adapter_model\.safetensors"):
         import_adapter(source, base, store, "new")
-    with pytest.raises(ConfigError, match="configuration"):
+    with pytest.raises(ModelUnusable, match=r"config\.json"):
         import_adapter(store / "red", tmp_path, store, "new")
     assert sorted(store.iterdir()) == before
 
