@@ -3743,6 +3743,7 @@ class DatanetVotes(BasePallet, index=29):
     deposit = Value[U128](100000000000000000000)
     voting_blocks = Value[PositiveU32](1209600)
     quorum = Value[U128](1000000000000000000000)
+    stake_ppb = Value[UpTo1E9](1000000000)
     next_proposal = DefaultMap[U32, U32](0)
     proposals = Map[U32, U32, Proposal]()
     votes = Map[U32, U32, Bytes32, U128]()

@@ -1,7 +1,8 @@
 """Votes of a Datanet's contributors on its terms: licence, purposes, bonds, curation, access.
 
 Terms.  A *proposal* is a complete set of terms.  Who has accepted rows in the Datanet may propose
-and vote; a vote weighs the stake that is held for it plus what the voter's rows earned so far.
+and vote; a vote weighs what the voter's rows in it earned so far (their influence, as it was paid)
+and, at the rate `stake_ppb`, the stake that is held for it.
 
 Why it is safe:
 
@@ -17,16 +18,18 @@ Why it is safe:
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pallets.datanet_votes import weights
 from pallets.datanet_votes.types import Proposal, ProposalState
 from pallets.pots import TREASURY
 from runtime import (
     OPEN,
+    PPB,
     U32,
     AccountId,
     Amount,
+    Between,
     BlockNumber,
     Error,
     Event,
@@ -38,6 +41,7 @@ from runtime import (
     Signed,
     call,
 )
+from runtime.arithmetic import apply_ppb
 from runtime.traits import Currency, DatanetRegistry
 from runtime.wire.datanets import Terms
 
@@ -62,6 +66,10 @@ class DatanetVotes(Pallet, index=29):
     )
     quorum = Parameter[Amount](
         1_000 * OPEN, "The least weight of all votes with which a proposal passes."
+    )
+    stake_ppb = Parameter[Annotated[int, Between(0, PPB)]](
+        PPB,
+        "What stake weighs beside as much that rows earned, in billionths; 0: earnings alone vote.",
     )
     next_proposal = Map[U32, U32](0)
     proposals = Map[tuple[U32, U32], Proposal]()
@@ -164,7 +172,8 @@ class DatanetVotes(Pallet, index=29):
             raise self.AlreadyVoted(stake=known)
         self.currency.hold(voter, stake, VOTE)
         self.votes[datanet, proposal, voter] = stake
-        weight = stake + self.datanets.earned_by(datanet, voter)
+        earned = self.datanets.earned_by(datanet, voter)
+        weight = apply_ppb(stake, self.stake_ppb.get()) + earned
         if approve:
             record = replace(record, approving=record.approving + weight)
         else:

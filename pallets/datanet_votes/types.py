@@ -27,5 +27,5 @@ class Proposal:
     ends_at: BlockNumber
     state: ProposalState
     approving: Amount = 0
-    """Stake and earnings behind it, in units of 10**-18 OPEN."""
+    """What its votes weigh, by stake and earnings, in units of 10**-18 OPEN."""
     rejecting: Amount = 0

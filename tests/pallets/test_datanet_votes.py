@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from genesis.scenes import (
     ALICE,
     BOB,
@@ -17,18 +19,19 @@ from genesis.scenes import (
 from pallets.datanet_votes.pallet import DEPOSIT, VOTE, DatanetVotes
 from pallets.pots import TREASURY
 from runtime.hashing import hash_text
-from runtime.types import OPEN
+from runtime.types import OPEN, PPB
 from runtime.wire.datanets import ALL_PURPOSES, Purpose
 from tests.pallets.chain import Chain, spec
+from tests.pallets.test_staking import inside
 
 RESEARCH = (Purpose.RESEARCH,)
 CLOSE = DatanetVotes.close.Call(datanet=0, proposal=0)
 RELEASE = DatanetVotes.release.Call(datanet=0, proposal=0)
 
 
-def opened(**changed):
+def opened(stake_ppb=PPB, **changed):
     """Alice and Bob have rows; Alice proposes other terms."""
-    chain = Chain(spec(voting_blocks=30))
+    chain = Chain(spec(voting_blocks=30, stake_ppb=stake_ppb))
     chain.ok(CURATOR, create(**changed))
     for number, who in enumerate((ALICE, BOB)):
         chain.ok(who, commit(who, purposes=ALL_PURPOSES))
@@ -62,6 +65,21 @@ def test_a_majority_with_quorum_sets_the_terms():
     chain.ok(BOB, RELEASE)
     chain.fails(BOB, RELEASE, "DatanetVotes.NothingHeld")
     assert chain.held(ALICE.account, VOTE) == chain.held(ALICE.account, DEPOSIT) == 0
+
+
+@pytest.mark.parametrize("stake_ppb", [0, PPB // 10, PPB])
+def test_what_rows_earned_votes_and_stake_as_much_as_is_governed(stake_ppb):
+    """Earned influence weighs without any stake; whether stake outweighs it is a parameter."""
+    chain = opened(stake_ppb)
+    inside(chain, lambda _: chain.pallets.datanets.note_earned(0, BOB.account, 1_500 * OPEN))
+    chain.ok(ALICE, propose(licence="CC0-1.0"))
+    weight = chain.ok(ALICE, vote(True, 5_000))["DatanetVotes.Voted"].fields["weight"]
+    assert weight == 5_000 * stake_ppb * OPEN // PPB
+    assert chain.ok(BOB, vote(False, 0))["DatanetVotes.Voted"].fields["weight"] == 1_500 * OPEN
+    chain.ok(USER, CLOSE, height=chain.height + 30)
+    with chain.reading() as pallets:
+        changed = pallets.datanets.terms_of(0).licence == "CC0-1.0"
+    assert changed is (stake_ppb == PPB)
 
 
 def test_a_rejected_proposal_loses_its_deposit():
