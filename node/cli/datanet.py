@@ -368,6 +368,30 @@ def withdraw(
 
 
 @app.command()
+def erase(
+    datanet: Number,
+    submission: Submission,
+    key: KeyOption = "dev:alice",
+    password_file: PasswordFile = None,
+    node: NodeUrl = DEFAULT_NODE_URL,
+    as_json: JsonFlag = False,
+) -> None:
+    """Have the nodes erase withdrawn rows, once no job that was under way needs them.
+
+    Anybody can where all of a submission was withdrawn; of single rows the owner, who leaves their
+    hashes in their place.
+
+    Example: openledger datanet erase 0 --submission 3 --key dev:faucet
+    """
+    from node.client import NodeClient
+    from node.datanets.contributing import erase as erase_rows
+
+    with NodeClient(node) as client:
+        left = erase_rows(client, choose_key(key, password_file), datanet, submission)
+    (print_json if as_json else print_fields)({"erased": submission, "redacted": left})
+
+
+@app.command()
 def grant(
     datanet: Number,
     account: Annotated[str, typer.Argument(help="Whom: an account, or a key's name.")],

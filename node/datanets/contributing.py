@@ -1,9 +1,11 @@
-"""What a contributor does: commit to the rows of a spool, reveal them, withdraw them again."""
+"""What a contributor does: commit to rows, reveal them, withdraw them, have them erased."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ml.data.spool import RowSpool
 from node.client import NodeClient
@@ -14,11 +16,13 @@ from pallets.submissions.pallet import Submissions
 from runtime.hashing import hash_row
 from runtime.keys import Keypair
 from runtime.merkle import list_path, list_root
-from runtime.wire.blobs import encode_blob
+from runtime.wire.blobs import decode_blob, encode_blob
 from runtime.wire.datanets import Offer
-from runtime.wire.rows import submission_commitment
+from runtime.wire.rows import submission_commitment, tombstone_of
 
 SALT_BYTES = 32
+TOMBSTONES_MAX = 1_000_000
+"""How many tombstones of a chain are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +102,32 @@ def withdraw_row(
             return
     message = f"Row {index} of submission {submission} is not in the latest version."
     raise ConfigError(message, remedy="See `openledger datanet show` and the version's records.")
+
+
+def erase(client: NodeClient, keypair: Keypair, datanet: int, submission: int) -> bytes | None:
+    """Have withdrawn rows erased; returns the blob with tombstones in their place, if any is left.
+
+    Raises `ConfigError` if nothing was withdrawn, and what `NodeClient.submit` raises.
+    """
+    withdrawal = client.read("DataRights", "withdrawals", datanet, submission)
+    record = client.read("Submissions", "submissions", datanet, submission)
+    if withdrawal is None or record is None or record.blob is None:
+        message = f"Nothing of submission {submission} waits for being erased."
+        raise ConfigError(message, remedy="Withdraw rows first: `openledger datanet withdraw`.")
+    redacted = None
+    if not withdrawal.is_whole:
+        tombstones = client.entries("DataRights", "tombstones", TOMBSTONES_MAX)
+        gone = [index for place, index in _places(tombstones) if place == (datanet, submission)]
+        items = list(decode_blob(client.get_content(record.blob), record.offer.row_count))
+        for index in gone:
+            items[index] = tombstone_of(items[index])
+        redacted = client.put_content(encode_blob(items))
+    call = DataRights.erase.Call(datanet=datanet, submission=submission, redacted=redacted)
+    client.submit(call, keypair)
+    return redacted
+
+
+def _places(tombstones: Sequence[tuple[Any, Any]]) -> Iterator[tuple[tuple[int, int], int]]:
+    """Each tombstone's Datanet and submission, and its row's index."""
+    for (datanet, submission, index), _ in tombstones:
+        yield (datanet, submission), index

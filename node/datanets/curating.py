@@ -83,10 +83,11 @@ def draft_version(client: NodeClient, datanet: int, without: Iterable[_Place] = 
     new, unreadable = [], []
     for number in revealed:
         rows = rows_of(client, submissions[number])
-        if rows is None:
+        shown = tuple(row for row in rows or () if row is not None)
+        if rows is None or len(shown) < len(rows):  # nothing is erased before it is reviewed
             unreadable += _unreadable(number, submissions[number].offer.row_count)
         else:
-            new.append(ReviewedSubmission(number, submissions[number].contributor, rows))
+            new.append(ReviewedSubmission(number, submissions[number].contributor, shown))
     found = review([*known, *new], fixed.minhash_seed, fixed.schema)
     numbers = frozenset(revealed)
     behind = sum(len(each.rows) for each in known)
@@ -165,8 +166,9 @@ def _accepted_before(
     known = []
     for number, indexes in by_submission.items():
         rows = rows_of(client, submissions[number])
-        if rows is not None:  # a redacted blob: its rows are known by their hashes alone
-            chosen = tuple(rows[index] for index in indexes)
+        if rows is not None:
+            kept_rows = [rows[index] for index in indexes]
+            chosen = tuple(row for row in kept_rows if row is not None)
             known.append(ReviewedSubmission(number, submissions[number].contributor, chosen))
     return known
 

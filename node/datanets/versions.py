@@ -8,11 +8,10 @@ from node.client import NodeClient
 from node.errors import ContentDamaged
 from runtime.codec import codec_of
 from runtime.errors import DecodeError
-from runtime.hashing import hash_row
 from runtime.merkle import list_root
 from runtime.wire.blobs import decode_blob
 from runtime.wire.datanets import RowChange, Submission
-from runtime.wire.rows import Row, RowRecord
+from runtime.wire.rows import Row, RowRecord, hash_of_item, row_of_item
 
 ITEMS_MAX = 1_000_000
 """Rows, records, changes or verdicts of one blob."""
@@ -56,22 +55,23 @@ def verdict_leaves(client: NodeClient, datanet: int) -> list[bytes]:
     return leaves
 
 
-def rows_of(client: NodeClient, submission: Submission) -> tuple[Row, ...] | None:
-    """The rows of a revealed submission; None for a blob that does not hold what was committed to.
+def rows_of(client: NodeClient, submission: Submission) -> tuple[Row | None, ...] | None:
+    """The rows of a revealed submission, each None that was erased.
 
-    Raises `ContentMissing`.
+    None for a blob that does not hold what was committed to.  Raises `ContentMissing`.
     """
     if submission.blob is None:
         return None
     data = client.get_content(submission.blob)
     try:
         items = decode_blob(data, ITEMS_MAX)
-        rows = tuple(codec_of(Row).decode(item) for item in items)
+        rows = tuple(row_of_item(item) for item in items)
+        led = list_root([hash_of_item(item) for item in items]) == submission.rows_root
     except DecodeError:
         return None
-    fits = len(rows) == submission.offer.row_count and len(data) <= submission.offer.size_bytes
-    led = list_root([hash_row(item) for item in items]) == submission.rows_root
-    return rows if fits and led else None
+    # A tombstone may be longer than its row.
+    fits = None in rows or len(data) <= submission.offer.size_bytes
+    return rows if led and fits and len(rows) == submission.offer.row_count else None
 
 
 def _listed(client: NodeClient, blob: bytes, root: bytes, kind: type[T]) -> tuple[T, ...]:

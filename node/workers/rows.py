@@ -10,7 +10,7 @@ from runtime.merkle import list_root
 from runtime.offchain import TrainingRow
 from runtime.wire.blobs import decode_blob
 from runtime.wire.records import DatanetVersion
-from runtime.wire.rows import Row, RowRecord
+from runtime.wire.rows import Row, RowRecord, hash_of_item, row_of_item
 
 ROWS_MAX = 1_000_000
 """Rows of one version, and of one submission."""
@@ -57,30 +57,34 @@ def _records(client: NodeClient, version: DatanetVersion) -> tuple[RowRecord, ..
     return records
 
 
-def _submission(client: NodeClient, datanet: int, number: int) -> tuple[bytes, tuple[Row, ...]]:
-    """The contributor and the rows of one submission."""
+def _submission(
+    client: NodeClient, datanet: int, number: int
+) -> tuple[bytes, tuple[Row | None, ...]]:
+    """The contributor and the rows of one submission, each None that was erased."""
     submission = client.read("Submissions", "submissions", datanet, number)
     if submission is None or submission.blob is None or submission.rows_root is None:
         message = f"Submission {number} of Datanet {datanet} was never revealed."
         raise JobRefused(message, remedy=_REMEDY)
     try:
         items = decode_blob(client.get_content(submission.blob), ROWS_MAX)
-        rows = tuple(codec_of(Row).decode(item) for item in items)
+        rows = tuple(row_of_item(item) for item in items)
+        root = list_root([hash_of_item(item) for item in items])
     except DecodeError as error:
         message = f"The rows of submission {number} cannot be read: {error.message}"
         raise JobRefused(message, remedy=_REMEDY) from error
-    if list_root([row.hash() for row in rows]) != submission.rows_root:
+    if root != submission.rows_root:
         message = f"The rows of submission {number} do not lead to the root it revealed."
         raise JobRefused(message, remedy=_REMEDY)
     return submission.contributor, rows
 
 
-def _row_of(record: RowRecord, contributor: bytes, rows: tuple[Row, ...]) -> TrainingRow:
+def _row_of(record: RowRecord, contributor: bytes, rows: tuple[Row | None, ...]) -> TrainingRow:
     place = f"row {record.index} of submission {record.submission}"
-    if record.index >= len(rows) or rows[record.index].hash() != record.row_hash:
-        message = f"The version names {place}, which is not there or is another row."
+    row = rows[record.index] if record.index < len(rows) else None
+    if row is None or row.hash() != record.row_hash:
+        message = f"The version names {place}, which was erased or is another row."
         raise JobRefused(message, remedy=_REMEDY)
     if record.owner != contributor:
         message = f"The version gives {place} to an account that did not contribute it."
         raise JobRefused(message, remedy=_REMEDY)
-    return TrainingRow(rows[record.index], record)
+    return TrainingRow(row, record)

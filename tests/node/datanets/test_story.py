@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bench.local_network import local_network
+from bench.local_network import local_network, wait_until
 from genesis.scenes import (
     ALICE,
     BOND,
@@ -25,6 +25,9 @@ from genesis.scenes import (
     worked,
 )
 from node.chain_client.openledger import Chain
+from node.datanets.versions import rows_of
+from node.workers.errors import JobRefused
+from node.workers.rows import fetch_rows, fetch_version
 from pallets.compute.pallet import Compute
 from pallets.workers.pallet import Workers
 from runtime.codec import codec_of
@@ -87,6 +90,16 @@ def others_do_their_part(way):
     return placed["pool"]
 
 
+def read_what_is_left(client):
+    """Row 1 was withdrawn: its hash leads to the same root, and the other rows are readable."""
+    rows = rows_of(client, client.read("Submissions", "submissions", 0, 0))
+    assert [row and row.prompt for row in rows] == [ROWS[0][0], None, ROWS[4][0]]
+    version = fetch_version(client, 0, 2)
+    assert [each.row.prompt for each in fetch_rows(client, 0, version)] == [ROWS[0][0], ROWS[4][0]]
+    with pytest.raises(JobRefused, match="erased"):
+        fetch_rows(client, 0, fetch_version(client, 0, 1))
+
+
 def node_has(client, blob):
     """Whether the node still has a content."""
     return client.call("content_has", [blob])[0]
@@ -104,6 +117,8 @@ def test_the_page_runs(datanet, client, tmp_path, monkeypatch):
             with Chain(client.url) as chain:
                 pool = others_do_their_part(ByClient(client, SPEC, chain))
         said.append(datanet(*shlex.split(command)[1:]))
+        if command.startswith("openledger datanet erase") and said[-1]["redacted"]:
+            read_what_is_left(client)
     by_name: dict[str, list[Any]] = {}
     for command, each in zip(commands, said, strict=True):
         by_name.setdefault(shlex.split(command)[2], []).append(each)
@@ -118,12 +133,10 @@ def test_the_page_runs(datanet, client, tmp_path, monkeypatch):
     assert [by_name["earned"][0][name] for name in ("paid", "waits")] == [0, pool]
     assert by_name["claim"] == [{"claimed": pool, "paid_so_far": pool}]
     assert pool > 0
-    blob = imported["blob"]
-    for _ in range(100):  # each look waits for a block
-        datanet("tx", "System", "remark", "--data", "00")
-        if not node_has(client, blob):
-            break
-    assert not node_has(client, blob)
+    partly, wholly = by_name["erase"]
+    assert wholly["redacted"] is None
+    for blob in (imported["blob"], partly["redacted"]):
+        wait_until(lambda blob=blob: not node_has(client, blob), "it is erased")
     first, second = by_name["diff"]
     assert [each["joined"] for each in first] == [True] * 3
     assert [(each["index"], each["joined"], each["reason"]) for each in second] == [
