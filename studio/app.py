@@ -38,6 +38,7 @@ from studio.pages import (
 from studio.settings import Settings
 from studio.tabs import RECONNECT_S
 
+ARROW = "M7.41 8.59 12 13.17l4.59-4.58L18 10l-6 6-6-6z"
 STATIC = Path(__file__).parent / "static"
 PAGES = (
     overview,
@@ -68,6 +69,10 @@ PAGES = (
 def build(settings: Settings) -> Studio:
     """Register all pages with NiceGUI; the caller starts what they show, and runs it."""
     studio = Studio(settings)
+    # Quasar's bar for requests has no name for a screen reader, and pages make none.
+    app.config.quasar_config["loadingBar"]["skipHijack"] = True
+    # An outline instead of a font's ligature, whose letters would be read out as a word.
+    ui.expansion.default_props(f'expand-icon="{ARROW}"')
     app.add_static_files("/studio-static", STATIC)
     ui.add_head_html(
         '<link rel="stylesheet" href="/studio-static/studio.css">'

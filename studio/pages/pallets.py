@@ -89,7 +89,8 @@ def _call(studio: Studio, name: str, described: dict[str, Any], *, is_open: bool
     ):
         with expansion.add_slot("header"):
             title = tag("div", tag("strong", described["name"], class_="mono"))
-            html(tag("div", title, tag("div", sentence, class_="muted small")))
+            # The space parts them for a screen reader, too.
+            html(tag("div", title, " ", tag("div", sentence, class_="muted small")))
         expansion.props["toggle-aria-label"] = f"{described['name']} {sentence}"
         inside = ui.element("div").classes("stack")
 

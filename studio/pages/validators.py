@@ -107,9 +107,11 @@ async def _set(studio: Studio) -> Markup:
 
 
 def _interval_s(blocks: tuple[BlockRow, ...]) -> float:
-    if len(blocks) < 2:  # an interval has two ends
+    """The mean time from one block to the next; the genesis block was made long before."""
+    timed = [block for block in blocks if block.height]
+    if len(timed) < 2:  # an interval has two ends
         return 0.0
-    return (blocks[0].time_ms - blocks[-1].time_ms) / 1_000 / (len(blocks) - 1)
+    return (timed[0].time_ms - timed[-1].time_ms) / 1_000 / (len(timed) - 1)
 
 
 def _timeline(studio: Studio, members: list[Any], blocks: tuple[BlockRow, ...]) -> Markup:

@@ -1,4 +1,4 @@
-"""Every page at two widths: a picture, nothing clipped or inaccessible, nothing from elsewhere.
+"""Every page at two widths, light and dark: a picture, nothing clipped, inaccessible, or foreign.
 
 The pictures are written to `.openledger/pictures/`, to be looked at.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.studio.browser.conftest import ROOT, RunningStudio, watched
 
@@ -70,13 +70,23 @@ CLIPPED = """() => {
 }"""
 
 
+def serious_violations(page: Page) -> list[str]:
+    """What axe finds that keeps people from using a page."""
+    result: dict[str, Any] = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{each['id']}: {each['help']}: {each['nodes'][0]['html'][:200]}"
+        for each in result["violations"]
+        if each["impact"] in SERIOUS
+    ]
+
+
 @pytest.mark.parametrize("width", [420, 1440])
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_looks_right_and_is_accessible(
     learned: RunningStudio, browser: Browser, name: str, width: int
 ):
     """Nothing is clipped or overlaps, axe finds nothing serious, nothing comes from elsewhere."""
-    context = browser.new_context(viewport={"width": width, "height": 900})
+    context = browser.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce")
     elsewhere = watched(context)
     page = context.new_page()
     faults: list[str] = []
@@ -85,17 +95,14 @@ def test_a_page_looks_right_and_is_accessible(
     page.wait_for_selector("main h1")
     expect(page.locator(".head-state")).to_contain_text("block")
     page.evaluate("document.fonts.ready")
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=PICTURES / f"{name}-{width}.png", full_page=True)
-    assert page.evaluate(CLIPPED) == []
     page.add_script_tag(content=AXE.read_text())
-    result: dict[str, Any] = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
-    serious = [
-        f"{each['id']}: {each['help']}: {each['nodes'][0]['html'][:200]}"
-        for each in result["violations"]
-        if each["impact"] in SERIOUS
-    ]
-    assert serious == []
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for ground in ("light", "dark"):
+        page.emulate_media(color_scheme=ground)
+        page.wait_for_selector("body.body--dark" if ground == "dark" else "body.body--light")
+        page.screenshot(path=PICTURES / f"{name}-{width}-{ground}.png", full_page=True)
+        assert page.evaluate(CLIPPED) == []
+        assert serious_violations(page) == []
     assert faults == []
     assert elsewhere == []
     context.close()
