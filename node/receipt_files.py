@@ -1,6 +1,7 @@
 """Receipt files: read one of either kind, verify it offline, and say in sentences what it proves.
 
-A file holds the canonical bytes of a `PayoutReceipt` or an `InferenceReceipt`, nothing else.
+A file holds the canonical bytes of a `PayoutReceipt` or an `InferenceReceipt`, or the JSON form of
+one (`receipt_json.py`), nothing else.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from consensus.light import check_commit
 from node.errors import NodeError
+from node.receipt_json import receipt_of
 from runtime.block import Header
 from runtime.codec import codec_of
 from runtime.errors import DecodeError
@@ -34,7 +36,7 @@ class Verified:
 
 
 def read_receipt(path: Path) -> PayoutReceipt | InferenceReceipt:
-    """Decode a receipt file strictly; raises `ReceiptFileError`."""
+    """Decode a receipt file strictly; raises `ReceiptFileError` and `ReceiptJsonError`."""
     try:
         if path.stat().st_size > FILE_BYTES_MAX:
             raise ReceiptFileError(f"{path} is larger than any receipt.", remedy=REMEDY)
@@ -43,6 +45,8 @@ def read_receipt(path: Path) -> PayoutReceipt | InferenceReceipt:
         raise ReceiptFileError(
             f"{path} cannot be read ({error.strerror}).", remedy=REMEDY
         ) from error
+    if data[:1] == b"{":
+        return receipt_of(data.decode(errors="replace"))
     try:
         return codec_of(PayoutReceipt).decode(data)
     except DecodeError:

@@ -33,6 +33,7 @@ from node.cli import (
     node,
     pallet,
     panel,
+    payouts,
     query,
     receipt,
     referee,
@@ -96,6 +97,9 @@ for each in (
 app.add_typer(datanet.app, name="datanet")
 app.add_typer(panel.app, name="panel")
 app.add_typer(job.app, name="job")
+app.command("why-paid")(payouts.why_paid)
+app.command("why-not-paid")(payouts.why_not_paid)
+app.command("audit")(payouts.audit)
 app.command("demo")(demo.demo)
 app.command("studio")(studio.studio)
 

@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from node.errors import ConfigError
+from node.payout_reasons import explanation
 from node.receipt_files import Verified, read_receipt, verify_receipt
+from node.receipt_json import receipt_document
 from runtime.errors import OpenLedgerError
 
 app = typer.Typer(no_args_is_help=True, help="Verify and show receipts, offline.")
@@ -46,17 +48,41 @@ def verify(files: Files, genesis: Genesis = "", as_json: AsJson = False) -> None
 
 @app.command()
 def show(file: File, genesis: Genesis = "", as_json: AsJson = False) -> None:
-    """Verify one receipt and print each link in a sentence.
+    """Verify one receipt and print each link in a sentence; as JSON, the receipt itself.
 
-    Example: openledger receipt show receipt.json
+    The JSON form has a schema, docs/reference/receipt.schema.json, and verifies like the file.
+
+    Example: openledger receipt show bob-epoch-0.receipt --json > bob.json
     """
-    verified = verify_receipt(read_receipt(file), parse_genesis(genesis))
+    receipt = read_receipt(file)
+    verified = verify_receipt(receipt, parse_genesis(genesis))
     if as_json:
-        print(json.dumps(summary([file], [verified]), indent=1))
+        print(json.dumps(receipt_document(receipt), indent=1))
         return
     for number, step in enumerate(verified.steps, 1):
         print(f"{number}. {step.sentence}")
     print(f"chain {verified.genesis_hash.hex()}")
+
+
+@app.command()
+def explain(file: File, genesis: Genesis = "", as_json: AsJson = False) -> None:
+    """Verify one receipt and say what was paid for what, with every number behind it.
+
+    Example: openledger receipt explain bob-epoch-0.receipt
+    """
+    receipt = read_receipt(file)
+    verified = verify_receipt(receipt, parse_genesis(genesis))
+    sentences = explanation(receipt)
+    if as_json:
+        facts = [{"link": step.link, "facts": dict(step.facts)} for step in verified.steps]
+        print(json.dumps({"sentences": sentences, "links": facts}, indent=1))
+        return
+    for sentence in sentences:
+        print(sentence)
+    for step in verified.steps:
+        print(f"\n{step.link}: {step.sentence}")
+        for name, value in step.facts:
+            print(f"  {name:<22} {value}")
 
 
 def parse_genesis(text: str) -> bytes | None:

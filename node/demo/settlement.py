@@ -19,7 +19,7 @@ from runtime.merkle import sum_path
 from runtime.wire.receipts import InferenceReceipt
 from runtime.wire.records import AnswerBatch, PayoutLeaf
 
-SETTLEMENT_SECONDS_MAX = 900.0
+SETTLEMENT_SECONDS_MAX = 3_600.0
 RECEIPT_SUFFIX = ".receipt"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runtime.traits import DatanetSource, Examiner, ModelRegistry
+from runtime.wire.attribution import replay_work
 from runtime.wire.datanets import Access
 from runtime.wire.exams import exam_leaves
 from runtime.wire.records import JobKind, JobOrder, RowSource
@@ -97,9 +98,16 @@ def unusable_source(datanets: DatanetSource, order: JobOrder, account: bytes) ->
 
 
 def work_of(
-    models: ModelRegistry, datanets: DatanetSource, examiner: Examiner, order: JobOrder
+    models: ModelRegistry,
+    datanets: DatanetSource,
+    examiner: Examiner,
+    order: JobOrder,
+    training: JobOrder | None,
 ) -> int:
-    """The multiply-adds of an order without a fault, whose sources are there."""
+    """The multiply-adds of an order without a fault, whose sources are there.
+
+    `training` is the order that it replays, if it does.
+    """
     shape = models.admitted_shape(order.base_model)
     if shape is None:
         return 0
@@ -109,6 +117,8 @@ def work_of(
         return order_work(shape, order, rows, exam.tokens_max)
     places = [(source.datanet, source.version) for source in order.sources]
     rows = sum(datanets.published_version(*place).row_count for place in places)
+    if training is not None:
+        return replay_work(order_work(shape, training, rows), training, order)
     return order_work(shape, order, rows)
 
 

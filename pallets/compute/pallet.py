@@ -12,15 +12,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, ClassVar
 
-from pallets.compute import weights
+from pallets.compute import orders, weights
 from pallets.compute.endings import Ending, audits_part, convicted, ending_of, refunded
-from pallets.compute.orders import (
-    has_private_rows,
-    name_of_use,
-    order_fault,
-    unusable_source,
-    work_of,
-)
 from pallets.compute.results import conclusion_fault, figures_of, is_whole, weight_of_reveal
 from runtime import (
     OPEN,
@@ -436,10 +429,8 @@ class Compute(Pallet, index=22):
     def other_leaf(self, work: int, index: int) -> int | None:
         """The leaf beside the one before `index` on whose state that leaf depends, if any."""
         order = self.jobs[work].order
-        if order.kind is not JobKind.ATTRIBUTE or order.subject is None:
-            return None
-        training = self.jobs[self.models.model(order.subject).job].order
-        return other_leaf_of(training, order, index)
+        training = self._training_of(order)
+        return None if training is None else other_leaf_of(training, order, index)
 
     def uncertified_root(self, work: int) -> bytes:
         """The root of a revealed result that is not certified yet; raises `WrongState`."""
@@ -461,7 +452,8 @@ class Compute(Pallet, index=22):
 
     def price_of(self, order: JobOrder, panel: Panel) -> tuple[int, int]:
         """The least fee of an order, and that with what its panel is paid."""
-        work = work_of(self.models, self.datanets, self.examiner, order)
+        training = self._training_of(order)
+        work = orders.work_of(self.models, self.datanets, self.examiner, order, training)
         fee = least_fee(work, self.fee_min.get(), self.work_price.get())
         return fee, fee + self.audits.panel_pay(fee, len(panel))
 
@@ -484,7 +476,7 @@ class Compute(Pallet, index=22):
             ordered_at=self.block.height,
         )
         for source in order.sources:
-            self.datanets.begin_use(source.datanet, source.version, name_of_use(job))
+            self.datanets.begin_use(source.datanet, source.version, orders.name_of_use(job))
         self.emit(self.Submitted(job=job, kind=order.kind, owner=owner, fee=fee))
         return job
 
@@ -497,8 +489,14 @@ class Compute(Pallet, index=22):
 
     # Helpers: what may be ordered
 
+    def _training_of(self, order: JobOrder) -> JobOrder | None:
+        """The order that an attribute job replays; None for a job of another kind."""
+        if order.kind is not JobKind.ATTRIBUTE or order.subject is None:
+            return None
+        return self.jobs[self.models.model(order.subject).job].order
+
     def _check_order(self, owner: bytes, order: JobOrder) -> None:
-        fault = order_fault(self.models, self.examiner, order)
+        fault = orders.order_fault(self.models, self.examiner, order)
         if fault is not None:
             problem = f"{fault.problem} {fault.remedy}"
             raise self.InvalidParameter(parameter=fault.parameter, problem=problem)
@@ -509,7 +507,7 @@ class Compute(Pallet, index=22):
 
     def _check_panel(self, order: JobOrder, panel: Panel) -> None:
         """Whose rows are not public are for a panel to judge, all of whom may read them."""
-        is_private = panel or has_private_rows(self.datanets, order)
+        is_private = panel or orders.has_private_rows(self.datanets, order)
         least = self.panel_min.get() if is_private else 0
         known = all(self.workers.free_bond(member) for member in panel)
         in_order = list(panel) == sorted(dict.fromkeys(panel))
@@ -519,7 +517,7 @@ class Compute(Pallet, index=22):
             self._require_usable(order, member)
 
     def _require_usable(self, order: JobOrder, account: bytes) -> None:
-        if source := unusable_source(self.datanets, order, account):
+        if source := orders.unusable_source(self.datanets, order, account):
             raise self.RowsNotUsable(
                 datanet=source.datanet, version=source.version, account=account
             )
@@ -534,7 +532,7 @@ class Compute(Pallet, index=22):
         if record.blinded is not None:
             self.audits.close(job, ending.finding)
         for source in record.order.sources:
-            self.datanets.end_use(source.datanet, name_of_use(job))
+            self.datanets.end_use(source.datanet, orders.name_of_use(job))
         if ending.state is JobState.SETTLED and record.result is not None:
             self._register(job, record, record.result)
         self.jobs[job] = replace(record, state=ending.state, disputed=False)

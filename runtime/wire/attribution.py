@@ -19,6 +19,8 @@ from runtime.types import U32, U64, AccountId, Amount, Between, Hash
 from runtime.wire.influence_transcripts import NODES_MAX, InfluenceShape, needs
 from runtime.wire.records import JobKind, JobOrder
 
+REPLAY_FACTOR = 4
+"""Trainings that a replay at one node is as much work as: one forward, and three backward."""
 TRAINING_LEAVES = 2
 """Leaves of a training run's transcript beside those of its steps."""
 Nodes = Annotated[int, Between(1, NODES_MAX)]
@@ -89,9 +91,17 @@ def attribution_order(training: JobOrder, task: AttributionTask) -> JobOrder:
     )
 
 
+def nodes_of(training: JobOrder, order: JobOrder) -> int:
+    """At how many nodes an attribute job replays a training run."""
+    return order.leaf_count // attribution_shape(training, nodes=1).node_leaves
+
+
+def replay_work(training_work: int, training: JobOrder, order: JobOrder) -> int:
+    """The multiply-adds of an attribute job about a training run of so many."""
+    return training_work * REPLAY_FACTOR * nodes_of(training, order)
+
+
 def other_leaf_of(training: JobOrder, order: JobOrder, position: int) -> int | None:
     """The leaf whose state determines one of an attribute job, beside the leaf before it."""
-    node_leaves = attribution_shape(training, nodes=1).node_leaves
-    shape = attribution_shape(training, order.leaf_count // node_leaves)
-    before_and_other = needs(shape, position)
+    before_and_other = needs(attribution_shape(training, nodes_of(training, order)), position)
     return before_and_other[1] if len(before_and_other) > 1 else None

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from genesis.embedded_model import EMBEDDED_BASE
 from genesis.scenes import (
     ADAPTER,
     ALICE,
@@ -22,6 +23,7 @@ from genesis.scenes import (
     serving,
     settle_batch,
     settle_payouts,
+    training_job,
     worked,
 )
 from pallets.attribution.pallet import Attribution
@@ -33,8 +35,10 @@ from runtime.errors import InvariantViolation
 from runtime.keys import pallet_account
 from runtime.storage import storage_key
 from runtime.types import OPEN
+from runtime.wire.attribution import REPLAY_FACTOR
 from runtime.wire.influence_transcripts import decode_influence_leaf
 from runtime.wire.records import JobKind, PayoutLeaf
+from runtime.wire.work import least_fee, order_work
 from tests.pallets.chain import Chain, key_of, spec
 
 CAROL = key_of("carol")
@@ -113,7 +117,8 @@ def test_the_pool_pays_a_tenth_of_itself_for_the_job_and_the_sponsor_the_rest():
     placed = chain.ok(USER, ORDER, height=ENDED)["Attribution.Ordered"].fields
     with chain.reading() as pallets:
         job = pallets.compute.jobs[JOB]
-        least, _ = pallets.compute.price_of(job.order, ())
+        work = 2 * REPLAY_FACTOR * order_work(EMBEDDED_BASE.shape, training_job(), row_count=5)
+        least = least_fee(work, pallets.compute.fee_min.get(), pallets.compute.work_price.get())
     task = order_of(chain).task
     assert (job.order.kind, job.order.subject, job.order.leaf_count) == (
         JobKind.ATTRIBUTE,
