@@ -72,6 +72,7 @@ NUMBERS = {
     ),
     "Workers": (30, ["register", "bond_extra", "unbond"]),
     "Audits": (32, ["commit", "reveal"]),
+    "Exams": (34, ["commit", "show"]),
     "Compute": (22, ["submit_job", "claim", "abort", "commit", "reveal", "settle"]),
     "Disputes": (
         31,
