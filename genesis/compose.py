@@ -93,6 +93,19 @@ def compose(extra: Sequence[type[Pallet]] = ()) -> tuple[Runtime, Pallets]:
     here, so that a client composes what every node runs; what a spec chooses beside them is in the
     state from genesis on.  Raises `DefinitionError`.
     """
+    pallets = _pallets()
+    offered = _offered(pallets)
+    runtime = Runtime(
+        *(getattr(pallets, field.name) for field in fields(Pallets)),
+        *(_with_needs(pallet, offered) for pallet in extra),
+        spec_version=SPEC_VERSION,
+        name=RUNTIME_NAME,
+    )
+    return runtime, pallets
+
+
+def _pallets() -> Pallets:
+    """The built-in pallets, each with those that it needs."""
     system = System()
     balances = Balances()
     preimage = Preimage(currency=balances)
@@ -117,7 +130,7 @@ def compose(extra: Sequence[type[Pallet]] = ()) -> tuple[Runtime, Pallets]:
     )
     attribution = Attribution(currency=balances, datanets=datanets, jobs=compute, models=models)
     inference = Inference(currency=balances, models=models, pool=attribution)
-    pallets = Pallets(
+    return Pallets(
         system=system,
         utility=Utility(),
         balances=balances,

@@ -138,6 +138,7 @@ def test_the_runtime_has_exactly_the_typed_pallets():
         "Models",
         "Workers",
         "Audits",
+        "Exams",
         "Compute",
         "Disputes",
         "Inference",

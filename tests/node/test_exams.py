@@ -13,6 +13,7 @@ from ml.training.run_files import TRANSCRIPT_FILE
 from node.referee.gathering import GatheringClient
 from node.referee.judging import Workshop, judge_step
 from node.referee.referee import Bench, Referee
+from node.workers.answers import AnswerServers
 from node.workers.exams import NO_STATE
 from node.workers.training import advance_job
 from node.workers.workplace import base_models_of
@@ -41,7 +42,7 @@ def table(tmp_path):
 
 
 def test_a_model_takes_an_exam(dev_node, openledger, table, tmp_path):
-    """Commit, show, order, work, certify, settle; anybody finds the same, and a judge each leaf."""
+    """Commit, show, order, work, certify, settle; anybody finds the same, and a judge a leaf."""
     node = ("--node", dev_node.url, "--json")
     committed = openledger(
         "exam", "commit", str(table), "--name", "things", "--metric", "tokens",
@@ -78,16 +79,19 @@ def work(client, folder, number):
 
 
 def judge(client, folder, number):
-    """A referee finds leaf 0 and every other one from the leaf before; of no other job's leaf."""
+    """A referee finds a leaf from the one before, and nothing from another job's leaf or none."""
     job = client.read("Compute", "jobs", number)
-    shop = Workshop(client, BASE_MODEL, folder / "judge", lambda: None)
+    shop = Workshop(
+        client, AnswerServers((), client, people("validator")), BASE_MODEL, folder / "judge", wait
+    )
     blob = (folder / "work" / "jobs" / str(number) / TRANSCRIPT_FILE).read_bytes()
     leaves = decode_blob(blob, job.result.leaf_count)
-    for index, leaf in enumerate(leaves):
-        before = leaves[index - 1] if index else None
-        opened = OpenedStep(index, before, leaf, NO_STATE if index else None)
-        assert judge_step(shop, number, job, opened, is_late=False) == leaf_result(leaf)
     foreign = replace(decode_exam_leaf(leaves[0]), job=ZERO_HASH).encode()
-    for before in (foreign, b"no leaf"):
-        opened = OpenedStep(1, before, leaves[1], NO_STATE)
-        assert judge_step(shop, number, job, opened, is_late=False) == ZERO_HASH
+    right = leaf_result(leaves[1])
+    for before, found in ((leaves[0], right), (foreign, ZERO_HASH), (b"no leaf", ZERO_HASH)):
+        opened = OpenedStep(1, before, leaves[1], NO_STATE, None, None)
+        assert judge_step(shop, number, job, opened, is_late=False) == found
+
+
+def wait():
+    """Nothing is looked after while a step is computed."""
