@@ -166,17 +166,6 @@ def _pallets() -> Pallets:
         inference=inference,
         attribution=attribution,
     )
-    return _runtime_of(pallets, extra), pallets
-
-
-def _runtime_of(pallets: Pallets, extra: Sequence[type[Pallet]]) -> Runtime:
-    offered = _offered(pallets)
-    return Runtime(
-        *(getattr(pallets, field.name) for field in fields(Pallets)),
-        *(_with_needs(pallet, offered) for pallet in extra),
-        spec_version=SPEC_VERSION,
-        name=RUNTIME_NAME,
-    )
 
 
 def compose_runtime(extra: Sequence[type[Pallet]] = ()) -> Runtime:
