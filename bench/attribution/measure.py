@@ -9,6 +9,7 @@ import torch
 
 from bench.attribution.ekfac import ekfac
 from bench.attribution.peers import datainf, less, tracincp
+from bench.attribution.previews import preview_ms
 from bench.attribution.recipes import CANDIDATES, ORDINARY
 from bench.attribution.replay import metagradient
 from bench.attribution.scores import explained, foretold, foretold_sum, recalled
@@ -34,7 +35,6 @@ def not_measured() -> dict[str, str]:
     return {
         "counterfactual_over_forward": "adapters without a contributor are not merged yet",
         "serving_loss_fraction": "the server makes no previews yet",
-        "preview_ms_10k_rows": "the server makes no previews yet",
         "duplicate_gain": "the adversarial suite is not merged yet",
         "sybil_gain": "the adversarial suite is not merged yet",
         "self_query_gain": "the adversarial suite is not merged yet",
@@ -54,6 +54,7 @@ def measure(testbed: Testbed, store: Store, subset_count: int) -> dict[str, Sequ
     nodes, ratio = settled(testbed, run, store)
     samples["fact_recall"] = recalled(testbed, replayed(testbed, run, store, FULL))
     samples["settlement_over_training"] = [ratio]
+    samples["preview_ms_10k_rows"] = preview_ms(testbed, run)
     samples["sum_cloo"] = [foretold_sum(truth.without, nodes.sum(0)[:, None])]
     together = [replayed(testbed, run, store, weight).sum(1) for weight in (FULL, HALF)]
     samples["exact_over_float_correlation"] = [
