@@ -7,7 +7,10 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isqrt
 from pathlib import Path
+
+import numpy as np
 
 from node.client import NodeClient
 from node.demo.corpus import CARELESS, COPIER, Corpus, Role
@@ -70,7 +73,7 @@ def conclude(
     result = story.job.result
     return DemoReport(
         title=story.corpus.title,
-        contributors=contributor_lines(story),
+        contributors=contributor_lines(story, influence),
         answers=tuple(answer_lines(story, influence)),
         answer_count=len(story.answers),
         fees=fees,
@@ -111,18 +114,39 @@ def losses(job: Job) -> tuple[float, float]:
 def influence_by_name(story: Story) -> dict[str, int]:
     """Every contributor's influence on everything the model said, as it is paid.
 
-    A row that harmed counts 0, so that its owner's other rows are not held against it.
+    A row that harmed, or that may have done nothing, counts 0.
     """
     totals: Counter[str] = Counter({each.name: 0 for each in story.corpus.contributions})
     for epoch in story.epochs:
         for leaf in epoch.scores:
-            totals[story.people.name_of(leaf.owner)] += max(0, leaf.score)
+            totals[story.people.name_of(leaf.owner)] += leaf.credit
     return dict(totals)
 
 
-def contributor_lines(story: Story) -> tuple[ContributorLine, ...]:
+def preview_by_name(story: Story, influence: Influence) -> dict[str, float]:
+    """Every contributor's part of the positive influence by TracIn, each answer by its fee."""
+    rows = sum(answer.fee * influence.of(answer.receipt) for answer in story.answers)
+    totals: dict[str, float] = {}
+    for owner, value in zip(owners_of(story), np.maximum(rows, 0.0), strict=True):
+        totals[owner] = totals.get(owner, 0.0) + float(value)
+    everything = sum(totals.values()) or 1.0
+    return {owner: total / everything for owner, total in totals.items()}
+
+
+def errors_by_owner(story: Story) -> dict[bytes, int]:
+    """One standard error of what each owner was paid, over all epochs."""
+    variances: Counter[bytes] = Counter()
+    for epoch in story.epochs:
+        for leaf in epoch.payouts:
+            variances[leaf.owner] += leaf.error**2
+    return {owner: isqrt(variance) for owner, variance in variances.items()}
+
+
+def contributor_lines(story: Story, previews: Influence) -> tuple[ContributorLine, ...]:
     """One line a contributor, in the order in which they committed."""
-    influence = influence_by_name(story)
+    influence, by_preview = influence_by_name(story), preview_by_name(story, previews)
+    errors = errors_by_owner(story)
+    accounts = {name: each.account for name, each in story.people.contributors.items()}
     everything = sum(influence.values()) or 1
     return tuple(
         ContributorLine(
@@ -133,7 +157,9 @@ def contributor_lines(story: Story) -> tuple[ContributorLine, ...]:
             duplicate=story.published.counts[each.name].duplicate,
             rejected=story.published.counts[each.name].rejected,
             influence_share=influence[each.name] / everything,
+            preview_share=by_preview.get(each.name, 0.0),
             earned=story.earned_by(each.name),
+            error=errors.get(accounts[each.name], 0),
         )
         for each in story.corpus.contributions
     )
@@ -190,6 +216,9 @@ def flows_of(story: Story, client: NodeClient) -> tuple[Flow, ...]:
                 parts["model owner"] += event.fields["owner"]
                 parts["stakers"] += event.fields["stakers"]
                 parts["serving worker"] += event.fields["worker"]
+    for epoch in story.epochs:
+        placed = client.read("Attribution", "orders", epoch.model, epoch.epoch)
+        parts["the pool's part of its division"] += placed.of_pool
     contributors = {keypair.account for keypair in story.people.contributors.values()}
     for owner, amount in story.earned.items():
         parts["contributors" if owner in contributors else "treasury (earned by nobody)"] += amount

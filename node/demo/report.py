@@ -27,9 +27,13 @@ class ContributorLine:
     duplicate: int
     rejected: int
     influence_share: float
-    """Of the positive influence, 0 to 1."""
+    """Of the credits by which the pool is divided, 0 to 1."""
+    preview_share: float
+    """The same by TracIn, which pays nobody."""
     earned: int
     """Units of 10**-18 OPEN."""
+    error: int
+    """One standard error of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ class DemoReport:
         """Write all of it; amounts are decimal strings, for readers without big integers."""
         document = asdict(self) | {"fees": str(self.fees), "passed": self.passed()}
         for line in (*document["contributors"], *document["answers"], *document["flows"]):
-            for key in ("earned", "fee", "amount"):
+            for key in ("earned", "error", "fee", "amount"):
                 if key in line:
                     line[key] = str(line[key])
         path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
@@ -169,7 +173,7 @@ def contributor_table(report: DemoReport) -> Table:
     """Who brought what, and who earned what."""
     table = plain_table(f"Who contributed to “{report.title}”, and what it earned")
     table.add_column("contributor", no_wrap=True, overflow="ellipsis")
-    for heading in ("rows", "accepted", "duplicate", "rejected", "influence", "OPEN"):
+    for heading in ("rows", "accepted", "copies", "rejected", "influence", "TracIn", "OPEN", "±"):
         table.add_column(heading, justify="right")
     for line in sorted(report.contributors, key=lambda line: (-line.earned, line.name)):
         table.add_row(
@@ -179,7 +183,9 @@ def contributor_table(report: DemoReport) -> Table:
             f"{line.duplicate:,}",
             f"{line.rejected:,}",
             f"{line.influence_share:.{SHARE_DIGITS}%}",
+            f"{line.preview_share:.{SHARE_DIGITS}%}",
             open_text(line.earned),
+            open_text(line.error),
         )
     return table
 

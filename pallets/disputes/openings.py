@@ -5,9 +5,11 @@ from __future__ import annotations
 from pallets.disputes import weights
 from pallets.disputes.types import OpenedStep
 from runtime import Weight
-from runtime.wire.transcripts import LeafOpening, StepOpening
+from runtime.wire.transcripts import LEAF_BYTES_MAX, LeafOpening, StepOpening
 from runtime.wire.validators import SETS_MAX
 
+LONGEST_LEAF = Weight(0, 0, bytes=LEAF_BYTES_MAX)
+"""Of hashing a leaf of any kind."""
 _NODE_BYTES = 64
 SEARCH = Weight(reads=SETS_MAX.bit_length(), writes=0)
 """Of finding the set that decides a height among all that are remembered."""
@@ -39,15 +41,15 @@ def opened_step(index: int, opening: StepOpening) -> OpenedStep:
 def weight_of_opening(work: int, opening: StepOpening) -> Weight:
     """Return the weight of checking an opening.
 
-    The leaf before may have the longer path, and another leaf has a path of its own.
+    The leaf before may have the longer path, and another leaf has a path of its own; leaves of some
+    kinds are longer than training's.
     """
     before = () if opening.before is None else opening.before.path.siblings
     hashes = max(0, len(before) - len(opening.after.path.siblings))
-    hashed, reads = hashes * _NODE_BYTES, 0
+    reads = 0
     if opening.other is not None:
-        opened = opening.other.opened
-        more = len(opened.path.siblings) + _ENDS
-        hashes, hashed = hashes + more, hashed + more * _NODE_BYTES + len(opened.leaf)
+        hashes += len(opening.other.opened.path.siblings) + _ENDS
         reads = _OTHER_READS
-    longer = Weight(reads, 0, hashes=hashes, bytes=hashed)
-    return weights.open_step(work, opening) + longer + SEARCH
+    hashed = hashes * _NODE_BYTES + sum(len(each.leaf) for each in openings_of(opening))
+    more = Weight(reads, 0, hashes=hashes, bytes=hashed)
+    return weights.open_step(work, opening) + more + SEARCH

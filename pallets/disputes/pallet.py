@@ -38,7 +38,13 @@ from dataclasses import replace
 from typing import Annotated, ClassVar
 
 from pallets.disputes import weights
-from pallets.disputes.openings import SEARCH, opened_step, openings_of, weight_of_opening
+from pallets.disputes.openings import (
+    LONGEST_LEAF,
+    SEARCH,
+    opened_step,
+    openings_of,
+    weight_of_opening,
+)
 from pallets.disputes.types import Attestation, Dispute, OpenedStep, Tally, Turn
 from pallets.pots import TREASURY
 from runtime import (
@@ -364,7 +370,9 @@ class Disputes(Pallet, index=31):
         deadline = self.block.height + self.judge_blocks.get()
         self.emit(self.StepOpened(work=work, index=index, deadline=deadline))
 
-    @call(7, weight=weights.judge + _COUNTING + _WHOLE_SET + _ENDING, operational=True)
+    @call(
+        7, weight=weights.judge + LONGEST_LEAF + _COUNTING + _WHOLE_SET + _ENDING, operational=True
+    )
     def judge(self, referee: Signed, work: U32, result: Hash) -> None:
         """Sign the result of the opened step, or 32 zero bytes where its state is not there."""
         dispute = self._dispute(work)
