@@ -109,11 +109,11 @@ def quick_spec(validators: int = 4) -> ChainSpec:
         Submissions.byte_bond: 0,
         Submissions.answerable_blocks: 100,
         Reports.answer_blocks: 1_000,
-        Panels.commit_blocks: 15,
-        Panels.open_blocks: 15,
+        Panels.commit_blocks: 10,
+        Panels.open_blocks: 10,
         Audits.start_ppb: PPB,
         Audits.floor_ppb: PPB,
-        Compute.window_blocks: 20,
+        Compute.window_blocks: 15,
         Attribution.epoch_blocks: 10,
         Attribution.rows_min: 1,
         Offences.appeal_blocks: 2_000,
@@ -223,8 +223,6 @@ def report_rows(way: Way) -> None:
     case = way.ok(USER, Reports.convene.Call(report=0))["Reports.Convened"].fields["case"]
     judge(way, case, {SERVER: 0})
     assert way.ok(USER, Reports.resolve.Call(report=0))["Reports.Resolved"].fields["rows"] == 0
-    until = way.client.read("Submissions", "submissions", 0, 0).answerable_until
-    way.ok(USER, settle_submission(), height=until)
 
 
 def work(way: Way, job: int, leaves: list[bytes], adapter: bytes) -> None:
@@ -277,7 +275,7 @@ def answer(way: Way) -> int:
 
 
 def attribute(way: Way, epoch: int) -> None:
-    """Attribution: what the answer earned is Alice's."""
+    """Attribution: what the answer earned is Alice's; so is her bond, and she takes her rows out."""
     ended = (epoch + 1) * way.client.read("Attribution", "epoch_blocks")
     ordered = way.ok(USER, order_settlement(epoch=epoch), height=ended)
     placed = ordered["Attribution.Ordered"].fields
@@ -289,6 +287,8 @@ def attribute(way: Way, epoch: int) -> None:
     claimed = way.ok(USER, payouts.claim(0, epoch=epoch))["Attribution.Claimed"]
     assert claimed.fields["amount"] == placed["pool"] > 0
     assert way.client.read("Datanets", "earned", 0, ALICE.account) == placed["pool"]
+    until = way.client.read("Submissions", "submissions", 0, 0).answerable_until
+    way.ok(USER, settle_submission(), height=until)
     way.ok(ALICE, DataRights.withdraw.Call(datanet=0, submission=0))
 
 
