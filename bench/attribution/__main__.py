@@ -6,7 +6,7 @@
 Truth is what the model says after deterministic trainings without some of its rows (`truth.py`),
 in torch's own arithmetic, which a test holds against the exact operators.  Every training and every
 method's scores are kept under `--cache`, so that a run goes on where another was broken off.  One
-thread computes; a whole run takes about an hour of an idle core, most of it truth.
+thread computes; a whole run takes about two hours of an idle core, most of it truth.
 """
 
 from __future__ import annotations

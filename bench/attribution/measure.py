@@ -33,11 +33,11 @@ PEERS: Mapping[str, Callable[[Testbed, Run, Sequence[State]], Numbers]] = {
 def not_measured() -> dict[str, str]:
     """Figures of the issue whose machinery is not there yet, and why."""
     return {
-        "counterfactual_over_forward": "adapters without a contributor are not merged yet",
+        "counterfactual_over_forward": "the server scores no answer under several adapters yet",
         "serving_loss_fraction": "the server makes no previews yet",
-        "duplicate_gain": "the adversarial suite is not merged yet",
-        "sybil_gain": "the adversarial suite is not merged yet",
-        "self_query_gain": "the adversarial suite is not merged yet",
+        "duplicate_gain": "no attack on payouts by influence is measured yet",
+        "sybil_gain": "no attack on payouts by influence is measured yet",
+        "self_query_gain": "no attack on payouts by influence is measured yet",
     }
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import torch
 
+from bench.attribution.measure import measure, not_measured
 from bench.attribution.replay import metagradient
 from bench.attribution.settlement import NODES, settled
 from bench.attribution.store import Store
@@ -34,3 +35,11 @@ def test_a_row_that_no_batch_took_has_no_score(testbed, run, tmp_path):
     trained = {row for batch in short.batches for row in batch}
     assert len(trained) < len(short.rows) == scores.shape[1]
     assert {int(row) for row in np.flatnonzero(scores.any(0))} <= trained
+
+
+def test_every_figure_of_a_testbed_is_a_number(testbed, tmp_path):
+    """What `python -m bench.attribution` prints for each seed, on a tiny model with two subsets."""
+    found = measure(testbed, Store(tmp_path), 2)
+    assert all(np.isfinite(samples).all() and len(samples) for samples in found.values())
+    assert min(found["exact_over_float_correlation"]) > 0.999
+    assert not set(found) & set(not_measured())

@@ -167,7 +167,7 @@ def test_an_owner_sees_price_and_progress_and_a_worker_its_jobs(trained, openled
     recipe.write_text("epochs = 1")
     quoted = json.loads(openledger("job", "quote", *ordered, *node).stdout)
     assert (quoted["row_count"], quoted["leaf_count"]) == (ROW_COUNT, ROW_COUNT // 50 + 2)
-    assert quoted["influence"] == "near-exact"
+    assert quoted["influence"] == "good"
     watched = openledger("job", "watch", "0", *node)
     assert json.loads(watched.stdout)["state"] == JobState.SETTLED.name
     key = ("--key", "dev:worker")
