@@ -164,7 +164,7 @@ def _without_credit(rows: Sequence[ScoreLeaf]) -> list[str]:
     if unsure:
         found.append(f"{_count(unsure)} did no more than the error of their measurement.")
     if copies:
-        found.append(f"{_count(copies)} say what an earlier row says, which has the credit.")
+        found.append(f"{_count(copies)} repeated what an earlier row says, which has the credit.")
     return found
 
 
