@@ -117,6 +117,7 @@ def test_an_adapter_is_scored_on_its_base(tiny_base, rows, make_rows, make_order
     assert found[0] == found[1]
     base = prepare_exam(exam_order(tiny_base, rows), rows, tiny_base, None)
     plain = next_exam_leaf(base, begin_exam(base))
+    assert found[0] is not None
     assert plain is not None
     assert found[0].figures.loss_grid != plain.figures.loss_grid
 

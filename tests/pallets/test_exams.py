@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ from genesis.scenes import (
     reveal_result,
     show_exam,
     submit_job,
+    training_job,
     worked,
 )
 from pallets.compute.pallet import Compute
@@ -153,7 +155,7 @@ def test_rows_that_could_have_been_trained_on_are_no_exam():
         {"subject": None},
         {"details": ROOT},
         {"leaf_count": 3},
-        {"sources": (submit_job().order.sources)},
+        {"sources": training_job().sources},
     ],
 )
 def test_an_order_names_a_subject_an_exam_and_nothing_else(changed):
@@ -172,7 +174,7 @@ def test_results_that_contradict_their_last_leaf_are_refused():
     chain.advance(2)
     with chain.reading() as pallets:
         due = pallets.audits.plans[1].due
-    right = {"adapter": ZERO_HASH, **NO_LOSSES}
+    right: dict[str, Any] = {"adapter": ZERO_HASH, **NO_LOSSES}
     for wrong in ({"adapter": ADAPTER}, {"validation_loss_after_ppb": 1}, {"fault": 1}):
         call = reveal_result(job=1, leaves=transcript, **(right | wrong))
         chain.fails(WORKER, call, "Compute.WrongResult", height=due)

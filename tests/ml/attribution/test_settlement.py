@@ -10,7 +10,7 @@ from ml.attribution.inputs import (
     decode_influence_inputs,
     encode_influence_inputs,
 )
-from ml.attribution.payout import divide_pool, mean_over_nodes
+from ml.attribution.payout import RowScore, divide_pool, mean_over_nodes
 from ml.attribution.settlement import (
     RESULT_DIRECTORY,
     attribute,
@@ -81,7 +81,8 @@ def test_one_score_shifted_by_one_unit_is_another_last_leaf(run, inputs, tiny_ba
     _outcome, leaves, folder = run
     job = prepared(inputs, tiny_base)
     blob = (folder / RESULT_DIRECTORY / "scores").read_bytes()
-    scores = [codec_of(ScoreLeaf).decode(item) for item in decode_blob(blob, 100)]
+    leaves_of_rows = [codec_of(ScoreLeaf).decode(item) for item in decode_blob(blob, 100)]
+    scores = [RowScore(each.score, each.error) for each in leaves_of_rows]
     shifted = replace(scores[0], score=scores[0].score + 1)
     lie = divide_pool(job.trained_rows(), [shifted, *scores[1:]], job.classes, POOL, b"t" * 32)
     last = decode_influence_leaf(leaves[-1])
@@ -126,7 +127,8 @@ def test_the_scores_are_the_mean_of_the_nodes(run, inputs, tiny_base):
     last = ReplayState.decode(states_at(inputs, tiny_base, (before,))[before])
     expected = mean_over_nodes(last.scores.tolist(), 2**10)
     blob = (folder / RESULT_DIRECTORY / "scores").read_bytes()
-    scores = [codec_of(ScoreLeaf).decode(item) for item in decode_blob(blob, 100)]
+    leaves_of_rows = [codec_of(ScoreLeaf).decode(item) for item in decode_blob(blob, 100)]
+    scores = [RowScore(each.score, each.error) for each in leaves_of_rows]
     assert [(leaf.score, leaf.error) for leaf in scores] == [
         (each.score, each.error) for each in expected
     ]
