@@ -65,12 +65,17 @@ class ConfinementFailed(NodeError):
 
 
 def confine(
-    *, writable: Path, readable: Sequence[Path], packages: Sequence[ModuleType], memory_bytes: int
+    *,
+    writable: Path | None,
+    readable: Sequence[Path],
+    packages: Sequence[ModuleType],
+    memory_bytes: int,
 ) -> tuple[str, ...]:
     """Confine this process for good; returns what this system cannot do of it.
 
-    `readable` are files and folders; `packages` are packages of ours whose modules may still be
-    imported.  To be called before any thread is started.  Raises `ConfinementFailed`.
+    `writable` is None for a process that writes no files; `readable` are files and folders;
+    `packages` are packages of ours whose modules may still be imported.  To be called before any
+    thread is started.  Raises `ConfinementFailed`.
     """
     _limit_resources(memory_bytes)
     if sys.platform != "linux":
@@ -106,7 +111,7 @@ def _python_folders() -> Iterator[Path]:
     yield from (Path(entry) for entry in sys.path if "site-packages" in entry)
 
 
-def _restrict_files(library: ctypes.CDLL, writable: Path, readable: Sequence[Path]) -> bool:
+def _restrict_files(library: ctypes.CDLL, writable: Path | None, readable: Sequence[Path]) -> bool:
     """Allow reading `readable` and doing anything but running programs in `writable`."""
     version = library.syscall(_LANDLOCK_CREATE, None, 0, 1)
     if version < 1:
@@ -120,7 +125,8 @@ def _restrict_files(library: ctypes.CDLL, writable: Path, readable: Sequence[Pat
             _allow(library, rules, path, _READ & known)
         for path in map(Path, _DEVICES):
             _allow(library, rules, path, (_READ | _WRITE_FILE) & known)
-        _allow(library, rules, writable, known & ~1)
+        if writable is not None:
+            _allow(library, rules, writable, known & ~1)
         _require(library.syscall(_LANDLOCK_RESTRICT, rules, 0) == 0, "landlock_restrict_self")
     finally:
         os.close(rules)

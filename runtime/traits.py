@@ -385,6 +385,9 @@ class CheckedWork(Protocol):
     def certify(self, work: int) -> None:
         """The validators hold what it takes to check the result."""
 
+    def job(self, number: int) -> Job:
+        """The work as it is; raises an error if there is none."""
+
 
 class JobBoard(Protocol):
     """Where other pallets order computations; `Compute` is the implementation."""

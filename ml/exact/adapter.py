@@ -163,12 +163,6 @@ def adapter_files(adapter: Adapter, base_model: bytes) -> dict[str, bytes]:
     return {CONFIG_FILE: text.encode(), WEIGHTS_FILE: save(tensors, metadata={"format": "pt"})}
 
 
-def save_adapter(directory: Path, adapter: Adapter, base_model: bytes) -> None:
-    """Write `adapter_files` into a directory."""
-    for name, data in adapter_files(adapter, base_model).items():
-        (directory / name).write_bytes(data)
-
-
 def load_adapter(directory: Path, model: ModelShape) -> Adapter:
     """Read a PEFT directory for a base model of this shape; raises `ModelUnusable`."""
     layout = AdapterLayout(model, load_adapter_shape(directory))

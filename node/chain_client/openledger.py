@@ -3881,6 +3881,7 @@ class Disputes(BasePallet, index=31):
     disputes = Map[U32, Dispute]()
     opened = Map[U32, OpenedStep]()
     tallies = Map[U32, Tally]()
+    certificates_from = Value[U32](0)
     certificates = Map[U32, Tally]()
     referees = Map[Bytes32, Bytes32]()
 

@@ -1,4 +1,4 @@
-"""The process that parses a table nobody vouches for, limited in memory and time.
+"""The process that parses a table nobody vouches for: confined, and limited in memory and time.
 
     python -m node.datanets.table_child FILE '{"prompt": "question", "completion": "answer"}'
 
@@ -12,32 +12,28 @@ import resource
 import sys
 from pathlib import Path
 
+import ml
+import runtime
 from ml.data.tables import BadRow, Columns, table_rows
 from ml.errors import TableError
+from node.confinement import confine
 
 MEMORY_BYTES_MAX = 4 * 2**30
 """Of address space: Parquet's allocator reserves more than it uses."""
 CPU_SECONDS_MAX = 600
-FILES_MAX = 64
 BATCH_ROWS = 256
-
-
-def limit() -> None:
-    """Give up what parsing does not need: memory, time, and writing files."""
-    for kind, most in (
-        (resource.RLIMIT_AS, MEMORY_BYTES_MAX),
-        (resource.RLIMIT_CPU, CPU_SECONDS_MAX),
-        (resource.RLIMIT_NOFILE, FILES_MAX),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(kind, (most, most))
 
 
 def main() -> None:
     """Print the rows of the table; the last line is the error that ended it, if one did."""
     path, columns = Path(sys.argv[1]), Columns(**json.loads(sys.argv[2]))
-    limit()
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS_MAX, CPU_SECONDS_MAX))
+    confine(
+        writable=None,
+        readable=(path.resolve(),),
+        packages=(ml, runtime),
+        memory_bytes=MEMORY_BYTES_MAX,
+    )
     batch: list[tuple[str | int, ...]] = []
     try:
         for item in table_rows(path, columns):

@@ -29,10 +29,12 @@ class ManifestRefused(NodeError):
 
 
 def upload_folder(client: NodeClient, directory: Path) -> bytes:
-    """Store every file of a model folder and its manifest; returns the manifest's hash."""
+    """Store the files of a model folder that the node lacks; returns the manifest's hash."""
     manifest = manifest_of(directory)
-    for file in manifest.files:
-        client.put_content((directory / file.name).read_bytes())
+    known = client.has_content([file.content_hash for file in manifest.files])
+    for file, is_known in zip(manifest.files, known, strict=True):
+        if not is_known:
+            client.put_content((directory / file.name).read_bytes())
     return client.put_content(manifest.encode())
 
 

@@ -45,6 +45,7 @@ from pallets.disputes.openings import (
     openings_of,
     weight_of_opening,
 )
+from pallets.disputes.tallies import is_carried, may_be_certified
 from pallets.disputes.types import Attestation, Dispute, OpenedStep, Tally, Turn
 from pallets.pots import TREASURY
 from runtime import (
@@ -64,6 +65,7 @@ from runtime import (
     Pallet,
     Parameter,
     Signed,
+    Value,
     Weight,
     call,
 )
@@ -92,6 +94,9 @@ _WHOLE_SET = Weight(
     reads=12 * VALIDATORS_MAX, writes=12 * VALIDATORS_MAX, time_ns=60_000 * VALIDATORS_MAX
 )
 """Of paying or slashing every validator: account, hold, ledger and candidates of each."""
+FORGOTTEN_MAX = 8
+"""Works that the first certificate of another one looks back at."""
+_FORGETTING = Weight(reads=2 * FORGOTTEN_MAX + 1, writes=FORGOTTEN_MAX + 1)
 _COUNTING = Weight(reads=2, writes=2, time_ns=2_000 * VALIDATORS_MAX)
 """Of a tally that a whole set has signed."""
 _ENDING = Weight(
@@ -143,6 +148,8 @@ class Disputes(Pallet, index=31):
     """What the validators judge."""
     tallies = Map[U32, Tally]()
     """What they have said of it."""
+    certificates_from = Value[U32](0)
+    """The first work that can be in `certificates`."""
     certificates = Map[U32, Tally]()
     """Who holds what it takes to check a result, until enough do."""
     referees = Map[AccountId, AccountId]()
@@ -307,17 +314,19 @@ class Disputes(Pallet, index=31):
         self.referees[referee] = validator
         self.emit(self.RefereeNamed(validator=validator, referee=referee))
 
-    @call(1, weight=weights.certify + _COUNTING + SEARCH, operational=True)
+    @call(1, weight=weights.certify + _COUNTING + SEARCH + _FORGETTING, operational=True)
     def certify(self, referee: Signed, work: U32) -> None:
         """State that the signer's validator holds all that it takes to check a result."""
         root = self.work.uncertified_root(work)
         tally = self._with(self.certificates.get(work) or self._new_tally(), referee, root)
         self.emit(self.Held(work=work, validator=tally.given[-1].validator))
-        if _is_carried(tally, self._set_of(tally), root):
+        if is_carried(tally, self._set_of(tally), root):
             self.work.certify(work)
             if work in self.certificates:
                 del self.certificates[work]
             return
+        if len(tally.given) == 1:
+            self._forget_certificates(work)
         self.certificates[work] = tally
 
     @call(2, weight=weights.challenge)
@@ -383,7 +392,7 @@ class Disputes(Pallet, index=31):
         self.tallies[work] = tally
         validator = tally.given[-1].validator
         self.emit(self.Judged(work=work, validator=validator, result=result))
-        if _is_carried(tally, self._set_of(tally), result):
+        if is_carried(tally, self._set_of(tally), result):
             self._close(work, dispute, result)
 
     @call(8, weight=weights.time_out + _ENDING)
@@ -497,6 +506,19 @@ class Disputes(Pallet, index=31):
             raise self.NoValidators
         return validators
 
+    def _forget_certificates(self, work: int) -> None:
+        """Forget signatures about results that came to nothing, of a few works in their order.
+
+        As each work is passed once, no more are kept than work goes on at a time.
+        """
+        first = self.certificates_from.get()
+        end = min(first + FORGOTTEN_MAX, work)
+        while first < end and not may_be_certified(self.work.job(first)):
+            if first in self.certificates:
+                del self.certificates[first]
+            first += 1
+        self.certificates_from.put(first)
+
     def _with(self, tally: Tally, referee: bytes, result: bytes) -> Tally:
         """The tally with what the referee's validator says."""
         validator = self.referees.get(referee) or referee
@@ -574,10 +596,3 @@ class Disputes(Pallet, index=31):
         if work in self.opened:
             del self.opened[work]
             del self.tallies[work]
-
-
-def _is_carried(tally: Tally, validators: ValidatorSet, result: bytes) -> bool:
-    """Whether validators of more than 2/3 of the weight signed this result."""
-    signers = [each.validator for each in tally.given if each.result == result]
-    weights_of = [member.weight for member in validators.validators if member.account in signers]
-    return sum(weights_of) >= validators.quorum

@@ -6,10 +6,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genesis.scenes import ALICE, BOB, BUILDER, FEE, USER, WORKER, reveal_result
+from genesis.scenes import (
+    ALICE,
+    BOB,
+    BUILDER,
+    FEE,
+    USER,
+    WORKER,
+    commit_result,
+    reveal_result,
+    submit_job,
+)
+from pallets.compute.pallet import Compute
 from pallets.disputes.pallet import Disputes
 from pallets.pots import TREASURY
 from pallets.session.types import SetChange
+from pallets.workers.pallet import Workers
 from runtime.hashing import ZERO_HASH
 from runtime.types import OPEN
 from runtime.wire.records import JobState
@@ -277,6 +289,26 @@ def test_a_result_is_certified_by_more_than_two_thirds():
     assert market.job.certified
     assert not market.entries("Disputes", "certificates")
     market.fails(VALIDATORS[3], certify, "Compute.WrongState")
+
+
+def test_signatures_about_results_that_came_to_nothing_are_forgotten():
+    """A result that only one validator certifies lapses; the next certificate clears it away."""
+    market = Market().committed()
+    market.ok(WORKER, reveal_result())
+    market.ok(VALIDATORS[0], Disputes.certify.Call(work=0))
+    market.ok(USER, SETTLE, height=market.job.deadline)
+    with market.reading() as pallets:
+        assert 0 in pallets.disputes.certificates
+    market.ok(WORKER, Workers.bond_extra.Call(amount=FEE))
+    market.ok(BUILDER, submit_job())
+    market.ok(WORKER, Compute.claim.Call(job=1))
+    market.ok(WORKER, commit_result(job=1))
+    market.advance(2)
+    market.ok(WORKER, reveal_result(job=1))
+    market.ok(VALIDATORS[0], Disputes.certify.Call(work=1))
+    with market.reading() as pallets:
+        assert 0 not in pallets.disputes.certificates
+        assert 1 in pallets.disputes.certificates
 
 
 def test_a_step_is_opened_after_many_changes_of_the_validators():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import sys
 
 import pyarrow as pa
 import pytest
@@ -85,11 +86,15 @@ def test_a_parser_that_runs_away_is_stopped(tmp_path, monkeypatch):
         list(confined_rows(path, COLUMNS))
 
 
-def test_the_limits_are_set_before_the_file_is_opened(monkeypatch):
-    """Memory, time and files have hard limits, and no file can be written."""
-    limits = {}
-    monkeypatch.setattr(resource, "setrlimit", lambda kind, most: limits.update({kind: most}))
-    table_child.limit()
-    assert limits[resource.RLIMIT_FSIZE] == (0, 0)
-    assert limits[resource.RLIMIT_AS] == (table_child.MEMORY_BYTES_MAX,) * 2
-    assert set(limits) >= {resource.RLIMIT_CPU, resource.RLIMIT_NOFILE}
+def test_the_process_is_confined_before_the_file_is_opened(monkeypatch, tmp_path):
+    """Time, files, memory and network are given up first; nothing but the table may be read."""
+    done = []
+    table = tmp_path / "rows.csv"
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, _most: done.append(kind))
+    monkeypatch.setattr(table_child, "confine", lambda **given: done.append(given))
+    monkeypatch.setattr(table_child, "table_rows", lambda *_given: done.append("read") or ())
+    monkeypatch.setattr(sys, "argv", ["table_child", str(table), "{}"])
+    table_child.main()
+    assert (done[0], done[2]) == (resource.RLIMIT_CPU, "read")
+    assert (done[1]["writable"], done[1]["readable"]) == (None, (table.resolve(),))
+    assert done[1]["memory_bytes"] == table_child.MEMORY_BYTES_MAX
