@@ -302,12 +302,6 @@ class Examiner(Protocol):
 class WorkerRegistry(Protocol):
     """Who may work, and what of whose bond is at stake; `Workers` is the implementation."""
 
-    def require_bonded(self, worker: bytes) -> None:
-        """Raise `Workers.NotBonded` unless `worker` holds a bond."""
-
-    def keep_bond(self, worker: bytes, until: int) -> None:
-        """The same, and the bond cannot be withdrawn before the height `until`."""
-
     def free_bond(self, worker: bytes) -> int:
         """What of the bond is not locked; 0 for who takes no new work."""
 

@@ -1116,7 +1116,6 @@ class Worker:
     locked: U128
     clean_jobs: U32
     seat: U32
-    bonded_until: U64
 
 
 @dataclass(frozen=True, slots=True)
@@ -3849,7 +3848,7 @@ class Workers(BasePallet, index=30):
         """The account is not a bonded worker."""
 
     class StillAnswerable(PalletError):
-        """The worker has jobs or audits in progress, or results that can still be looked at."""
+        """The worker has jobs or audits in progress."""
 
     class BondLocked(PalletError):
         """The free part of the bond is less than the work puts at stake."""

@@ -7,7 +7,7 @@ the gapless list from which auditors are drawn.
 Rules:
 
 - Held = bond, and locked <= bond, exactly, for each worker.
-- A bond leaves whole, when nothing is locked in it and its worker answers for no attribution.
+- A bond leaves whole, when nothing is locked in it.
 - What a worker forfeits is taken of the bond and of what is locked; a convicted worker begins anew
   to earn the trust that makes audits rare.
 - A bond below `bond_min` takes no new work until it is added to.
@@ -25,7 +25,6 @@ from runtime import (
     AccountId,
     Amount,
     Between,
-    BlockNumber,
     Error,
     Event,
     InvariantViolation,
@@ -115,11 +114,10 @@ class Workers(Pallet, index=30):
         worker: AccountId
 
     class StillAnswerable(Error):
-        """The worker has jobs or audits in progress, or results that can still be looked at."""
+        """The worker has jobs or audits in progress."""
 
-        remedy: ClassVar[str] = "Have them settled and wait for the height that is named."
+        remedy: ClassVar[str] = "Have them settled first."
         locked: Amount
-        bonded_until: BlockNumber
 
     class BondLocked(Error):
         """The free part of the bond is less than the work puts at stake."""
@@ -141,15 +139,13 @@ class Workers(Pallet, index=30):
         seat = self.seat_count.get()
         self.seat_count.put(seat + 1)
         self.seats[seat] = worker
-        self.workers[worker] = Worker(
-            bond=bond, locked=0, clean_jobs=0, seat=seat, bonded_until=self.block.height
-        )
+        self.workers[worker] = Worker(bond=bond, locked=0, clean_jobs=0, seat=seat)
         self.emit(self.Registered(worker=worker, bond=bond))
 
     @call(1, weight=weights.bond_extra)
     def bond_extra(self, worker: Signed, amount: Positive[Amount]) -> None:
         """Add `amount` of the signer to its bond."""
-        self.require_bonded(worker)
+        self._worker(worker)
         self.currency.hold(worker, amount, BOND)
         with self.workers.edit(worker) as record:
             record.bond += amount
@@ -159,8 +155,8 @@ class Workers(Pallet, index=30):
     def unbond(self, worker: Signed) -> None:
         """Give the signer its bond back, once nothing is open that it could answer for."""
         record = self._worker(worker)
-        if record.locked or self.block.height < record.bonded_until:
-            raise self.StillAnswerable(locked=record.locked, bonded_until=record.bonded_until)
+        if record.locked:
+            raise self.StillAnswerable(locked=record.locked)
         self._leave_seat(record.seat)
         del self.workers[worker]
         self.currency.release(worker, record.bond, BOND)
@@ -180,16 +176,6 @@ class Workers(Pallet, index=30):
                 raise InvariantViolation(message, remedy="This is a bug: report it.")
 
     # Helpers: `WorkerRegistry` for other pallets
-
-    def require_bonded(self, worker: bytes) -> None:
-        """Raise `NotBonded` unless `worker` holds a bond."""
-        self._worker(worker)
-
-    def keep_bond(self, worker: bytes, until: int) -> None:
-        """Raise `NotBonded` unless `worker` holds a bond, and keep it at least until a height."""
-        self.require_bonded(worker)
-        with self.workers.edit(worker) as record:
-            record.bonded_until = max(record.bonded_until, until)
 
     def free_bond(self, worker: bytes) -> int:
         """What of the bond is not locked; 0 for who takes no new work."""

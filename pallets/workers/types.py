@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runtime import U32, Amount, BlockNumber
+from runtime import U32, Amount
 
 
 @dataclass(slots=True)
@@ -18,5 +18,3 @@ class Worker:
     """Jobs settled since the worker bonded, or was last convicted."""
     seat: U32
     """Its place among the workers, from which auditors are drawn."""
-    bonded_until: BlockNumber
-    """The first height at which the bond may be withdrawn."""
