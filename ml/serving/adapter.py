@@ -19,7 +19,7 @@ from ml.lora_config import CONFIG_FILE, LoraConfig, read_lora_config
 from ml.manifest import manifest_of
 from ml.serving.errors import AdapterMissing, AdapterRefused
 from ml.serving.layout import RANKS, RowLayout, rank_class
-from ml.serving.rows import NUMBER_BYTES, AdapterRow
+from ml.serving.rows import NUMBER_BYTES, AdapterRow, new_values
 
 KEY_PREFIX = "base_model.model.model."
 BASE_PREFIX = "openledger:"
@@ -125,7 +125,7 @@ def _is_verifiable(config: LoraConfig, tensors: Iterable[str], layout: RowLayout
 def _pack(tensors: dict[str, torch.Tensor], rank: int, layout: RowLayout) -> torch.Tensor:
     """Lay the tensors out as one row; raises `AdapterRefused` for one that has no place there."""
     width = rank_class(rank)
-    values = torch.zeros(layout.size(width))
+    values = new_values(layout.size(width))
     places = layout.places(values, width)
     for key, tensor in tensors.items():
         name, half = _split(key, places)

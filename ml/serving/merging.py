@@ -20,7 +20,7 @@ import torch
 
 from ml.serving.errors import RequestRefused
 from ml.serving.layout import RANKS, RowLayout, rank_class
-from ml.serving.rows import AdapterRow
+from ml.serving.rows import AdapterRow, new_values
 from runtime.arithmetic import split_by_largest_remainder
 from runtime.hashing import hasher
 from runtime.types import PPB
@@ -94,7 +94,7 @@ def merge_rows(merge: Merge, rows: Sequence[AdapterRow], layout: RowLayout) -> A
             parameter="adapters",
         )
     rank = rank_class(wanted_rank)
-    values = torch.zeros(layout.size(rank))
+    values = new_values(layout.size(rank))
     targets = layout.places(values, rank)
     sources = [layout.places(row.values, row.rank) for row in rows]
     # Whatever is merged has the scale 1 afterwards.

@@ -20,7 +20,7 @@ from safetensors.torch import save
 
 from ml.serving.errors import RowDamaged
 from ml.serving.layout import RANKS, RowLayout
-from ml.serving.rows import NUMBER_BYTES, AdapterRow
+from ml.serving.rows import NUMBER_BYTES, AdapterRow, new_values
 
 FORMAT_VERSION = "2"
 HEADER_BYTES_MAX = 4_096
@@ -107,7 +107,7 @@ class PackedRows:
         if tensor["dtype"] != "F32" or tensor["shape"] != [size]:
             raise _damaged(key, f"it holds {tensor['dtype']} {tensor['shape']}")
         # Into memory of its own: a mapped file would be read page by page while a step computes.
-        values = torch.empty(size)
+        values = new_values(size)
         view = memoryview(cast(Any, values.numpy())).cast("B")
         read_bytes = 0
         while read_bytes < len(view) and (count := file.readinto(view[read_bytes:])):  # type: ignore[attr-defined] # RawIOBase has it, BinaryIO hides it

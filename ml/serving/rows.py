@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 NUMBER_BYTES = 4
@@ -31,3 +33,12 @@ class AdapterRow:
     def size_bytes(self) -> int:
         """What the row takes in memory."""
         return self.values.numel() * NUMBER_BYTES
+
+
+def new_values(size: int) -> torch.Tensor:
+    """A float32 vector of zeros for a row, in a mapping of its own.
+
+    Rows come and go by the thousand: malloc's heap would fragment, a mapping is given back whole.
+    """
+    mapping = mmap.mmap(-1, size * NUMBER_BYTES)
+    return torch.from_numpy(np.frombuffer(mapping, dtype=np.float32))
