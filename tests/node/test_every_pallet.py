@@ -31,6 +31,7 @@ from genesis.scenes import (
     USER,
     WORKER,
     Payouts,
+    commit_exam,
     commit_result,
     enrol,
     influence_transcript,
@@ -43,6 +44,7 @@ from genesis.scenes import (
     settle_batch,
     settle_payouts,
     settle_submission,
+    show_exam,
     submit_job,
     terms,
     transcript,
@@ -246,7 +248,8 @@ def settle(way: Way, job: int) -> None:
 
 
 def train(way: Way) -> None:
-    """Workers, and Disputes: somebody doubts a step of a job's result."""
+    """Exams, Workers, and Disputes: somebody doubts a step of a job's result."""
+    exam = way.ok(ALICE, commit_exam())["Exams.Committed"].fields["exam"]
     for worker in (WORKER, ALICE):
         way.ok(worker, Workers.register.Call(bond=BOND))
     way.ok(BUILDER, submit_job(FEE))
@@ -259,6 +262,8 @@ def train(way: Way) -> None:
         events = way.ok(validator, verdict)
     assert "Disputes.ChallengerLost" in events
     settle(way, 0)
+    way.ok(ALICE, show_exam(exam))
+    assert way.client.read("Exams", "exams", exam).shown is not None
 
 
 def answer(way: Way) -> int:
