@@ -92,7 +92,12 @@ def test_the_process_is_confined_before_the_file_is_opened(monkeypatch, tmp_path
     table = tmp_path / "rows.csv"
     monkeypatch.setattr(resource, "setrlimit", lambda kind, _most: done.append(kind))
     monkeypatch.setattr(table_child, "confine", lambda **given: done.append(given))
-    monkeypatch.setattr(table_child, "table_rows", lambda *_given: done.append("read") or ())
+
+    def read(*_given):
+        done.append("read")
+        return ()
+
+    monkeypatch.setattr(table_child, "table_rows", read)
     monkeypatch.setattr(sys, "argv", ["table_child", str(table), "{}"])
     table_child.main()
     assert (done[0], done[2]) == (resource.RLIMIT_CPU, "read")
