@@ -2,17 +2,18 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
 from typer.testing import CliRunner
 
-from node.answer_files import AnswerFileError, AnswerWrong, check_answer, read_answer
+from genesis.scenes import unsigned_receipt
+from node.answer_files import AnswerFileError, AnswerWrong, KeptAnswer, check_answer, read_answer
 from node.api.evidence import sign_evidence
 from node.cli.main import app
 from runtime.hashing import hash_text
 from runtime.keys import Keypair
-from runtime.wire.receipts import INFERENCE_RECEIPT_VERSION, UNSIGNED, InferenceReceipt
 
 # peft 0.21 asks transformers 5.23 for a property that version 6 renames.
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:Futu
 SERVER = Keypair.from_seed(bytes(32))
 
 
-def ask(url, **fields):
+def ask(url: str, **fields: object) -> httpx.Response:
     body = {
         "model": "red",
         "messages": [{"role": "user", "content": "What is red?"}],
@@ -80,32 +81,20 @@ def test_a_changed_answer_is_found_out(answers, base, store):
         list(check_answer(replace(kept, text="Red is blue."), base, store / "red"))
 
 
-def signed(kept, **changes):
+def signed(kept: KeptAnswer, **changes: Any) -> KeptAnswer:
     """A kept answer with the receipt that a paid server gives."""
     evidence = kept.evidence
-    fields = {
-        "version": INFERENCE_RECEIPT_VERSION,
-        "genesis_hash": bytes(32),
+    said: dict[str, Any] = {
         "model": evidence.adapter,
         "base_model": evidence.base_model,
         "server": SERVER.account,
-        "user": bytes(32),
-        "request": 0,
-        "prompt_hash": bytes(32),
         "output_hash": hash_text(kept.text.encode()),
         "prompt_tokens": len(evidence.prompt),
-        "output_tokens": 9,
         "lane": "verifiable",
         "temperature_ppb": evidence.temperature_ppb,
         "seed": evidence.seed,
-        "input_per_1000": 1,
-        "output_per_1000": 1,
-        "platform_fee": 1,
-        "fee": 1,
-        "height": 1,
-        "signature": UNSIGNED,
     }
-    unsigned = InferenceReceipt(**fields | changes)
+    unsigned = unsigned_receipt(**said | changes)
     receipt = replace(unsigned, signature=SERVER.sign(unsigned.signing_payload()))
     return replace(kept, receipt=receipt, signature=sign_evidence(SERVER, receipt, evidence))
 
@@ -117,7 +106,7 @@ def test_a_server_has_signed_for_its_evidence(answers, base, store):
     assert SERVER.account.hex() in next(check_answer(good, base, store / "red"))
     for wrong in (
         replace(good, evidence=other.evidence),
-        replace(good, receipt=signed(kept, request=1).receipt),
+        replace(good, receipt=signed(kept, height=9).receipt),
         replace(good, signature=bytes(64)),
         signed(kept, seed=5),
         signed(kept, lane="fast"),
