@@ -71,7 +71,7 @@ SPARE = {
     "Compute.submit_job": 160,
     "Compute.claim": 160,
     "Compute.settle": 160,
-    "Disputes.certify": 12,
+    "Disputes.certify": 29,
     "Attribution.order": 20,
 }
 """Entries that these calls take with panels, many sources and other workers, and not in this story."""
