@@ -85,7 +85,7 @@ def draft_version(client: NodeClient, datanet: int, without: Iterable[_Place] = 
         rows = rows_of(client, submissions[number])
         shown = tuple(row for row in rows or () if row is not None)
         if rows is None or len(shown) < len(rows):  # nothing is erased before it is reviewed
-            unreadable += _unreadable(number, submissions[number].offer.row_count)
+            unreadable += unreadable_rows(number, submissions[number].offer.row_count)
         else:
             new.append(ReviewedSubmission(number, submissions[number].contributor, shown))
     found = review([*known, *new], fixed.minhash_seed, fixed.schema)
@@ -173,7 +173,8 @@ def _accepted_before(
     return known
 
 
-def _unreadable(submission: int, count: int) -> list[RowVerdict]:
+def unreadable_rows(submission: int, count: int) -> list[RowVerdict]:
+    """The verdicts on a submission whose rows are not what it committed to, or are gone."""
     return [
         RowVerdict(submission, index, Verdict.REJECTED, submission, index, Finding.UNREADABLE)
         for index in range(count)

@@ -62,7 +62,11 @@ def rows_of(client: NodeClient, submission: Submission) -> tuple[Row | None, ...
     """
     if submission.blob is None:
         return None
-    data = client.get_content(submission.blob)
+    return rows_in(client.get_content(submission.blob), submission)
+
+
+def rows_in(data: bytes, submission: Submission) -> tuple[Row | None, ...] | None:
+    """The rows of a submission's blob, each None that was erased; None as of `rows_of`."""
     try:
         items = decode_blob(data, ITEMS_MAX)
         rows = tuple(row_of_item(item) for item in items)

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ml.data.review import RowVerdict, Submission, SubmissionCounts, review
+from node.datanets.curating import unreadable_rows
+from node.errors import ContentDamaged
 from runtime.merkle import list_root
 from runtime.wire.datanets import RowChange
 from runtime.wire.rows import Row, RowRecord, Verdict
 from studio.chain import datanets
 from studio.chain.contents import Contents
-from studio.chain.state import State
+from studio.chain.state import Entry, State
 
 REVIEWED_MAX = 256
 """How many submissions one version reviews, as the pallet has it."""
@@ -28,7 +30,7 @@ REVIEWED_MAX = 256
 class Draft:
     """A version before it is published."""
 
-    rows: Mapping[int, tuple[Row, ...]]
+    rows: Mapping[int, tuple[Row | None, ...]]
     """The rows of the submissions that were looked at, old ones and new."""
     owners: Mapping[int, bytes]
     records: tuple[RowRecord, ...]
@@ -75,31 +77,55 @@ async def draft(state: State, contents: Contents, number: int, record: Any) -> D
         return None
     kept = tuple(each for each in before if (each.submission, each.index) not in gone)
     known = await datanets.known_rows(state, contents, number)
-    rows = await asyncio.gather(*(contents.items(each.value.blob, Row) for each in waiting))
-    new = [
-        Submission(entry.key[1], entry.value.contributor, each)
-        for entry, each in zip(waiting, rows, strict=True)
-    ]
+    rows = await _all_rows(contents, entries)
+    new, unreadable = _to_judge(waiting, rows)
     schema = datanets.schema_of(record)
     found = await asyncio.to_thread(review, [*known, *new], record.minhash_seed, schema)
     behind = sum(len(each.rows) for each in known)
     numbers = {each.index for each in new}
     joined = tuple(each for each in found.records if each.submission in numbers)
     return Draft(
-        rows=await _all_rows(contents, entries),
+        rows=rows,
         owners={entry.key[1]: entry.value.contributor for entry in entries},
         records=(*kept, *joined),
         joined=joined,
         left=left,
-        verdicts=tuple(found.verdicts[behind:]),
+        verdicts=tuple(sorted((*found.verdicts[behind:], *unreadable), key=_place)),
         earlier=await _earlier(state, contents, number),
     )
 
 
-async def _all_rows(contents: Contents, entries: list[Any]) -> dict[int, tuple[Row, ...]]:
+def _to_judge(
+    waiting: list[Entry], rows: Mapping[int, tuple[Row | None, ...]]
+) -> tuple[list[Submission], list[RowVerdict]]:
+    """What the validator reads, and the verdicts on what nobody can read."""
+    new, unreadable = [], []
+    for entry in waiting:
+        number, shown = entry.key[1], rows.get(entry.key[1], ())
+        readable = tuple(row for row in shown if row is not None)
+        # Nothing is erased before it is reviewed.
+        if not readable or len(readable) < len(shown):
+            unreadable += unreadable_rows(number, entry.value.offer.row_count)
+        else:
+            new.append(Submission(number, entry.value.contributor, readable))
+    return new, unreadable
+
+
+def _place(verdict: RowVerdict) -> tuple[int, int]:
+    return verdict.submission, verdict.index
+
+
+async def _all_rows(contents: Contents, entries: list[Entry]) -> dict[int, tuple[Row | None, ...]]:
     stored = [each for each in entries if each.value.blob is not None]
-    rows = await asyncio.gather(*(contents.items(each.value.blob, Row) for each in stored))
+    rows = await asyncio.gather(*(_rows(contents, each.value) for each in stored))
     return {entry.key[1]: each for entry, each in zip(stored, rows, strict=True)}
+
+
+async def _rows(contents: Contents, submission: Any) -> tuple[Row | None, ...]:
+    try:
+        return await contents.rows(submission)
+    except ContentDamaged:
+        return ()
 
 
 async def _earlier(state: State, contents: Contents, number: int) -> tuple[RowVerdict, ...]:

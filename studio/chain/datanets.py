@@ -93,19 +93,21 @@ async def newest_records(state: State, contents: Contents, number: int) -> tuple
 async def rows_of(
     contents: Contents, entries: Sequence[Entry], wanted: Sequence[RowRecord]
 ) -> list[OwnedRow]:
-    """The texts of some accepted rows; those whose submission is not stored here are left out."""
-    blobs = {entry.key[1]: entry.value.blob for entry in entries if entry.value.blob}
-    needed = {record.submission for record in wanted} & blobs.keys()
-    numbers = sorted(needed)
-    texts = await asyncio.gather(*(contents.items(blobs[each], Row) for each in numbers))
-    by_submission = dict(zip(numbers, texts, strict=True))
+    """The texts of some accepted rows; erased ones, and those never revealed, are left out."""
+    shown = {entry.key[1]: entry.value for entry in entries if entry.value.blob}
+    numbers = sorted({record.submission for record in wanted} & shown.keys())
+    texts = await asyncio.gather(*(contents.rows(shown[each]) for each in numbers))
+    row_at = {
+        (number, index): row
+        for number, rows in zip(numbers, texts, strict=True)
+        for index, row in enumerate(rows)
+        if row is not None
+    }
+    places = [(each.submission, each.index) for each in wanted]
     return [
-        OwnedRow(
-            record.owner.hex(), by_submission[record.submission][record.index], record.row_hash
-        )
-        for record in wanted
-        if record.submission in by_submission
-        and record.index < len(by_submission[record.submission])
+        OwnedRow(record.owner.hex(), row_at[place], record.row_hash)
+        for record, place in zip(wanted, places, strict=True)
+        if place in row_at
     ]
 
 

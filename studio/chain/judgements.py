@@ -28,8 +28,8 @@ class Judged:
     record: Any
     verdicts: tuple[RowVerdict, ...]
     """In the order of its rows; none before its review."""
-    rows: tuple[Row, ...]
-    """None where the content is not stored here, or was erased."""
+    rows: tuple[Row | None, ...]
+    """Each None that was erased; none at all where the content is not stored here."""
 
 
 async def judged(state: State, contents: Contents, datanet: int, submission: int) -> Judged:
@@ -87,10 +87,10 @@ async def _verdicts(
     return tuple(sorted(mine, key=lambda each: each.index))
 
 
-async def _rows(contents: Contents, record: Any) -> tuple[Row, ...]:
+async def _rows(contents: Contents, record: Any) -> tuple[Row | None, ...]:
     if record.blob is None:
         return ()
     try:
-        return await contents.items(record.blob, Row)
+        return await contents.rows(record)
     except ContentError:
         return ()

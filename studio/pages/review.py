@@ -107,9 +107,10 @@ def _hint(found: Draft, verdict: RowVerdict) -> Sequence[Markup | str]:
 
 def _text(found: Draft, submission: int, index: int) -> str:
     rows = found.rows.get(submission, ())
-    if index >= len(rows):
+    row = rows[index] if index < len(rows) else None
+    if row is None:
         return "not stored here"
-    return f"{rows[index].prompt[:100]} → {rows[index].completion[:140]}"
+    return f"{row.prompt[:100]} → {row.completion[:140]}"
 
 
 async def _publish(studio: Studio, number: int, found: Draft) -> None:

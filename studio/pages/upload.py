@@ -18,7 +18,7 @@ from nicegui import events, ui
 from ml.data.tables import Columns
 from node.submission import Inclusion
 from runtime.errors import OpenLedgerError
-from runtime.wire.datanets import SUBMISSION_RECORD_BYTES
+from runtime.wire.datanets import SUBMISSION_RECORD_BYTES, Curation
 from studio import uploads
 from studio.chain import datanets
 from studio.context import Studio
@@ -168,9 +168,16 @@ async def _preview(studio: Studio, number: int, record: Any, draft: _Draft) -> N
         html(notice("None of the rows can be taken.", "Mend the file and drop it again.", "bad"))
         return
     prepared = uploads.prepare(number, key.account, found.rows)
-    bond = await _bond(studio, prepared)
-    text = Markup("The bond of {} comes back for each accepted row.").format(values.amount(bond))
+    terms = await studio.chain.state.read("Datanets", "terms", number)
+    fee = await _panel_fee(studio, terms)
+    bond = fee + await _bond(studio, terms, prepared)
+    text = Markup("The bond of {} comes back for each accepted row.").format(
+        values.amount(bond - fee)
+    )
     html(notice(text, "A row that is a copy or unusable costs its bond.", "info"))
+    if fee:
+        text = Markup("A drawn panel reviews the rows, for {}.").format(values.amount(fee))
+        html(notice(text, "It is held beside the bond, and does not come back.", "info"))
     label = f"Commit {len(found.rows):,} rows"
     ui.button(
         label, icon="lock", on_click=lambda: told(lambda: _commit(studio, prepared, bond))
@@ -198,14 +205,19 @@ def _taken(found: Preview) -> Markup:
     return card(title, table(heads, rows, caption="Rows"), note="the first of them")
 
 
-async def _bond(studio: Studio, prepared: Upload) -> int:
+async def _bond(studio: Studio, terms: Any, prepared: Upload) -> int:
     """The least bond: for the rows, and for the bytes that are kept."""
-    state = studio.chain.state
-    terms = await state.read("Datanets", "terms", prepared.datanet)
-    byte_bond = await state.read("Submissions", "byte_bond")
+    byte_bond = await studio.chain.state.read("Submissions", "byte_bond")
     kept_bytes = SUBMISSION_RECORD_BYTES + len(prepared.blob) // 2
     bond: int = prepared.row_count * terms.contributor_bond_per_row + kept_bytes * byte_bond
     return bond
+
+
+async def _panel_fee(studio: Studio, terms: Any) -> int:
+    """What the contributor pays a drawn panel for its review; nothing where the owner curates."""
+    if terms.curation.name != Curation.PANEL.name:
+        return 0
+    return int(await studio.chain.state.read("Panels", "fee"))
 
 
 async def _commit(studio: Studio, prepared: Upload, bond: int) -> None:
