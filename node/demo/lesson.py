@@ -39,6 +39,8 @@ from runtime.wire.rows import RowRecord
 STEPS = ("data", "train")
 PATIENCE_S = 30.0
 ANSWERABLE_BLOCKS = 3_600
+LESSON_STEPS = 24
+"""Of training: attribution replays them several times over, and somebody sits and watches."""
 
 
 def lesson_spec() -> ChainSpec:
@@ -121,7 +123,9 @@ def _trained(client: NodeClient, people: People, bar: FileBar, lesson: dict[str,
     def progress() -> tuple[float, float, str]:
         return 0.0, 1.0, "a worker trains"
 
-    adapter, _job = model.train(client, people, published, EMBEDDED_MODEL, progress, bar)
+    adapter, _job = model.train(
+        client, people, published, EMBEDDED_MODEL, progress, bar, steps_max=LESSON_STEPS
+    )
     return adapter
 
 

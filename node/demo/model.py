@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
 
 from ml.manifest import manifest_of
-from ml.training.recipe import default_training_parameters
+from ml.training.recipe import STEPS_DEFAULT_MAX, default_training_parameters
 from node.client import NodeClient
 from node.demo.datanet import Published
 from node.demo.people import People
@@ -48,11 +48,15 @@ def train(
     base_model: Path,
     progress: Callable[[], tuple[float, float, str]],
     bar: Bar,
+    *,
+    steps_max: int = STEPS_DEFAULT_MAX,
 ) -> tuple[bytes, Job]:
     """Submit the job and wait until a worker's result is settled."""
     base = manifest_of(base_model).hash()
     rows = (RowSource(published.datanet, published.version),)
-    order = training_order(base, rows, default_training_parameters(len(published.records)))
+    parameters = default_training_parameters(len(published.records))
+    parameters = replace(parameters, steps=min(parameters.steps, steps_max))
+    order = training_order(base, rows, parameters)
     call = Compute.submit_job.Call(order=order, fee=TRAINING_FEE)
     submitted = client.submit(call, people.builder).fields("Compute", "Submitted")
     number = int(submitted["job"])
