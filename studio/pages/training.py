@@ -120,6 +120,7 @@ def _order_call(
         "parameters": parameters,
         "subject": None,
         "details": None,
+        "exam": None,
     }
     # A worker's bond then covers its fee; nobody but a panel's members judges private rows.
     arguments = {"order": order, "fee": fee, "value_at_risk": 0, "panel": []}
