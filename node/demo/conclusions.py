@@ -155,7 +155,6 @@ def contributor_lines(story: Story, previews: Influence) -> tuple[ContributorLin
             rows=len(each.rows),
             accepted=story.published.counts[each.name].accepted,
             duplicate=story.published.counts[each.name].duplicate,
-            rejected=story.published.counts[each.name].rejected,
             influence_share=influence[each.name] / everything,
             preview_share=by_preview.get(each.name, 0.0),
             earned=story.earned_by(each.name),

@@ -25,7 +25,6 @@ class ContributorLine:
     rows: int
     accepted: int
     duplicate: int
-    rejected: int
     influence_share: float
     """Of the credits by which the pool is divided, 0 to 1."""
     preview_share: float
@@ -173,7 +172,7 @@ def contributor_table(report: DemoReport) -> Table:
     """Who brought what, and who earned what."""
     table = plain_table(f"Who contributed to “{report.title}”, and what it earned")
     table.add_column("contributor", no_wrap=True, overflow="ellipsis")
-    for heading in ("rows", "accepted", "copies", "rejected", "influence", "TracIn", "OPEN", "±"):
+    for heading in ("rows", "accepted", "copies", "influence", "TracIn", "OPEN", "±"):
         table.add_column(heading, justify="right")
     for line in sorted(report.contributors, key=lambda line: (-line.earned, line.name)):
         table.add_row(
@@ -181,7 +180,6 @@ def contributor_table(report: DemoReport) -> Table:
             f"{line.rows:,}",
             f"{line.accepted:,}",
             f"{line.duplicate:,}",
-            f"{line.rejected:,}",
             f"{line.influence_share:.{SHARE_DIGITS}%}",
             f"{line.preview_share:.{SHARE_DIGITS}%}",
             open_text(line.earned),
