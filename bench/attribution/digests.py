@@ -13,7 +13,7 @@ import sys
 
 import torch
 
-from bench.attribution.settlement import influence_job
+from bench.attribution.settlement import answers_to, influence_job
 from bench.attribution.testbed import make_testbed
 from bench.verify_digests import CONFIGURATIONS
 from ml.attribution.metagradient import replay
@@ -32,7 +32,12 @@ def main() -> None:
     testbed = make_testbed("library", 0)
     parameters = default_training_parameters(len(testbed.rows))
     short = dataclasses.replace(parameters, steps=STEPS, batch_rows=BATCH_ROWS, warmup_steps=1)
-    job = influence_job(testbed, testbed.run(short), options.get("backend", "int8"))
+    job = influence_job(
+        testbed,
+        testbed.run(short),
+        answers_to(testbed.queries),
+        backend=options.get("backend", "int8"),
+    )
     leaves = [leaf.encode() for leaf in replay(job).leaves]
     sys.stdout.write(list_root(leaves).hex() + "\n")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import torch
 
+from bench.attribution.attacks import attack_gains
 from bench.attribution.ekfac import ekfac
 from bench.attribution.peers import datainf, less, tracincp
 from bench.attribution.previews import preview_ms
@@ -35,9 +36,6 @@ def not_measured() -> dict[str, str]:
     return {
         "counterfactual_over_forward": "the server scores no answer under several adapters yet",
         "serving_loss_fraction": "the server makes no previews yet",
-        "duplicate_gain": "no attack on payouts by influence is measured yet",
-        "sybil_gain": "no attack on payouts by influence is measured yet",
-        "self_query_gain": "no attack on payouts by influence is measured yet",
     }
 
 
@@ -61,6 +59,7 @@ def measure(testbed: Testbed, store: Store, subset_count: int) -> dict[str, Sequ
         float(np.corrcoef(exact, single)[0, 1])
         for exact, single in zip(nodes, together, strict=True)
     ]
+    samples |= attack_gains(testbed, store)
     for name, method in PEERS.items():
         scores = peer_scores(testbed, run, store, name, method)
         samples[f"{name}_lds90"] = _list(foretold(truth.subsets["rows90"], scores))

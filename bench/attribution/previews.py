@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from bench.attribution.settlement import influence_job
+from bench.attribution.settlement import answers_to, influence_job
 from bench.attribution.testbed import Testbed
 from bench.attribution.training import Run
 from ml.attribution.counterfactual import counterfactual_adapters
@@ -17,7 +17,7 @@ ROW_COUNT = 10_000
 
 def preview_ms(testbed: Testbed, run: Run) -> list[float]:
     """Milliseconds of one core for each query."""
-    job = influence_job(testbed, run)
+    job = influence_job(testbed, run, answers_to(testbed.queries))
     adapter, _none = counterfactual_adapters(job.training, ())
     index = preview_index(job.training, adapter)
     copies = -(-ROW_COUNT // len(index.sketches))

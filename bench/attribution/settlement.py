@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from ml.training.steps import advance, begin
 from runtime.merkle import list_root
 from runtime.offchain import Answer, InfluenceOrder
 from runtime.types import OPEN
+from runtime.wire.rows import Row
 
 NODES = 2
 """Governance's default."""
@@ -32,7 +34,7 @@ def settled(testbed: Testbed, run: Run, store: Store) -> tuple[Numbers, float]:
     """
 
     def compute() -> Numbers:
-        job = influence_job(testbed, run)
+        job = influence_job(testbed, run, answers_to(testbed.queries))
         started = time.process_time()
         state, _leaf = begin(job.training)
         for step in range(1, job.training.parameters.steps + 1):
@@ -48,9 +50,15 @@ def settled(testbed: Testbed, run: Run, store: Store) -> tuple[Numbers, float]:
     return found[:-1].reshape(NODES, -1), float(found[-1])
 
 
-def influence_job(testbed: Testbed, run: Run, backend: Backend = "int8") -> InfluenceJob:
-    """The attribute job of an epoch in which every query was answered once, for the same fee."""
-    answers = [Answer(query.prompt, query.completion, OPEN) for query in testbed.queries]
+def influence_job(
+    testbed: Testbed,
+    run: Run,
+    answers: Sequence[Answer],
+    *,
+    gain_floor_grid: int = 0,
+    backend: Backend = "int8",
+) -> InfluenceJob:
+    """The attribute job of an epoch with these answers."""
     training = prepare(run.order, testbed.rows, testbed.base_model, backend)
     order = InfluenceOrder(
         job=testbed.seed,
@@ -58,11 +66,16 @@ def influence_job(testbed: Testbed, run: Run, backend: Backend = "int8") -> Infl
         answers_root=list_root([answer.encode() for answer in answers]),
         answer_count=len(answers),
         nodes=NODES,
-        gain_floor_grid=0,
+        gain_floor_grid=gain_floor_grid,
         pool=OPEN,
         treasury=bytes(32),
     )
     return prepare_influence(training, order, answers)
+
+
+def answers_to(queries: Sequence[Row]) -> list[Answer]:
+    """Every query answered once, for the same fee."""
+    return [Answer(query.prompt, query.completion, OPEN) for query in queries]
 
 
 def scores_of(found: Replay) -> torch.Tensor:
