@@ -39,8 +39,6 @@ from runtime.offchain import Answer, TrainingRow
 from runtime.wire.rows import Row
 from runtime.wire.training_parameters import TrainingParameters
 
-METHOD = "tracin-cp"
-"""The name under which a settlement records how its scores were computed."""
 BATCH_ROWS = 50
 ANSWERS_MAX = 4_096
 """The most answers of one call."""
