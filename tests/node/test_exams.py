@@ -41,9 +41,10 @@ def table(tmp_path):
     return path
 
 
-def test_a_model_takes_an_exam(dev_node, openledger, table, tmp_path):
+def test_a_model_takes_an_exam(start_node, openledger, table, tmp_path):
     """Commit, show, order, work, certify, settle; anybody finds the same, and a judge a leaf."""
-    node = ("--node", dev_node.url, "--json")
+    chain = start_node("exams")
+    node = ("--node", chain.url, "--json")
     committed = openledger(
         "exam", "commit", str(table), "--name", "things", "--metric", "tokens",
         "--tokens-max", "32", "--key", "dev:alice", *node,
@@ -53,9 +54,8 @@ def test_a_model_takes_an_exam(dev_node, openledger, table, tmp_path):
     assert "shown" in openledger("job", "submit", *ordered).stderr
     openledger("exam", "show", str(exam), str(table), "--key", "dev:alice", *node)
     number = json.loads(openledger("job", "submit", *ordered).stdout)["job"]
-    with GatheringClient(dev_node.url) as client:
-        if client.read("Workers", "workers", people("worker").account) is None:
-            client.submit(Workers.register.Call(bond=BOND), people("worker"))
+    with GatheringClient(chain.url) as client:
+        client.submit(Workers.register.Call(bond=BOND), people("worker"))
         work(client, tmp_path, number)
         (found,) = json.loads(openledger("exam", "results", *node).stdout)
         assert (found["exam"], found["rows"], found["job"]) == (f"{exam} things", ROWS, number)
