@@ -24,7 +24,7 @@ from runtime.types import OPEN
 def report(*, holds: bool = True) -> DemoReport:
     return DemoReport(
         title="test",
-        contributors=(ContributorLine("json", "honest", 3, 2, 1, 0, 1.0, 0.9, 2**70, 2**60),),
+        contributors=(ContributorLine("json", "honest", 3, 2, 1, 1.0, 0.9, 2**70, 2**60),),
         answers=(AnswerLine("Why?", "Because.", 5, (Source("json", "What?", 0.5),)),),
         answer_count=1,
         fees=2**70 + 1,
