@@ -66,7 +66,7 @@ class LightFile:
 
     @classmethod
     def load(cls, path: Path) -> LightFile:
-        """Read the file; raises `ConfigError`, `DecodeError` or `InvalidValidatorSet`."""
+        """Read the file; raises `ConfigError` or `DecodeError`."""
         try:
             with path.open("rb") as file:
                 data = file.read(LIGHT_FILE_BYTES_MAX)

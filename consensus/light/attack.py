@@ -90,7 +90,7 @@ class LightClientAttack:
     def decode(cls, data: bytes) -> LightClientAttack:
         """Return the evidence of these bytes, not verified.
 
-        Raises `DecodeError` or `InvalidValidatorSet`.
+        Raises `DecodeError`.
         """
         return codec_of(LightClientAttack).decode(data)
 

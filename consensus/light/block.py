@@ -34,7 +34,7 @@ class LightBlock:
     def decode(cls, data: bytes) -> LightBlock:
         """Return the light block of these bytes, not verified.
 
-        Raises `DecodeError` or `InvalidValidatorSet`.
+        Raises `DecodeError`.
         """
         return codec_of(LightBlock).decode(data)
 

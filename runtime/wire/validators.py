@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Annotated
 
 from runtime.codec import codec_of
-from runtime.errors import OpenLedgerError
+from runtime.errors import DecodeError
 from runtime.hashing import hash_validators
 from runtime.types import OPEN, U64, AccountId, BlsPublicKey, Max, Positive, PublicKey
 
@@ -23,7 +23,7 @@ WEIGHT_UNIT = OPEN // 10**6
 """How much stake weighs 1, in 10**-18 OPEN."""
 
 
-class InvalidValidatorSet(OpenLedgerError):
+class InvalidValidatorSet(DecodeError):
     """Validators that do not form a set: unsorted, doubled, none or too many."""
 
 
@@ -62,7 +62,7 @@ class ValidatorSet:
 
     @classmethod
     def decode(cls, data: bytes) -> ValidatorSet:
-        """Return the set of these bytes; raises `DecodeError` or `InvalidValidatorSet`."""
+        """Return the set of these bytes; raises `DecodeError`."""
         return codec_of(ValidatorSet).decode(data)
 
     def encode(self) -> bytes:
