@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from genesis.scenes import PARAMETERS
 from runtime.cbor import OutOfBounds
 from runtime.codec import codec_of
+from runtime.codecs import Codec
 from runtime.errors import DecodeError, InvalidProof
 from runtime.hashing import ZERO_HASH
 from runtime.merkle import list_root
@@ -46,7 +49,8 @@ def test_orders_of_other_rows_answers_and_weights_have_other_names():
         InfluenceOrder(0, ZERO_HASH, ZERO_HASH, 1, nodes, 0, 1, bytes(32)) for nodes in (1, 2)
     ]
     answers = [Answer("What?", "Red.", weight) for weight in (1, 2)]
-    assert len({order.hash() for order in (*exam, *influence)}) == 4
+    names = [order.hash() for order in exam] + [order.hash() for order in influence]
+    assert len(set(names)) == 4
     assert len({answer.encode() for answer in answers}) == 2
 
 
@@ -100,7 +104,7 @@ def test_another_leaf_is_shown_where_it_is_needed_and_nowhere_else():
 
 def test_a_record_is_encoded_by_its_own_codec_alone():
     """What is no record of the type has no plain form; one that is has its bytes."""
-    codec = codec_of(RowContribution)
+    codec: Codec[Any] = codec_of(RowContribution)
     assert codec.decode(RowContribution(ZERO_HASH, -5).encode()) == RowContribution(ZERO_HASH, -5)
     with pytest.raises(OutOfBounds):
         codec.to_plain(TASK)
