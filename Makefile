@@ -41,8 +41,8 @@ fuzz: setup ## Fuzz everything that strangers can send (tests/fuzz); INPUTS=N ea
 		$(BIN)/python -m tests.fuzz.$$fuzzer --inputs $(INPUTS) --seed $(SEED) || exit 1; done
 	@$(BIN)/python -m tests.fuzz.certificates --inputs $$(($(INPUTS) / 10)) --seed $(SEED)
 	@$(BIN)/python -m tests.fuzz.chains --inputs $$(($(INPUTS) / 50)) --seed $(SEED)
-	@$(BIN)/python -m tests.fuzz.attacks --inputs $$(($(INPUTS) / 10)) --seed $(SEED)
-	@$(BIN)/python -m tests.fuzz.data_attacks --inputs $$(($(INPUTS) / 10)) --seed $(SEED)
+	@$(BIN)/python -m tests.fuzz.attacks --inputs $$(($(INPUTS) / 100)) --seed $(SEED)
+	@$(BIN)/python -m tests.fuzz.data_attacks --inputs $$(($(INPUTS) / 50)) --seed $(SEED)
 
 soak: setup ## Kill validators of a real network (KILLS=N), or attack one (HOSTILE=1), and count what is lost; or load a server (SERVING=1).
 	@$(BIN)/python -m bench.$(if $(SERVING),serving_soak,soak $(if $(HOSTILE),--hostile,--kills $(KILLS) --seed $(SEED)))
